@@ -1,0 +1,1 @@
+"""What events mean: a pure core, and the runtimes that drive it."""

@@ -1,0 +1,1 @@
+"""The pure core: it reads no clock, opens no file, draws no random number."""
