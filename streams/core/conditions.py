@@ -100,6 +100,15 @@ def _equality(read: Getter, values: Sequence[Any], attribute: str) -> Test:
 
         return any_of
 
+    if len(values) == 1 and isinstance(values[0], bool):
+        flag, text = values[0], spelt[1]
+
+        def flagged(data: Data) -> bool:
+            value = read(data)
+            return value is flag or (type(value) is str and value == text)
+
+        return flagged
+
     def same(value: Any) -> bool:
         # 1 == True in Python, and neither means the other here
         return any(value == s and isinstance(value, bool) == isinstance(s, bool) for s in spelt)

@@ -1,0 +1,80 @@
+"""Raise alerts, move them, take them back; each change is a transition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from schemas.alert import Alert, Level, State
+
+
+class Transition(msgspec.Struct, frozen=True):
+    """One change of one alert: `at` is the log time of the change (microseconds), `alert` as it then stood."""
+
+    at: int
+    alert: Alert
+
+
+class Draft(msgspec.Struct):
+    """What an alert should say now; the rest of it follows from its threshold and the event that made it."""
+
+    state: State
+    level: Level
+    due_at: int
+    ended_at: int | None
+    fired_at: int
+
+
+class Alerts:
+    """All alerts ever raised, by id, in their last state.
+
+    `owners` names the record behind an alert, so that identity can be told anew after a merge; an alert whose owner
+    is None has lost its record and waits to be taken up again or retracted.
+    """
+
+    __slots__ = ("by_id", "owners", "transitions")
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, Alert] = {}
+        self.owners: dict[str, object | None] = {}
+        self.transitions: list[Transition] = []
+
+    def raise_(self, id_: str, owner: object, make: Callable[[], Alert], at: int) -> Alert:
+        """A new alert, or the one that already has this id, taken up by a new record."""
+        self.owners[id_] = owner
+        known = self.by_id.get(id_)
+        if known is not None:
+            return known
+        alert = make()
+        self.by_id[id_] = alert
+        self._emit(alert, at)
+        return alert
+
+    def move(self, alert: Alert, draft: Draft, at: int) -> None:
+        """Let an alert say what it should. A new level or due alone is a transition too."""
+        delay = None if draft.ended_at is None else (draft.ended_at - draft.due_at) // 1_000_000
+        said = (alert.state, alert.level, alert.due_at, alert.ended_at)
+        if said == (draft.state, draft.level, draft.due_at, draft.ended_at):
+            return
+        alert.state = draft.state
+        alert.level = draft.level
+        alert.due_at = draft.due_at
+        alert.ended_at = draft.ended_at
+        alert.fired_at = draft.fired_at
+        alert.delay_seconds = delay
+        alert.superseded_by = None
+        self._emit(alert, at)
+
+    def retract(self, alert: Alert, at: int, *, ended_at: int | None = None, superseded_by: str | None = None) -> None:
+        """Take an alert back: the wait was kept after all, or another one stands for it."""
+        if alert.state is State.RETRACTED:
+            return
+        alert.state = State.RETRACTED
+        alert.ended_at = ended_at
+        alert.delay_seconds = None
+        alert.superseded_by = superseded_by
+        self._emit(alert, at)
+
+    def _emit(self, alert: Alert, at: int) -> None:
+        self.transitions.append(Transition(at, msgspec.structs.replace(alert)))

@@ -1,0 +1,363 @@
+"""Thresholds compiled once, by event type: an event meets only what its type can concern.
+
+A threshold becomes a plan; a plan's matches are filed under their event types, waits further under their key, for
+an event finds its journey once for all thresholds of that key. `by` matches are wide: they are held per person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, Final, Generic, TypeVar
+
+from schemas.duration import BUSINESS, Duration, Unit
+from schemas.event import DAY, HOUR, MINUTE, SECOND, Event
+from schemas.instant import read_instant
+from schemas.threshold import (
+    PERSON,
+    AverageRule,
+    CountRule,
+    Match,
+    MeasureRule,
+    RateRule,
+    SequenceRule,
+    SilenceRule,
+    Threshold,
+    ThresholdSet,
+    WaitRule,
+)
+from streams.core.calendar import adder, open_time, pusher, subtracter
+from streams.core.conditions import FactTest, Test, compile_facts, compile_where
+
+# Ranks at one instant (DESIGN.md, "The law of order").
+START: Final = 0
+PAUSE: Final = 1
+RESUME: Final = 2
+END: Final = 3
+CANCEL: Final = 4
+
+_EXACT: Final = {Unit.SECONDS: SECOND, Unit.MINUTES: MINUTE, Unit.HOURS: HOUR, Unit.DAYS: DAY, Unit.WEEKS: 7 * DAY}
+
+
+def micros(duration: Duration) -> int:
+    """The exact length of a duration; for business units an upper bound of the wall time they can span."""
+    if duration.unit is Unit.BUSINESS_DAYS:
+        return (duration.count * 7 + 14) * DAY
+    if duration.unit is Unit.BUSINESS_HOURS:
+        return (duration.count * 7 + 14) * DAY
+    return duration.count * _EXACT[duration.unit]
+
+
+class CompiledMatch:
+    """One match of a threshold: `test` reads the event, `facts` the person's facts; None means nothing to test."""
+
+    __slots__ = ("by", "event", "facts", "rank", "test", "times")
+
+    def __init__(self, match: Match, rank: int) -> None:
+        self.event: str = match.event
+        self.rank: int = rank
+        self.by: tuple[str, ...] | None = match.by
+        self.times: int = match.times
+        self.test: Test | None = compile_where(match.where)
+        self.facts: FactTest | None = compile_facts(match.where)
+
+
+class WaitPlan:
+    """A compiled `wait`. `due(event)` gives (due, base) or None: base is what the promise counts from."""
+
+    __slots__ = (
+        "business",
+        "due",
+        "grace",
+        "group",
+        "has_facts",
+        "id",
+        "index",
+        "key",
+        "matches",
+        "narrow",
+        "open_time",
+        "plain",
+        "push",
+        "restart",
+        "rule",
+        "skew",
+        "threshold",
+        "warn_before",
+        "warn_share",
+        "wide",
+    )
+
+    def __init__(self, threshold: Threshold, rule: WaitRule, index: int) -> None:
+        self.threshold: Threshold = threshold
+        self.rule: WaitRule = rule
+        self.id: str = threshold.id
+        self.index: int = index
+        self.key: tuple[str, ...] = rule.key
+        self.group: Group
+        self.restart: str = rule.restart
+        self.grace: int = micros(rule.grace) if rule.grace else 0
+        self.skew: int = micros(rule.skew) if rule.skew else 0
+        ranked = (rule.start, rule.paused_by, rule.resumed_by, rule.satisfied_by, rule.cancelled_by)
+        self.matches: tuple[CompiledMatch, ...] = tuple(
+            CompiledMatch(declared, rank) for rank, matches in enumerate(ranked) for declared in matches
+        )
+        self.narrow: dict[str, list[CompiledMatch]] = {}  # by event type: those of the wait's own key
+        self.wide: dict[str, list[CompiledMatch]] = {}  # by event type: those that `by` finds
+        for match in self.matches:
+            own = match.by is None or match.by == rule.key or match.rank == START
+            (self.narrow if own else self.wide).setdefault(match.event, []).append(match)
+        self.has_facts: bool = any(m.facts is not None for m in self.matches)
+        # what the in-order path may judge without looking back
+        both = self.narrow.keys() & self.wide.keys()  # one event may be two marks: their ranks decide
+        self.plain: bool = self.skew == 0 and all(m.times == 1 for m in self.matches) and not both
+        span = rule.within or (rule.before or rule.after).offset  # type: ignore[union-attr]  # one of the three is set
+        calendar = threshold.calendar
+        self.business: bool = span.unit in BUSINESS and calendar is not None
+        self.open_time: Callable[[int, int], int] | None = open_time(calendar) if self.business and calendar else None
+        self.push: Callable[[int, int], int] | None = pusher(calendar) if self.business and calendar else None
+        self.due: Callable[[Event], tuple[int, int] | None] = _due(threshold, rule)
+        self.warn_share: Fraction | None = rule.warn_at if isinstance(rule.warn_at, Fraction) else None
+        warn = rule.warn_at if isinstance(rule.warn_at, Duration) else None
+        self.warn_before: Callable[[int], int | None] | None = subtracter(warn, calendar) if warn else None
+
+    def warn(self, counted_at: int, due: int) -> int | None:
+        """The instant of the warning, from the start that due counts from; None where none is declared."""
+        if self.warn_share is not None:
+            return counted_at + (due - counted_at) * self.warn_share.numerator // self.warn_share.denominator
+        return self.warn_before(due) if self.warn_before is not None else None
+
+
+def instant_of(data: dict[str, Any], attribute: str) -> int | None:
+    """A time attribute in microseconds; None where it is absent or no time."""
+    value = data.get(attribute)
+    if not isinstance(value, str) or not value:
+        return None
+    try:
+        return read_instant(value)
+    except ValueError:
+        return None
+
+
+def _due(threshold: Threshold, rule: WaitRule) -> Callable[[Event], tuple[int, int] | None]:
+    calendar = threshold.calendar
+    not_before = rule.not_before
+
+    def base_of(event: Event) -> int:
+        if not_before is None:
+            return event.time
+        asked = instant_of(event.data, not_before)
+        return event.time if asked is None or asked < event.time else asked
+
+    if rule.within is not None:
+        add = adder(rule.within, calendar)
+        if not_before is None:
+
+            def within(event: Event) -> tuple[int, int] | None:
+                due = add(event.time)
+                return None if due is None else (due, event.time)
+
+            return within
+
+        def within_later(event: Event) -> tuple[int, int] | None:
+            base = base_of(event)
+            due = add(base)
+            return None if due is None else (due, base)
+
+        return within_later
+    if rule.before is not None:
+        attribute, subtract = rule.before.attribute, subtracter(rule.before.offset, calendar)
+
+        def before(event: Event) -> tuple[int, int] | None:
+            anchor = instant_of(event.data, attribute)
+            due = None if anchor is None else subtract(anchor)
+            return None if due is None or due <= event.time else (due, base_of(event))
+
+        return before
+    assert rule.after is not None  # noqa: S101 - the reader grants one of the three
+    attribute = rule.after.attribute
+    plus = adder(rule.after.offset, calendar) if rule.after.offset.count else None
+
+    def after(event: Event) -> tuple[int, int] | None:
+        anchor = instant_of(event.data, attribute)
+        due = anchor if anchor is None or plus is None else plus(anchor)
+        return None if due is None else (due, base_of(event))
+
+    return after
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """All wait thresholds of one key."""
+
+    index: int
+    key: tuple[str, ...]
+    plans: list[WaitPlan] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class GroupPlan:
+    """What one event type means to the waits of one key: starts, and marks (the rest) by threshold, by rank."""
+
+    group: Group
+    starts: list[tuple[WaitPlan, CompiledMatch]] = field(default_factory=list)
+    marks: dict[WaitPlan, list[CompiledMatch]] = field(default_factory=dict)
+
+    def plans(self) -> list[WaitPlan]:
+        found = dict.fromkeys(plan for plan, _ in self.starts)
+        found.update(dict.fromkeys(self.marks))
+        return list(found)
+
+
+R = TypeVar("R")
+
+
+@dataclass(slots=True, eq=False)
+class Plan(Generic[R]):
+    """A compiled threshold that is no wait."""
+
+    threshold: Threshold
+    rule: R
+    index: int
+
+    @property
+    def id(self) -> str:
+        return self.threshold.id
+
+
+@dataclass(slots=True, eq=False)
+class TypePlan:
+    """All that one event type can concern."""
+
+    groups: list[GroupPlan] = field(default_factory=list)
+    wide: dict[WaitPlan, list[CompiledMatch]] = field(default_factory=dict)
+    firsts: list[tuple[Plan[SequenceRule], CompiledMatch]] = field(default_factory=list)
+    thens: list[tuple[Plan[SequenceRule], CompiledMatch]] = field(default_factory=list)
+    counts: list[tuple[Plan[CountRule], CompiledMatch]] = field(default_factory=list)
+    measures: list[tuple[Plan[MeasureRule], CompiledMatch]] = field(default_factory=list)
+    numerators: list[tuple[Plan[RateRule], CompiledMatch]] = field(default_factory=list)
+    denominators: list[tuple[Plan[RateRule], CompiledMatch]] = field(default_factory=list)
+    averages: list[tuple[Plan[AverageRule], CompiledMatch]] = field(default_factory=list)
+    held: bool = False  # whether an event of this type is evidence that its person keeps
+
+
+@dataclass(slots=True, eq=False)
+class Compiled:
+    """A set of thresholds, by event type. `reads` are the attributes that any of them looks at; `anchors` those
+    that are read as times; `facts` the person's facts."""
+
+    types: dict[str, TypePlan]
+    groups: list[Group]
+    reads: frozenset[str]
+    anchors: frozenset[str]
+    facts: frozenset[str]
+
+
+def compile_thresholds(thresholds: ThresholdSet) -> Compiled:
+    """Compile a checked set. Costs are paid here, once."""
+    compiler = _Compiler()
+    for index, threshold in enumerate(thresholds.thresholds):
+        compiler.add(threshold, index)
+    return compiler.finish()
+
+
+class _Compiler:
+    def __init__(self) -> None:
+        self._types: dict[str, TypePlan] = {}
+        self._groups: dict[tuple[str, ...], Group] = {}
+        self._reads: set[str] = set()
+        self._anchors: set[str] = set()
+        self._facts: set[str] = set()
+
+    def add(self, threshold: Threshold, index: int) -> None:
+        rule = threshold.rule
+        match rule:
+            case WaitRule():
+                self._add_wait(WaitPlan(threshold, rule, index))
+            case MeasureRule():
+                self._read(*(rule.key or ()), rule.value)
+                self._file(rule.event, "measures", Plan(threshold, rule, index))
+            case SequenceRule():
+                self._read(*rule.key)
+                sequence = Plan(threshold, rule, index)
+                self._file(rule.first, "firsts", sequence)
+                self._file(rule.then, "thens", sequence)
+            case CountRule():
+                self._read(*rule.key, rule.distinct)
+                self._file(rule.event, "counts", Plan(threshold, rule, index))
+            case RateRule():
+                self._read(*rule.by, rule.distinct)
+                rate = Plan(threshold, rule, index)
+                self._file(rule.of, "numerators", rate)
+                self._file(rule.out_of, "denominators", rate)
+            case AverageRule():
+                self._read(*rule.by, rule.distinct, rule.value)
+                self._file(rule.event, "averages", Plan(threshold, rule, index))
+            case SilenceRule():
+                pass  # judged from the sources themselves, no event is made of it
+
+    def finish(self) -> Compiled:
+        for plan in self._types.values():
+            measured = any(m.facts is not None for _, m in plan.measures)
+            plan.held = bool(plan.groups or plan.wide or plan.firsts or plan.thens or plan.counts or measured)
+        return Compiled(
+            types=self._types,
+            groups=list(self._groups.values()),
+            reads=frozenset(self._reads),
+            anchors=frozenset(self._anchors),
+            facts=frozenset(self._facts),
+        )
+
+    def _plan(self, event: str) -> TypePlan:
+        return self._types.setdefault(event, TypePlan())
+
+    def _read(self, *names: str | None) -> None:
+        for name in names:
+            if name and name != PERSON:
+                self._reads.add(name)
+                self._reads.add(name.partition(".")[0])
+
+    def _read_match(self, match: Match) -> None:
+        for condition in match.where:
+            for name in (condition.attribute, condition.differs_from):
+                if name and name.startswith("person."):
+                    self._facts.add(name.removeprefix("person."))
+                else:
+                    self._read(name)
+        self._read(*(match.by or ()))
+
+    def _file(self, matches: Iterable[Match], role: str, plan: Plan[Any]) -> None:
+        for match in matches:
+            self._read_match(match)
+            getattr(self._plan(match.event), role).append((plan, CompiledMatch(match, START)))
+
+    def _add_wait(self, plan: WaitPlan) -> None:
+        rule = plan.rule
+        self._read(*rule.key)
+        for attribute in (
+            rule.not_before,
+            rule.before.attribute if rule.before else None,
+            rule.after.attribute if rule.after else None,
+        ):
+            if attribute:
+                self._read(attribute)
+                self._anchors.add(attribute)
+        for match in (*rule.start, *rule.satisfied_by, *rule.cancelled_by, *rule.paused_by, *rule.resumed_by):
+            self._read_match(match)
+        group = self._groups.setdefault(rule.key, Group(len(self._groups), rule.key))
+        plan.group = group
+        group.plans.append(plan)
+        for compiled in plan.matches:
+            type_plan = self._plan(compiled.event)
+            if compiled in plan.wide.get(compiled.event, ()):
+                type_plan.wide.setdefault(plan, []).append(compiled)
+                continue
+            group_plan = next((g for g in type_plan.groups if g.group is group), None)
+            if group_plan is None:
+                group_plan = GroupPlan(group)
+                type_plan.groups.append(group_plan)
+            if compiled.rank == START:
+                group_plan.starts.append((plan, compiled))
+            else:
+                group_plan.marks.setdefault(plan, []).append(compiled)

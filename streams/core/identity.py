@@ -1,0 +1,219 @@
+"""Who is who: identifiers, the edges between them, and the persons that the edges connect.
+
+Theory. An identifier is a text, `value^authority` or the value alone. An edge between two identifiers says that they
+name one person: two identifiers in one message, a merge, a link, a number replaced by another. An unmerge or an
+unlink takes an edge away. Of the statements about one edge the last by time decides, whatever the order in which they
+arrived, and a person is what the edges that stand connect; so chains and cycles need no rule, and a merge said twice
+is said once. A person's id follows from the identifier it was first recorded under, and a united person goes by the
+least of its ids. A visit or an account that was moved belongs to the person of the identifier it was moved to.
+
+Who names nobody is nobody: such events share one anonymous record, in which keys match but `by: person` finds
+nothing; a contact that nobody could place has a record of its own until a link says whose it was.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Any, Final
+
+from schemas.event import Event
+from streams.core.state import Person
+
+_CONTACT: Final = "\x00contact\x00"
+_PERSON: Final = "\x00person\x00"
+MOVABLE: Final = ("visit_id", "account_id")
+
+
+def person_identifier(person: str) -> str:
+    """The identifier of an event that names its person by the hub's own id."""
+    return _PERSON + person
+
+
+def id_of(identifier: str) -> str:
+    """The id of a person first recorded under this identifier."""
+    if identifier.startswith(_PERSON):
+        return identifier.removeprefix(_PERSON)
+    return "pn-" + blake2b(identifier.encode("utf-8", "surrogatepass"), digest_size=9).hexdigest()
+
+
+def listed(value: Any) -> tuple[str, ...]:
+    """Identifiers given as one text or a list of texts."""
+    if isinstance(value, str):
+        return (value,) if value else ()
+    if isinstance(value, list | tuple):
+        return tuple(v for v in value if isinstance(v, str) and v)
+    return ()
+
+
+class Identity:
+    """Persons by identifier. `known` maps the identifiers of an event, as they stand, to their person: the way in
+    for all but the first event of somebody. It is emptied when an edge changes."""
+
+    __slots__ = ("_by_id", "_by_identifier", "_edges", "_near", "_parted", "count", "known", "moves", "nobody")
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, ...], Person] = {}
+        self.nobody: Person = Person(anonymous=True)
+        self.moves: dict[tuple[str, str, str], str] = {}  # (attribute, value, identifier) -> the new owner's
+        self.count: int = 0  # persons, the anonymous ones not among them
+        self._by_identifier: dict[str, Person] = {}
+        self._by_id: dict[str, str] | None = None  # id -> identifier, once somebody asks by id
+        self._edges: dict[tuple[str, str], list[tuple[int, str, str, bool]]] = {}
+        self._near: dict[str, dict[str, None]] = {}
+        self._parted: set[str] = set()  # identifiers of edges that were ever taken away
+
+    def names(self, event: Event) -> tuple[str, ...]:
+        """The identifiers that an event is about: its own, else a merge's surviving ones, else its contact."""
+        if event.identifiers:
+            return event.identifiers
+        surviving = listed(event.data.get("surviving"))
+        if surviving:
+            return surviving
+        contact = event.data.get("contact_id")
+        return (_CONTACT + contact,) if isinstance(contact, str) and contact else ()
+
+    def person(self, identifier: str) -> Person:
+        """The person of an identifier, made when it is new."""
+        person = self._by_identifier.get(identifier)
+        if person is None:
+            person = self._new(identifier)
+        return person
+
+    def find(self, key: str) -> Person | None:
+        """The person of an identifier or of an id, former ids too."""
+        person = self._by_identifier.get(key)
+        if person is None:
+            identifier = self._ids().get(key)
+            person = self._by_identifier.get(identifier) if identifier is not None else None
+        return person
+
+    def id(self, person: Person) -> str | None:
+        """The least of its ids; None for somebody unknown."""
+        if person.anonymous:
+            return None
+        return min(id_of(origin) for origin in (person.origins or person.identifiers[:1]))
+
+    def owner(self, event: Event, identifier: str) -> Person:
+        """Whose event it is that came under an identifier, a moved visit or account considered."""
+        if self.moves:
+            for attribute in MOVABLE:
+                value = event.data.get(attribute)
+                moved = self.moves.get((attribute, value, identifier)) if isinstance(value, str) else None
+                if moved is not None:
+                    return self.person(moved)
+        return self.person(identifier)
+
+    def is_stated(self, names: tuple[str, ...]) -> bool:
+        """Whether naming these identifiers together says nothing new."""
+        first = names[0]
+        near = self._near.get(first)
+        return (near is not None and all(n in near or n == first for n in names[1:])) and not (
+            self._parted and any(n in self._parted for n in names)
+        )
+
+    def state(self, a: str, b: str, event: Event, *, together: bool) -> bool:
+        """Put a statement on the edge between two identifiers; True when that changes whether it stands."""
+        if a == b:
+            return False
+        pair = (a, b) if a < b else (b, a)
+        told = self._edges.setdefault(pair, [])
+        before = bool(told) and told[-1][3]
+        statement = (event.time, event.source, event.id, together)
+        if statement not in told:
+            insort(told, statement)
+        if not together:
+            self._parted.update(pair)
+        now = told[-1][3]
+        if now == before:
+            return False
+        self.known.clear()
+        for one, other in (pair, pair[::-1]):
+            if now:
+                self._near.setdefault(one, {})[other] = None
+            else:
+                self._near[one].pop(other, None)
+        return True
+
+    def neighbours(self, identifier: str) -> list[str]:
+        """The identifiers that an edge connects with this one now."""
+        return list(self._near.get(identifier, ()))
+
+    def unite(self, winner: Person, loser: Person) -> None:
+        """Let the winner take the loser's identifiers and ids."""
+        for identifier in loser.identifiers:
+            self._by_identifier[identifier] = winner
+        winner.identifiers += loser.identifiers
+        winner.origins += loser.origins
+        loser.into = winner
+        if not loser.anonymous and not winner.anonymous:
+            self.count -= 1
+        self.known.clear()
+
+    def part(self, person: Person) -> list[Person]:
+        """Make persons of what the edges still connect; the first is the old record. Empty when nothing parted."""
+        components = self._components(person.identifiers)
+        if len(components) < 2:
+            return []
+        origins = set(person.origins)
+        parts = [person]
+        for component in components[1:]:
+            part = Person(anonymous=all(i.startswith(_CONTACT) for i in component))
+            part.identifiers = component
+            part.origins = [i for i in component if i in origins] or [min(component)]
+            for identifier in component:
+                self._by_identifier[identifier] = part
+            parts.append(part)
+            self.count += not part.anonymous
+        was_anonymous = person.anonymous
+        person.identifiers = components[0]
+        person.origins = [i for i in components[0] if i in origins] or [min(components[0])]
+        person.anonymous = all(i.startswith(_CONTACT) for i in components[0])
+        self.count += was_anonymous - person.anonymous
+        self.known.clear()
+        return parts
+
+    def persons(self) -> list[Person]:
+        """All persons as they are now, the anonymous ones too, in the order in which they were first named."""
+        return list(dict.fromkeys((*self._by_identifier.values(), self.nobody)))
+
+    def _components(self, identifiers: Iterable[str]) -> list[list[str]]:
+        components: list[list[str]] = []
+        placed: set[str] = set()
+        for start in identifiers:
+            if start in placed:
+                continue
+            component = [start]
+            placed.add(start)
+            for identifier in component:  # grows while it is walked
+                for other in self._near.get(identifier, ()):
+                    if other not in placed:
+                        placed.add(other)
+                        component.append(other)
+            components.append(component)
+        return components
+
+    def _new(self, identifier: str) -> Person:
+        if identifier.startswith(_PERSON):
+            known = self._ids().get(identifier.removeprefix(_PERSON))
+            if known is not None and known in self._by_identifier:
+                person = self._by_identifier[known]
+                person.identifiers.append(identifier)
+                self._by_identifier[identifier] = person
+                self._near.setdefault(known, {})[identifier] = None
+                self._near.setdefault(identifier, {})[known] = None
+                return person
+        person = Person(anonymous=identifier.startswith(_CONTACT))
+        person.identifiers.append(identifier)
+        person.origins.append(identifier)
+        self._by_identifier[identifier] = person
+        if self._by_id is not None:
+            self._by_id.setdefault(id_of(identifier), identifier)
+        self.count += not person.anonymous
+        return person
+
+    def _ids(self) -> dict[str, str]:
+        if self._by_id is None:
+            self._by_id = {id_of(i): i for i in self._by_identifier}
+        return self._by_id
