@@ -1,0 +1,19 @@
+"""What all tests share: how hard the properties search.
+
+`default` draws the same examples every time, so that a failure is the change's and not the day's. `nightly` searches
+anew and longer (`make nightly`).
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "default", deadline=None, derandomize=True, max_examples=100, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    "nightly", deadline=None, max_examples=3000, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile(os.environ.get("PXHUB_PROPERTIES", "default"))
