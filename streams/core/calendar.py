@@ -71,9 +71,9 @@ def open_time(calendar: Calendar) -> Callable[[int, int], int]:
         for _, opens, closes in opened.after(begin):
             if opens >= end:
                 break
-            opens, closes = max(opens, reached), min(closes, end)
-            if opens < closes:
-                total, reached = total + closes - opens, closes
+            since, until = max(opens, reached), min(closes, end)
+            if since < until:
+                total, reached = total + until - since, until
         return total
 
     return measure
@@ -185,10 +185,10 @@ def _open_time_on(opened: Openings, start: int, amount: int) -> int | None:
         return start
     reached = start
     for _, opens, closes in opened.after(start):
-        opens = max(opens, reached)
-        if closes - opens >= amount:
-            return opens + amount
-        amount -= max(0, closes - opens)
+        since = max(opens, reached)
+        if closes - since >= amount:
+            return since + amount
+        amount -= max(0, closes - since)
         reached = max(reached, closes)
     return None
 
@@ -196,10 +196,10 @@ def _open_time_on(opened: Openings, start: int, amount: int) -> int | None:
 def _open_time_back(opened: Openings, start: int, amount: int) -> int | None:
     reached = start
     for _, opens, closes in opened.before(start):
-        closes = min(closes, reached)
-        if closes - opens >= amount:
-            return closes - amount
-        amount -= max(0, closes - opens)
+        until = min(closes, reached)
+        if until - opens >= amount:
+            return until - amount
+        amount -= max(0, until - opens)
         reached = min(reached, opens)
     return None
 
