@@ -140,6 +140,7 @@ class _Reader:
         self.file: str | None = None
         self.calendars: list[Calendar] = []
         self.clock: int | None = None
+        self.floor: int | None = None  # where the last line of events began
         self.wall = WallClock()
         self.steps: list[Step] = []
         self.mistakes: list[Mistake] = []
@@ -207,7 +208,7 @@ class _Reader:
         arrives = words.take_prefix("arrives")
         when = words.take_time_if_any()
         if words.rest.startswith("->"):
-            at = self._here() if when is None else self._forward(self.wall.at(when))
+            at = self._here() if when is None else self._look_back(self.wall.at(when))
             self.steps.append(self._expectation(number, at, words.rest[2:].strip()))
             return
         self._events(number, when, arrives, words.rest)
@@ -223,6 +224,13 @@ class _Reader:
         self.clock = at
         return at
 
+    def _look_back(self, at: int) -> int:
+        """What is expected may fall between the events of the repeated line before it."""
+        if self.floor is None or at < self.floor:
+            return self._forward(at)
+        self.clock = max(at, self._here())
+        return at
+
     def _events(self, number: int, when: str | None, arrives: str | None, rest: str) -> None:
         parts = _event_parts(rest)
         arrives = arrives or parts.arrives
@@ -231,7 +239,7 @@ class _Reader:
             time = at if when is None else self.wall.at(when)
         else:
             time = at = self._here() if when is None else self.wall.at(when)
-        self._forward(at)
+        self.floor = self._forward(at)
         for index in range(parts.times):
             shift = index * parts.apart
             event = self._event(number, index, time + shift, parts)
