@@ -1,0 +1,76 @@
+"""What the documents say is what the project has."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from schemas.vocabulary import EVENT_TYPES
+from tests.project.places import ROOT
+
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+def section(path: Path, heading: str) -> str:
+    """The text below a heading, up to the next one of its level or above."""
+    text = path.read_text(encoding="utf-8")
+    found = re.search(rf"^(#+) {re.escape(heading)}\s*$(.*?)(?=^#{{1,2}} |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found, f"{path.name} has no section {heading!r}"
+    return found.group(2)
+
+
+def names_in_first_column(table: str) -> list[str]:
+    """What stands in backquotes in the first column of the tables in a text."""
+    rows = [line for line in table.splitlines() if line.startswith("|")]
+    return [name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])]
+
+
+def targets() -> set[str]:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    return set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
+
+
+def test_every_event_type_has_its_line_in_thresholds_md() -> None:
+    told = names_in_first_column(section(ROOT / "THRESHOLDS.md", "Vocabulary"))
+    assert sorted(told) == sorted(set(told)), "an event type is told twice"
+    assert set(told) == set(EVENT_TYPES)
+
+
+def test_every_shipped_threshold_has_its_line_in_thresholds_md() -> None:
+    told = names_in_first_column(section(ROOT / "THRESHOLDS.md", "Starter pack"))
+    shipped = [
+        threshold["id"]
+        for path in sorted((ROOT / "hub" / "packs").glob("*.yaml"))
+        for threshold in (YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")).get("thresholds") or [])
+    ]
+    assert sorted(told) == sorted(shipped)
+
+
+def test_the_changelog_tells_of_this_version() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## \[([^\]]+)\]", text, re.MULTILINE)
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert headings[0] == "Unreleased"
+    assert headings[1] == version
+
+
+def test_the_makefile_has_what_is_promised() -> None:
+    assert targets() >= {"help", "setup", "demo", "test", "test-fast", "check", "bench", "nightly"}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_what_a_document_points_to_is_there(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in link]
+    assert [link for link in links if not (path.parent / link).exists()] == []
+    assert set(re.findall(r"`make ([a-z-]+)`", text)) - targets() == set()
+
+
+def test_the_licence_is_whole() -> None:
+    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "Apache License" in text
+    assert "END OF TERMS AND CONDITIONS" in text
