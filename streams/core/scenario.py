@@ -101,7 +101,8 @@ Step = Happening | Expectation | ClockMove
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
     """A story, read. `thresholds` are the ids under test (empty: all of `file`), `file` their declaration where they
-    are not shipped ones, relative to the story; `calendars` stand in for declared ones of the same id."""
+    are not shipped ones, relative to the story; `calendars` stand in for declared ones of the same id.
+    """
 
     name: str
     title: str
@@ -198,7 +199,7 @@ class _Reader:
     def _line(self, number: int, line: str) -> None:
         if self.zone is None and not self.wall.assumed:
             self.wall.assume_utc()  # the missing zone is told once, at the end
-        if line.split()[0] == "end":
+        if line.split(maxsplit=1)[0] == "end":
             words = Words(line[3:])
             at = self._forward(self.wall.at(words.take_time()))
             words.must_end()

@@ -90,7 +90,8 @@ class WallClock:
 
     def at(self, text: str) -> int:
         """Microseconds of a written time. A wall clock that does not exist moves forward by the gap; one that exists
-        twice is the first. Raises ValueError where it cannot be told which instant is meant."""
+        twice is the first. Raises ValueError where it cannot be told which instant is meant.
+        """
         found = _TIME.fullmatch(text)
         if found is None:
             raise ValueError(f"`{text}` is no time: `fri 16:50`, `+2d 10:00`, `2026-03-09 10:00`")
@@ -170,7 +171,8 @@ def write_wall_clock(micros: int, zone: tzinfo) -> str:
 
 def read_hours(name: str, text: str) -> Calendar:
     """`mon-fri 08:00-17:00, sat 09:00-12:00 13:00-15:00, holidays US-NY, closed 2026-12-24` as a calendar
-    whose zone is not named yet. Raises ValueError for what is not understood."""
+    whose zone is not named yet. Raises ValueError for what is not understood.
+    """
     hours: list[tuple[Span, ...]] = [()] * 7
     closed: list[date] = []
     country = subdivision = None
