@@ -48,7 +48,7 @@ class Alerts:
             return known
         alert = make()
         self.by_id[id_] = alert
-        self._emit(alert, at)
+        self.announce(alert, at)
         return alert
 
     def move(self, alert: Alert, draft: Draft, at: int) -> None:
@@ -64,7 +64,7 @@ class Alerts:
         alert.fired_at = draft.fired_at
         alert.delay_seconds = delay
         alert.superseded_by = None
-        self._emit(alert, at)
+        self.announce(alert, at)
 
     def retract(self, alert: Alert, at: int, *, ended_at: int | None = None, superseded_by: str | None = None) -> None:
         """Take an alert back: the wait was kept after all, or another one stands for it."""
@@ -74,7 +74,8 @@ class Alerts:
         alert.ended_at = ended_at
         alert.delay_seconds = None
         alert.superseded_by = superseded_by
-        self._emit(alert, at)
+        self.announce(alert, at)
 
-    def _emit(self, alert: Alert, at: int) -> None:
+    def announce(self, alert: Alert, at: int) -> None:
+        """Say how an alert stands now."""
         self.transitions.append(Transition(at, msgspec.structs.replace(alert)))

@@ -80,6 +80,7 @@ class WaitPlan:
         "open_time",
         "plain",
         "push",
+        "reason",
         "restart",
         "rule",
         "skew",
@@ -122,11 +123,26 @@ class WaitPlan:
         warn = rule.warn_at if isinstance(rule.warn_at, Duration) else None
         self.warn_before: Callable[[int], int | None] | None = subtracter(warn, calendar) if warn else None
 
+        self.reason: str = _reason(rule)
+
     def warn(self, counted_at: int, due: int) -> int | None:
         """The instant of the warning, from the start that due counts from; None where none is declared."""
         if self.warn_share is not None:
             return counted_at + (due - counted_at) * self.warn_share.numerator // self.warn_share.denominator
         return self.warn_before(due) if self.warn_before is not None else None
+
+
+def _reason(rule: WaitRule) -> str:
+    """What was promised, in one sentence without values."""
+    starts = " or ".join(dict.fromkeys(m.event for m in rule.start))
+    ends = " or ".join(dict.fromkeys(m.event for m in rule.satisfied_by)) or "an end"
+    if rule.within is not None:
+        later = f" or {rule.not_before}, whichever is later" if rule.not_before else ""
+        return f"{ends} was promised within {rule.within} of {starts}{later}"
+    if rule.before is not None:
+        return f"{ends} was promised {rule.before.offset} before {rule.before.attribute} of {starts}"
+    after = rule.after
+    return f"{ends} was promised by {after.attribute} of {starts} plus {after.offset}" if after else ends
 
 
 def instant_of(data: dict[str, Any], attribute: str) -> int | None:
@@ -203,11 +219,7 @@ class GroupPlan:
     group: Group
     starts: list[tuple[WaitPlan, CompiledMatch]] = field(default_factory=list)
     marks: dict[WaitPlan, list[CompiledMatch]] = field(default_factory=dict)
-
-    def plans(self) -> list[WaitPlan]:
-        found = dict.fromkeys(plan for plan, _ in self.starts)
-        found.update(dict.fromkeys(self.marks))
-        return list(found)
+    plans: list[WaitPlan] = field(default_factory=list)
 
 
 R = TypeVar("R")
@@ -232,6 +244,7 @@ class TypePlan:
 
     groups: list[GroupPlan] = field(default_factory=list)
     wide: dict[WaitPlan, list[CompiledMatch]] = field(default_factory=dict)
+    wide_by_group: dict[Group, list[WaitPlan]] = field(default_factory=dict)
     firsts: list[tuple[Plan[SequenceRule], CompiledMatch]] = field(default_factory=list)
     thens: list[tuple[Plan[SequenceRule], CompiledMatch]] = field(default_factory=list)
     counts: list[tuple[Plan[CountRule], CompiledMatch]] = field(default_factory=list)
@@ -351,12 +364,16 @@ class _Compiler:
         for compiled in plan.matches:
             type_plan = self._plan(compiled.event)
             if compiled in plan.wide.get(compiled.event, ()):
+                if plan not in type_plan.wide:
+                    type_plan.wide_by_group.setdefault(group, []).append(plan)
                 type_plan.wide.setdefault(plan, []).append(compiled)
                 continue
             group_plan = next((g for g in type_plan.groups if g.group is group), None)
             if group_plan is None:
                 group_plan = GroupPlan(group)
                 type_plan.groups.append(group_plan)
+            if plan not in group_plan.plans:
+                group_plan.plans.append(plan)
             if compiled.rank == START:
                 group_plan.starts.append((plan, compiled))
             else:

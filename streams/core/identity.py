@@ -109,9 +109,16 @@ class Identity:
         """Whether naming these identifiers together says nothing new."""
         first = names[0]
         near = self._near.get(first)
-        return (near is not None and all(n in near or n == first for n in names[1:])) and not (
-            self._parted and any(n in self._parted for n in names)
-        )
+        return near is not None and all(n in near or n == first for n in names[1:]) and not self.is_parted(names)
+
+    def is_parted(self, names: tuple[str, ...]) -> bool:
+        """Whether an edge of one of them was ever taken away: then naming them together again is news."""
+        return not self._parted.isdisjoint(names)
+
+    def contact_names(self, contact: str) -> tuple[str, ...]:
+        """The record of a contact that nobody could place, if there is one."""
+        name = _CONTACT + contact
+        return (name,) if name in self._by_identifier else ()
 
     def state(self, a: str, b: str, event: Event, *, together: bool) -> bool:
         """Put a statement on the edge between two identifiers; True when that changes whether it stands."""

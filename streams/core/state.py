@@ -31,6 +31,7 @@ class Person:
         "aliases",
         "anonymous",
         "appointments",
+        "coarse",
         "counts",
         "facts",
         "identifiers",
@@ -61,6 +62,7 @@ class Person:
         self.wide: list[Event] | None = None
         self.wide_last: int = NEVER
         self.last: int = NEVER
+        self.coarse: int = 0  # the coarsest stamp among its evidence
         self.facts: dict[str, list[tuple[int, str, str, Any]]] | None = None
         self.aliases: dict[tuple[str, str], str] | None = None
         self.appointments: dict[str, list[Event]] | None = None

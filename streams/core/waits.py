@@ -16,7 +16,7 @@ what `judge` would have done, and property tests hold the two together.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from schemas.event import Event
@@ -25,8 +25,10 @@ from streams.core.compiled import CANCEL, END, PAUSE, START, CompiledMatch, Wait
 from streams.core.conditions import text_of
 from streams.core.state import BY_TIME, Journey, Person, Wait
 
+Place = tuple[int, int, str, str]
+"""A place in the order of the law: time, rank, source, id."""
 Entry = tuple[int, int, str, str, Event, CompiledMatch]
-"""One role of one event: time, rank, source, id (the order), the event and the match that holds."""
+"""One role of one event: its place, the event and the match that holds."""
 
 _BY_PERSON: Final = (PERSON,)
 
@@ -114,7 +116,7 @@ def entries_since(plan: WaitPlan, journey: Journey, since: int) -> list[Entry]:
     return found
 
 
-def _order(entry: Entry) -> tuple[int, int, str, str]:
+def _order(entry: Entry) -> Place:
     return entry[:4]
 
 
@@ -145,18 +147,20 @@ class Judgement:
         self.waits: list[Wait] = []
         self.without_due: int = 0
 
-    def judge(self, entries: Iterable[Entry], first: Entry | None, stop: dict[int, Wait]) -> Wait | None:
+    def judge(
+        self, entries: Iterable[Entry], first: Place | None, known: Callable[[Event], Wait | None]
+    ) -> Wait | None:
         """Take the entries in order. Those before `first` count only as ends that reach behind them. A quiet start
-        found in `stop` (start event's identity -> the wait it opened before) ends the pass: from there on all is as
+        that is `known` to have opened a wait beyond the reach of what is new ends the pass: from there on all is as
         it was. Returns that wait, or None at the end of the evidence."""
         for entry in entries:
             event, match = entry[4], entry[5]
-            if first is not None and _order(entry) < _order(first):
+            if first is not None and _order(entry) < first:
                 if match.rank == END:
                     self._reach(event, match)
             elif match.rank == START:
-                if not self._running and id(event) in stop:
-                    return stop[id(event)]
+                if not self._running and (wait := known(event)) is not None:
+                    return wait
                 self._start(event)
             else:
                 self._mark(event, match)

@@ -1,0 +1,426 @@
+"""The engine: events in, alerts out. It reads no clock, opens no file and draws no random number.
+
+`apply` takes one event, `advance` moves the clock; both only add to `transitions`. What stands in the end follows from
+the set of events and the last clock, not from the order in which they came (DESIGN.md, "The law of order").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from operator import attrgetter
+from typing import Final
+
+from schemas.alert import Alert
+from schemas.event import Event
+from schemas.threshold import MeasureRule, SequenceRule, ThresholdSet
+from streams.core.alerts import Alerts, Transition
+from streams.core.compiled import Compiled, CompiledMatch, Plan, TypePlan, compile_thresholds
+from streams.core.conditions import as_number, getter, limit_number, text_of
+from streams.core.counts import Count
+from streams.core.held import (
+    APPOINTMENT_EVENTS,
+    APPOINTMENT_STATED,
+    FACT_EVENTS,
+    SECOND_NUMBERS,
+    fact,
+    keep_appointment,
+    key_of_person,
+    learn_aliases,
+    learn_fact,
+    transition,
+)
+from streams.core.identity import MOVABLE, Identity, listed
+from streams.core.journeys import Journeys
+from streams.core.rates import Rate, exact
+from streams.core.running import Running
+from streams.core.sequences import Momentary, Sequence, measure_reason, raise_at_once
+from streams.core.state import NEVER, Person, Wait, root
+from streams.core.timers import Timers
+from streams.core.waits import as_key
+
+_EMPTY: Final = TypePlan()
+_IDENTITY_EVENTS: Final = {
+    "person.merged": True,
+    "person.linked": True,
+    "identity.renumbered": True,
+    "person.unmerged": False,
+    "person.unlinked": False,
+}
+_ORDER: Final = attrgetter("time", "source", "id")
+
+
+class Engine:
+    """One engine over all persons. Times are microseconds; `clock` never goes back."""
+
+    def __init__(self, thresholds: ThresholdSet) -> None:
+        self.compiled: Compiled = compile_thresholds(thresholds)
+        self.clock: int = NEVER
+        self.identity: Identity = Identity()
+        self.journeys: Journeys = Journeys()
+        self._types: dict[str, TypePlan] = self.compiled.types
+        self._alerts: Alerts = Alerts()
+        self._timers: Timers = Timers()
+        self._running: Running = Running(self._alerts, self._timers)
+        self._rates: dict[tuple[int, str], Rate] = {}
+        self._putting_back: bool = False
+
+    # -- what a runtime asks
+
+    @property
+    def alerts(self) -> dict[str, Alert]:
+        """All alerts ever raised, in their last state, under the persons as they are now."""
+        for id_, alert in self._alerts.by_id.items():
+            self._address(alert, self._alerts.owners[id_])
+        return self._alerts.by_id
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many persons, journeys and waits there are, and what opened nothing (`without_due`, `without_key`)."""
+        return {
+            "persons": self.identity.count,
+            "journeys": self.journeys.count(),
+            "waits": self._running.count,
+            "without_due": self._running.without_due,
+            "without_key": self._running.without_key,
+        }
+
+    def owner(self, alert: str) -> object | None:
+        """The record behind an alert: a Wait, Count, Rate, or Momentary."""
+        return self._alerts.owners.get(alert)
+
+    def take_transitions(self) -> list[Transition]:
+        """What changed since the last call, in order."""
+        taken, self._alerts.transitions = self._alerts.transitions, []
+        for change in taken:
+            self._address(change.alert, self._alerts.owners.get(change.alert.id))
+        return taken
+
+    def advance(self, now: int) -> None:
+        """Move the clock and let ring what is due at or before it."""
+        if now <= self.clock:
+            return
+        if now >= self._timers.earliest:
+            while (rung := self._timers.take(now)) is not None:
+                at, timer = rung
+                clock = self.clock = max(at, self.clock)
+                self._running.clock = clock
+                if isinstance(timer, Wait):
+                    self._running.look(timer, clock)
+                elif isinstance(timer, Rate):
+                    timer.ring(at, clock)
+                elif isinstance(timer, Count):
+                    timer.ring(clock)
+        self.clock = now
+        self._running.clock = now
+
+    def apply(self, event: Event) -> None:
+        """Take one event. The caller moves the clock: by ticks, or by event time (to just before the event)."""
+        person = self.identity.known.get(event.identifiers)
+        if person is None:
+            person = self._identify(event)
+        data = event.data
+        self.journeys.add(person, data)
+        if event.type in _IDENTITY_EVENTS or event.type == "identity.moved":
+            person = self._change_identity(event, person)
+        self._put(event, person)
+        plan = self._types.get(event.type)
+        if plan is not None and (plan.numerators or plan.denominators or plan.averages):
+            self._put_rates(plan, event)
+
+    # -- evidence
+
+    def _put(self, event: Event, person: Person) -> None:
+        """Put an event into the evidence of its person."""
+        plan = self._types.get(event.type, _EMPTY)
+        data = event.data
+        kept = plan.held
+        if not SECOND_NUMBERS.isdisjoint(data):
+            kept = True
+            if self._learn_numbers(person, event):
+                return
+        if event.type in FACT_EVENTS and self.compiled.facts and learn_fact(person, event, self.compiled.facts):
+            kept = True
+            if event.time <= person.last and not self._putting_back:
+                person.log.append(event)
+                self._put_back([person])
+                return
+        if event.type in APPOINTMENT_EVENTS:
+            kept = True
+            if keep_appointment(person, event) and not self._putting_back:
+                person.log.append(event)
+                self._put_back([person])
+                return
+        if kept:
+            person.log.append(event)
+        if event.type == APPOINTMENT_STATED:
+            event = transition(person, event)
+            plan = self._types.get(event.type, _EMPTY)
+        self._judge(plan, event, person)
+
+    def _judge(self, plan: TypePlan, event: Event, person: Person) -> None:
+        if plan.groups or plan.wide:
+            self._running.apply(plan, event, person)
+        if plan.measures:
+            self._measure(plan, event, person)
+        if plan.firsts or plan.thens or plan.counts:
+            self._tally(plan, event, person)
+        if plan.held and event.time + event.precision > person.last:
+            person.last = event.time + event.precision
+
+    def _learn_numbers(self, person: Person, event: Event) -> bool:
+        """Learn which numbers are one; True when the person's evidence was put in again, this event with it."""
+        changed = learn_aliases(person, event)
+        if not changed or self._putting_back:
+            return False
+        if not any(self.journeys.has(attribute, number, person) for attribute, number in changed):
+            return False
+        person.log.append(event)
+        self._put_back([person])
+        return True
+
+    def _tally(self, plan: TypePlan, event: Event, person: Person) -> None:
+        for sequence_plan, match in plan.firsts:
+            sequence = self._sequence(sequence_plan, match, event, person)
+            if sequence is not None:
+                sequence.first(event, self._alerts, self.clock)
+        for sequence_plan, match in plan.thens:
+            sequence = self._sequence(sequence_plan, match, event, person)
+            if sequence is not None:
+                sequence.then(event, self._alerts, self.clock)
+        counted: Count | None = None
+        for count_plan, match in plan.counts:
+            value = self._value(count_plan.rule.key, match, event, person)
+            if value is None:
+                continue
+            if person.counts is None:
+                person.counts = {}
+            count = person.counts.get((count_plan.index, value))
+            if count is None:
+                count = Count(count_plan, person, _text(value), self._alerts, self._timers)
+                person.counts[(count_plan.index, value)] = count
+            if count is not counted:  # two matches of one threshold count an event once
+                count.add(event, self.clock)
+            counted = count
+
+    def _sequence(
+        self, plan: Plan[SequenceRule], match: CompiledMatch, event: Event, person: Person
+    ) -> Sequence | None:
+        value = self._value(plan.rule.key, match, event, person)
+        if value is None:
+            return None
+        if person.sequences is None:
+            person.sequences = {}
+        sequence = person.sequences.get((plan.index, value))
+        if sequence is None:
+            sequence = person.sequences[(plan.index, value)] = Sequence(plan, person, _text(value))
+        return sequence
+
+    def _value(
+        self, key: tuple[str, ...], match: CompiledMatch, event: Event, person: Person
+    ) -> str | tuple[str, ...] | None:
+        if not _holds(match, event, person):
+            return None
+        if key_of_person(key):
+            return None if person.anonymous else ""
+        return as_key(event.data, key, person)
+
+    def _measure(self, plan: TypePlan, event: Event, person: Person) -> None:
+        for measure, match in plan.measures:
+            rule: MeasureRule = measure.rule
+            number = as_number(getter(rule.value)(event.data))
+            if number is None or not _holds(match, event, person) or not _breaks(rule, number):
+                continue
+            value = None if rule.key is None or key_of_person(rule.key) else as_key(event.data, rule.key, person)
+            key = _text(value) if value is not None else event.id
+            record = Momentary(measure.threshold, event, person, rule.key, key)
+            raise_at_once(self._alerts, record, self.clock, measure_reason(rule))
+
+    def _put_rates(self, plan: TypePlan, event: Event) -> None:
+        for of, matches in ((True, plan.numerators), (False, plan.denominators), (True, plan.averages)):
+            counted: set[int] = set()
+            for rate_plan, match in matches:
+                if rate_plan.index in counted or not _holds(match, event, self.identity.nobody):
+                    continue
+                values = [text_of(event.data.get(attribute)) for attribute in rate_plan.rule.by]
+                number = exact(getter(rate_plan.rule.value)(event.data)) if matches is plan.averages else 1
+                if None in values or number is None:
+                    continue
+                counted.add(rate_plan.index)
+                key = "|".join(v for v in values if v is not None)
+                rate = self._rates.get((rate_plan.index, key))
+                if rate is None:
+                    rate = self._rates[(rate_plan.index, key)] = Rate(rate_plan, key, self._alerts, self._timers)
+                rate.add(event, self.clock, of=of, value=number)
+
+    # -- identity
+
+    def _identify(self, event: Event) -> Person:
+        """The person of an event whose identifiers were not met in this combination."""
+        identity = self.identity
+        names = identity.names(event)
+        if not names:
+            return identity.nobody
+        first = names[0]
+        if len(names) > 1 and not identity.is_stated(names):
+            for other in names[1:]:
+                self._state(first, other, event, together=True)
+        person = identity.owner(event, first)
+        if event.identifiers and not identity.moves and not identity.is_parted(names):
+            identity.known[event.identifiers] = person
+        return person
+
+    def _state(self, a: str, b: str, event: Event, *, together: bool) -> None:
+        """Put a statement on an edge, and move evidence where it changes who is who."""
+        identity = self.identity
+        one, other = identity.person(a), identity.person(b)
+        if not identity.state(a, b, event, together=together):
+            return
+        if together and one is not other:
+            self._unite(one, other)
+        elif not together and one is other:
+            parts = identity.part(one)
+            if parts:
+                self._put_back(parts)
+
+    def _unite(self, one: Person, other: Person) -> None:
+        """Two persons are one: the smaller evidence goes to the larger, but an anonymous record never stays."""
+        winner, loser = (one, other) if len(one.log) >= len(other.log) else (other, one)
+        if winner.anonymous and not loser.anonymous:
+            winner, loser = loser, winner
+        log, aliases = loser.log, loser.aliases
+        lost = self._let_go([loser])
+        self.identity.unite(winner, loser)
+        if aliases or (self.compiled.facts and loser.facts) or loser.appointments:
+            log = winner.log + log
+            lost |= self._let_go([winner])
+        self._put_in(log, lost)
+
+    def _change_identity(self, event: Event, person: Person) -> Person:
+        """A merge, a link, their undoing, a new number, a move."""
+        data = event.data
+        surviving = listed(data.get("surviving")) or event.identifiers
+        retired = listed(data.get("retired"))
+        contact = data.get("contact_id")
+        if event.type == "person.linked" and isinstance(contact, str) and contact:
+            retired = (*retired, *self.identity.contact_names(contact))
+        if event.type == "identity.moved":
+            self._move(event, surviving, retired)
+        elif event.type != "identity.renumbered" or data.get("kind", "mrn") == "mrn":
+            together = _IDENTITY_EVENTS[event.type]
+            for keep in surviving if not together else surviving[:1]:
+                for gone in retired:
+                    self._state(keep, gone, event, together=together)
+        names = self.identity.names(event)
+        return self.identity.owner(event, names[0]) if names else person
+
+    def _move(self, event: Event, surviving: tuple[str, ...], retired: tuple[str, ...]) -> None:
+        """A visit, an account or a number that was another person's until now."""
+        if not surviving:
+            return
+        data = event.data
+        things = [(a, v) for a in MOVABLE if isinstance(v := data.get(a), str) and v]
+        if data.get("kind") == "mrn" or not things:
+            for number in retired:
+                for near in self.identity.neighbours(number):
+                    self._state(number, near, event, together=False)
+                self._state(surviving[0], number, event, together=True)
+            return
+        people = {id(p): p for p in map(self.identity.person, (*surviving, *retired))}
+        for attribute, value in things:
+            for number in retired:
+                for name in self.identity.person(number).identifiers:
+                    self.identity.moves[(attribute, value, name)] = surviving[0]
+        self.identity.known.clear()
+        self._put_back(list(people.values()))
+
+    # -- putting evidence in again
+
+    def _put_back(self, persons: list[Person]) -> None:
+        """Take all evidence of some persons out, and put it in again under the persons as they are now."""
+        log = [event for person in persons for event in person.log]
+        self._put_in(log, self._let_go(persons))
+
+    def _let_go(self, persons: Iterable[Person]) -> dict[str, Alert]:
+        """Forget what was concluded from the evidence of some persons; the alerts keep waiting for an owner."""
+        lost: dict[str, Alert] = {}
+        gone = {id(person) for person in persons if person.log}
+        for id_, owner in self._alerts.owners.items() if gone else ():
+            person_of = _person_behind(owner)
+            if person_of is not None and id(person_of) in gone:
+                lost[id_] = self._alerts.by_id[id_]
+        for id_ in lost:
+            self._alerts.owners[id_] = None
+        for person in persons:
+            if not person.log:
+                continue
+            self._running.drop_all(person)
+            for count in (person.counts or {}).values():
+                count.next = None
+            person.clear()
+        return lost
+
+    def _put_in(self, log: list[Event], lost: dict[str, Alert]) -> None:
+        outer = self._putting_back
+        self._putting_back = True
+        if not outer:
+            self._running.deferred = {}
+        for event in sorted(log, key=_ORDER):
+            names = self.identity.names(event)
+            person = self.identity.owner(event, names[0]) if names else self.identity.nobody
+            self._put(event, person)
+        if outer:
+            return
+        self._putting_back = False
+        self._running.settle()
+        for id_, alert in lost.items():
+            if self._alerts.owners[id_] is None:
+                self._alerts.retract(alert, self.clock)
+
+    # -- whose an alert is
+
+    def _address(self, alert: Alert, owner: object | None) -> None:
+        """Write the person and journey into an alert, as identity has them now."""
+        behind = _person_behind(owner)
+        if behind is None:
+            return
+        person = root(behind)
+        match owner:
+            case Wait():
+                key = owner.plan.key
+                value = owner.journey.key_text()
+            case Count():
+                key, value = owner.plan.rule.key, owner.value
+            case Momentary():
+                key, value = owner.key or (), owner.value
+            case _:
+                return
+        alert.person = self.identity.id(person)
+        if key_of_person(key):
+            alert.key = alert.person or ""
+        elif key and alert.person is not None:
+            digest = blake2b("\x1f".join((alert.person, *key, value)).encode("utf-8", "surrogatepass"), digest_size=9)
+            alert.journey = f"jn-{digest.hexdigest()}"
+
+
+def _person_behind(owner: object | None) -> Person | None:
+    if isinstance(owner, Wait):
+        return owner.journey.person
+    return owner.person if isinstance(owner, Count | Momentary) else None
+
+
+def _text(value: str | tuple[str, ...]) -> str:
+    return value if isinstance(value, str) else "|".join(value)
+
+
+def _holds(match: CompiledMatch, event: Event, person: Person) -> bool:
+    if match.test is not None and not match.test(event.data):
+        return False
+    return match.facts is None or match.facts(event.data, event.time, lambda name, time: fact(person, name, time))
+
+
+def _breaks(rule: MeasureRule, number: int | float) -> bool:
+    limit = rule.limit
+    return (limit.above is not None and number > limit_number(limit.above)) or (
+        limit.below is not None and number < limit_number(limit.below)
+    )

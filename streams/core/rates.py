@@ -1,0 +1,221 @@
+"""Rates and averages: a sliding window over all persons, moved in twelfths of itself on round times.
+
+Theory. Step k ends at k * window/12 since the epoch. An event at t belongs to the bucket of the first step that ends
+at or after it, so the window `(T - window, T]` of step k is buckets k-11 to k. A step is judged when the clock reaches
+its end plus `grace` (one step, unless declared); an event that comes later for an earlier step judges its twelve steps
+again. What is kept is the set of judged steps beyond the limit: an alert is a run of them without a gap, so it follows
+from the events alone. It opens at the end of the run's first step, and is resolved at the end of the step after its
+last. Too few events (`minimum`) are within the limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any, Final
+
+from schemas.alert import Alert, Level, State, alert_id
+from schemas.event import Event
+from schemas.threshold import AverageRule, Limit, RateRule
+from streams.core.alerts import Alerts, Draft
+from streams.core.compiled import Plan, micros
+from streams.core.conditions import as_number, text_of
+from streams.core.timers import Timers
+
+STEPS: Final = 12
+_Number = int | Fraction
+
+
+class Bucket:
+    """The events of one step: their number and sum, or, where they are to be distinct, the latest of each value."""
+
+    __slots__ = ("count", "latest", "sum")
+
+    def __init__(self) -> None:
+        self.count: int = 0
+        self.sum: _Number = 0
+        self.latest: dict[Any, tuple[int, str, str, _Number]] | None = None
+
+    def add(self, event: Event, value: _Number, distinct: str | None) -> None:
+        if distinct is None:
+            self.count += 1
+            self.sum += value
+            return
+        if self.latest is None:
+            self.latest = {}
+        name = text_of(event.data.get(distinct)) or (event.source, event.id)
+        told = (event.time, event.source, event.id, value)
+        if name not in self.latest or self.latest[name] < told:
+            self.latest[name] = told
+
+
+class Buckets:
+    """Buckets by step number."""
+
+    __slots__ = ("_by_step",)
+
+    def __init__(self) -> None:
+        self._by_step: dict[int, Bucket] = {}
+
+    def add(self, step: int, event: Event, value: _Number, distinct: str | None) -> None:
+        self._by_step.setdefault(step, Bucket()).add(event, value, distinct)
+
+    def total(self, step: int) -> tuple[int, _Number]:
+        """Number and sum of the events in the window that ends with a step."""
+        count: int = 0
+        sum_: _Number = 0
+        latest: dict[Any, tuple[int, str, str, _Number]] = {}
+        for number in range(step - STEPS + 1, step + 1):
+            bucket = self._by_step.get(number)
+            if bucket is None:
+                continue
+            count += bucket.count
+            sum_ += bucket.sum
+            for name, told in (bucket.latest or {}).items():
+                if name not in latest or latest[name] < told:
+                    latest[name] = told
+        return count + len(latest), sum_ + sum((told[3] for told in latest.values()), 0)
+
+
+def exact(value: Any) -> _Number | None:
+    """A value as an exact number, a decimal as it is written: sums must not depend on their order."""
+    number = as_number(value)
+    if number is None or isinstance(number, int):
+        return number
+    return Fraction(repr(number))
+
+
+class Rate:
+    """One rate or average for one `by` value."""
+
+    __slots__ = (
+        "_alerts", "_beyond", "_grace", "_judged", "_last", "_lower", "_raised", "_step", "_timers", "_upper",
+        "next", "plan", "value",
+    )  # fmt: skip
+
+    def __init__(
+        self, plan: Plan[RateRule] | Plan[AverageRule], value: str, alerts: Alerts, timers: Timers
+    ) -> None:
+        rule = plan.rule
+        self.plan: Plan[RateRule] | Plan[AverageRule] = plan
+        self.value: str = value
+        self.next: int | None = None
+        self._alerts: Alerts = alerts
+        self._timers: Timers = timers
+        self._step: int = micros(rule.window) // STEPS
+        self._grace: int = self._step if rule.grace is None else micros(rule.grace)
+        self._upper: Buckets = Buckets()  # what is counted or averaged
+        self._lower: Buckets = Buckets()  # what it is a share of
+        self._beyond: set[int] = set()
+        self._raised: dict[int, Alert] = {}  # first step of a run -> its alert
+        self._judged: int | None = None  # the last step judged
+        self._last: int = -(2**62)  # the latest bucket that holds anything
+
+    def add(self, event: Event, clock: int, *, of: bool, value: _Number = 1) -> None:
+        """Count an event: among `of`, or among `out_of`. An average has the former alone."""
+        bucket = -(-event.time // self._step)
+        (self._upper if of else self._lower).add(bucket, event, value, self.plan.rule.distinct)
+        if self.next is None:
+            # asleep, or new: the steps before this bucket that the clock has passed hold nothing
+            reached = max(min(bucket - 1, (clock - self._grace) // self._step), bucket - 2 * STEPS)
+            self._judged = reached if self._judged is None else max(self._judged, reached)
+        assert self._judged is not None  # noqa: S101 - set with the first event
+        self._last = max(self._last, bucket)
+        if bucket <= self._judged:
+            self._judge(range(bucket, min(self._judged, bucket + STEPS - 1) + 1), clock)
+        if self.next is None and self._judged + 1 < self._last + STEPS:
+            self._timers.set(self, self._due(self._judged + 1))
+
+    def ring(self, at: int, clock: int) -> None:
+        """A step's end plus grace: judge it, and set the next while the window holds anything."""
+        step = (at - self._grace) // self._step
+        self._judged = step
+        self._judge(range(step, step + 1), clock)
+        if step in self._beyond or step + 1 < self._last + STEPS:
+            self._timers.set(self, self._due(step + 1))
+
+    def _due(self, step: int) -> int:
+        return step * self._step + self._grace
+
+    def _judge(self, steps: range, clock: int) -> None:
+        before = set(self._runs(steps))
+        for step in steps:
+            if self._is_beyond(step):
+                self._beyond.add(step)
+            else:
+                self._beyond.discard(step)
+        after = set(self._runs(steps))
+        for run in sorted(before - after):
+            if (run[0] not in {first for first, _ in after}) and run[0] in self._raised:
+                self._alerts.retract(self._raised.pop(run[0]), clock)
+        for run in sorted(after):
+            self._say(run, clock)
+
+    def _runs(self, steps: range) -> Iterator[tuple[int, int]]:
+        """The runs of steps beyond the limit that touch these steps or their neighbours: first and last step."""
+        step = steps.start - 1
+        while step in self._beyond and step - 1 in self._beyond:
+            step -= 1
+        while step <= steps.stop:
+            if step not in self._beyond:
+                step += 1
+                continue
+            first = step
+            while step in self._beyond:
+                step += 1
+            yield first, step - 1
+
+    def _is_beyond(self, step: int) -> bool:
+        rule = self.plan.rule
+        upper, sum_ = self._upper.total(step)
+        if isinstance(rule, AverageRule):
+            return upper >= rule.minimum and upper > 0 and breaks(rule.limit, Fraction(sum_) / upper)
+        lower, _ = self._lower.total(step)
+        return lower >= rule.minimum and lower > 0 and breaks(rule.limit, Fraction(upper, lower))
+
+    def _say(self, run: tuple[int, int], clock: int) -> None:
+        first, last = run
+        assert self._judged is not None  # noqa: S101 - a run is made of judged steps
+        opened = first * self._step
+        ended = (last + 1) * self._step if last < self._judged else None
+        draft = Draft(
+            state=State.BREACHED if ended is None else State.RESOLVED,
+            level=Level.BREACHED,
+            due_at=opened,
+            ended_at=ended,
+            fired_at=max(opened + self._grace, clock) if first not in self._raised else self._raised[first].fired_at,
+        )
+        alert = self._raised.get(first)
+        if alert is None:
+            id_ = alert_id(self.plan.id, self.value, str(first))
+            alert = self._alerts.raise_(id_, self, lambda: self._alert(id_, draft), clock)
+            self._raised[first] = alert
+        self._alerts.move(alert, draft, clock)
+
+    def _alert(self, id_: str, draft: Draft) -> Alert:
+        threshold, rule = self.plan.threshold, self.plan.rule
+        what = f"average {rule.value}" if isinstance(rule, AverageRule) else "the rate"
+        return Alert(
+            id=id_,
+            threshold=threshold.id,
+            key=self.value,
+            person=None,
+            journey=None,
+            state=draft.state,
+            level=draft.level,
+            severity=threshold.severity,
+            mode=threshold.mode,
+            started_at=draft.due_at,
+            due_at=draft.due_at,
+            fired_at=draft.fired_at,
+            ended_at=draft.ended_at,
+            delay_seconds=None if draft.ended_at is None else (draft.ended_at - draft.due_at) // 1_000_000,
+            facility=self.value if rule.by == ("facility",) else None,
+            late_start=False,
+            reason=f"{what} over {rule.window} is beyond its limit",
+        )
+
+
+def breaks(limit: Limit, value: Fraction | int) -> bool:
+    """Whether an exact value is beyond a limit."""
+    return (limit.above is not None and value > limit.above) or (limit.below is not None and value < limit.below)

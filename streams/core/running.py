@@ -1,0 +1,340 @@
+"""Put one event to the waits of its person: in order by the short way, out of order by judging again."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from operator import attrgetter
+from typing import Final
+
+from schemas.alert import Alert, Level, State, alert_id
+from schemas.event import Event
+from schemas.threshold import PERSON
+from streams.core.alerts import Alerts, Draft
+from streams.core.compiled import END, PAUSE, CompiledMatch, GroupPlan, TypePlan, WaitPlan
+from streams.core.state import BY_TIME, NEVER, Journey, Person, Wait
+from streams.core.timers import Timers
+from streams.core.waits import (
+    Judgement,
+    as_key,
+    close_wait,
+    entries_since,
+    finds,
+    holds,
+    move_wait,
+    next_instant,
+    pause_wait,
+    resume_wait,
+    standing,
+)
+
+_PERSON_KEY: Final = (PERSON,)
+_STARTED: Final = attrgetter("start.time")
+
+
+class Running:
+    """The waits of all persons. `clock` is the log's; the engine moves it.
+
+    `deferred` collects waits while evidence is being put in again after a change of identity: they are looked at
+    when all of it is there, so that nothing is raised and taken back on the way.
+    """
+
+    __slots__ = ("_alerts", "_timers", "clock", "count", "deferred", "without_due", "without_key")
+
+    def __init__(self, alerts: Alerts, timers: Timers) -> None:
+        self._alerts: Alerts = alerts
+        self._timers: Timers = timers
+        self.clock: int = NEVER
+        self.count: int = 0  # waits that there are
+        self.without_due: int = 0  # starts that gave no time
+        self.without_key: int = 0  # events that lacked a key
+        self.deferred: dict[Wait, None] | None = None
+
+    def apply(self, plan: TypePlan, event: Event, person: Person) -> None:
+        """Take an event into the evidence of its person, and judge what it touches."""
+        time = event.time
+        in_order = time > person.last
+        if in_order or time + event.precision > person.last:
+            person.last = time + event.precision
+            person.coarse = max(person.coarse, event.precision)
+        for group_plan in plan.groups:
+            self._narrow(group_plan, event, person, in_order=in_order)
+        if plan.wide:
+            self._wide(plan, event, person, in_order=in_order)
+
+    def ring(self, wait: Wait, at: int) -> None:
+        """A wait's timer: raise what is due at this instant."""
+        self.look(wait, at)
+
+    def look(self, wait: Wait, at: int) -> None:
+        """Bring a wait's alert and timer in line with what its evidence says at this clock."""
+        if self.deferred is not None:
+            self.deferred[wait] = None
+            return
+        deserved = standing(wait, at)
+        if deserved is not None:
+            self._say(wait, State(deserved[0]), Level(deserved[1]), at)
+        elif wait.alert is not None:
+            close = wait.close
+            self._alerts.retract(wait.alert, at, ended_at=close.time if close else None)
+        instant = next_instant(wait, at)
+        if instant is None:
+            wait.next = None
+        elif wait.next != instant:
+            self._timers.set(wait, instant)
+
+    def settle(self) -> None:
+        """Look at all that was deferred."""
+        deferred, self.deferred = self.deferred, None
+        for wait in deferred or ():
+            self.look(wait, self.clock)
+
+    def drop_all(self, person: Person) -> None:
+        """Forget the waits of a person whose evidence is about to be put in again."""
+        for journey in person.every_journey():
+            self.count -= len(journey.waits)
+            for wait in journey.waits:
+                wait.next = None
+
+    # -- the short way
+
+    def _narrow(self, group_plan: GroupPlan, event: Event, person: Person, *, in_order: bool) -> None:
+        journey = self._journey(group_plan, event, person)
+        if journey is None:
+            return
+        time = event.time
+        if in_order or (time > journey.last and time > person.wide_last):
+            journey.events.append(event)
+            journey.last = time + event.precision
+            if group_plan.starts:
+                self._start_in_order(group_plan, event, journey)
+            if journey.running and group_plan.marks:
+                self._mark_in_order(group_plan.marks, event, journey)
+            return
+        insort(journey.events, event, key=BY_TIME)
+        journey.last = max(journey.last, time + event.precision)
+        for plan in group_plan.plans:
+            if any(holds(m, event, person) for m in plan.narrow[event.type]):
+                self._judge_again(plan, journey, event)
+
+    def _journey(self, group_plan: GroupPlan, event: Event, person: Person) -> Journey | None:
+        group = group_plan.group
+        value: str | tuple[str, ...] | None
+        if group.key == _PERSON_KEY:
+            if person.anonymous:
+                return None
+            value = ""
+        else:
+            value = as_key(event.data, group.key, person)
+            if value is None:
+                self.without_key += 1
+                return None
+        journeys = person.journeys.get(group.index)
+        if journeys is None:
+            journeys = person.journeys[group.index] = {}
+        journey = journeys.get(value)
+        if journey is None:
+            journey = journeys[value] = Journey(person, group, value)
+        return journey
+
+    def _start_in_order(self, group_plan: GroupPlan, event: Event, journey: Journey) -> None:
+        started: WaitPlan | None = None
+        person = journey.person
+        for plan, match in group_plan.starts:
+            if plan is started or (match.test is not None and not match.test(event.data)):
+                continue
+            if match.facts is not None and not match.facts(event.data, event.time, person.fact):
+                continue
+            started = plan
+            if not plan.plain:
+                self._judge_again(plan, journey, event)
+                continue
+            running = [w for w in journey.running if w.plan is plan]
+            if running and plan.restart == "keep":
+                continue
+            due = plan.due(event)
+            if due is None:
+                self.without_due += 1
+                continue
+            moved = [w for w in running if move_wait(w, event, *due)] if plan.restart == "move" else []
+            for wait in moved:
+                self.look(wait, self.clock)
+            if not moved:
+                wait = Wait(plan, journey, event, *due, fresh=not running)
+                journey.waits.append(wait)
+                self._open(wait)
+
+    def _open(self, wait: Wait) -> None:
+        """Take a wait that was just made into account."""
+        journey = wait.journey
+        wait.applied = self.clock
+        self.count += 1
+        if wait.close is None:
+            if not journey.running:
+                journey.person.open[journey] = None
+            journey.running.append(wait)
+        self.look(wait, self.clock)
+
+    def _mark_in_order(self, marks: dict[WaitPlan, list[CompiledMatch]], event: Event, journey: Journey) -> None:
+        again: dict[WaitPlan, None] = {}
+        for wait in list(journey.running):
+            matches = marks.get(wait.plan)
+            if matches is None or wait.start is event or wait.counted is event:
+                continue
+            if not wait.plan.plain:
+                again[wait.plan] = None
+                continue
+            for match in matches:
+                if not holds(match, event, journey.person) or not finds(match, event, wait):
+                    continue
+                if match.rank >= END:
+                    close_wait(wait, event, cancelled=match.rank != END)
+                    self._close(wait)
+                    self.look(wait, self.clock)
+                    break
+                changed = pause_wait(wait, event) if match.rank == PAUSE else resume_wait(wait, event)
+                if changed:
+                    self.look(wait, self.clock)
+        for plan in again:
+            self._judge_again(plan, journey, event)
+
+    def _close(self, wait: Wait) -> None:
+        journey = wait.journey
+        journey.running.remove(wait)
+        if not journey.running:
+            journey.person.open.pop(journey, None)
+
+    def _wide(self, plan: TypePlan, event: Event, person: Person, *, in_order: bool) -> None:
+        if person.wide is None:
+            person.wide = []
+        insort(person.wide, event, key=BY_TIME)
+        person.wide_last = max(person.wide_last, event.time + event.precision)
+        if person.anonymous:
+            return
+        if in_order:
+            for journey in list(person.open):
+                self._mark_in_order(plan.wide, event, journey)
+            return
+        for journey in list(person.every_journey()):
+            if event.time > journey.last:
+                if journey.running:
+                    self._mark_in_order(plan.wide, event, journey)
+                continue
+            for wait_plan in plan.wide_by_group.get(journey.group, ()):
+                if any(holds(m, event, person) for m in wait_plan.wide[event.type]):
+                    self._judge_again(wait_plan, journey, event)
+
+    # -- judging again
+
+    def _judge_again(self, plan: WaitPlan, journey: Journey, event: Event) -> None:
+        """Judge a threshold's waits in a journey from the last quiet point before an event on."""
+        waits = journey.waits
+        time = event.time
+        person = journey.person
+        reach = plan.skew + person.coarse
+        low = bisect_left(waits, time, key=_STARTED)
+        while low and not (waits[low - 1].plan is plan and waits[low - 1].fresh):
+            low -= 1
+        anchor = waits[low - 1] if low else None
+        low = low - 1 if anchor is not None else 0
+        since = NEVER if anchor is None else anchor.start.time - reach
+        first = None if anchor is None else (anchor.start.time, 0, anchor.start.source, anchor.start.id)
+
+        def known(start: Event) -> Wait | None:
+            if start.time <= time + reach:
+                return None
+            for wait in waits[bisect_left(waits, start.time, key=_STARTED) :]:
+                if wait.start.time > start.time:
+                    return None
+                if wait.start is start and wait.plan is plan and wait.fresh:
+                    return wait
+            return None
+
+        judgement = Judgement(plan, journey)
+        stop = judgement.judge(entries_since(plan, journey, since), first, known)
+        high = waits.index(stop) if stop is not None else len(waits)
+        self._reconcile(plan, journey, low, high, judgement.waits)
+
+    def _reconcile(self, plan: WaitPlan, journey: Journey, low: int, high: int, judged: list[Wait]) -> None:
+        """Put the newly judged waits in the place of the old ones, each with what was already said of it."""
+        segment = journey.waits[low:high]
+        old = {id(w.start): w for w in segment if w.plan is plan}
+        kept = [_renewed(old.pop(id(new.start), None), new) for new in judged]
+        journey.waits[low:high] = sorted([w for w in segment if w.plan is not plan] + kept, key=_STARTED)
+        gone = set(map(id, old.values()))
+        mine = set(map(id, kept))
+        was_open = bool(journey.running)
+        journey.running = [w for w in journey.running if id(w) not in gone and id(w) not in mine]
+        journey.running += [w for w in kept if w.close is None]
+        if journey.running and not was_open:
+            journey.person.open[journey] = None
+        elif was_open and not journey.running:
+            journey.person.open.pop(journey, None)
+        self.count += sum(w.applied == NEVER for w in kept) - len(old)
+        for wait in old.values():
+            self._supersede(wait, kept)
+        for wait in kept:
+            if wait.applied == NEVER:
+                wait.applied = self.clock
+            self.look(wait, self.clock)
+
+    def _supersede(self, wait: Wait, judged: list[Wait]) -> None:
+        wait.next = None
+        if self.deferred is not None:
+            self.deferred.pop(wait, None)
+        if wait.alert is None:
+            return
+        at = bisect_right(judged, wait.start.time, key=_STARTED)
+        heir = judged[at - 1] if at else None
+        id_ = None if heir is None else alert_id(heir.plan.id, heir.start.source, heir.start.id)
+        self._alerts.retract(wait.alert, self.clock, superseded_by=id_)
+
+    # -- saying it
+
+    def _say(self, wait: Wait, state: State, level: Level, at: int) -> None:
+        instant = wait.due if level is Level.BREACHED or wait.warn is None else wait.warn
+        draft = Draft(
+            state=state,
+            level=level,
+            due_at=wait.due,
+            ended_at=wait.close.time if wait.close else None,
+            fired_at=max(instant, wait.applied),
+        )
+        if wait.alert is None:
+            plan = wait.plan
+            id_ = alert_id(plan.id, wait.start.source, wait.start.id)
+            wait.alert = self._alerts.raise_(id_, wait, lambda: _alert(wait, id_, draft), at)
+        self._alerts.move(wait.alert, draft, at)
+
+
+def _renewed(old: Wait | None, new: Wait) -> Wait:
+    """The wait that was there, with the new verdict; or the new one."""
+    if old is None:
+        return new
+    old.counted, old.base, old.due, old.warn = new.counted, new.base, new.due, new.warn
+    old.close, old.cancelled = new.close, new.cancelled
+    old.pauses, old.paused, old.fresh = new.pauses, new.paused, new.fresh
+    return old
+
+
+def _alert(wait: Wait, id_: str, draft: Draft) -> Alert:
+    threshold = wait.plan.threshold
+    return Alert(
+        id=id_,
+        threshold=threshold.id,
+        key=wait.journey.key_text(),
+        person=None,
+        journey=None,
+        state=draft.state,
+        level=draft.level,
+        severity=threshold.severity,
+        mode=threshold.mode,
+        started_at=wait.start.time,
+        due_at=draft.due_at,
+        fired_at=draft.fired_at,
+        ended_at=draft.ended_at,
+        delay_seconds=None if draft.ended_at is None else (draft.ended_at - draft.due_at) // 1_000_000,
+        facility=wait.start.facility,
+        late_start=wait.due < wait.applied,
+        reason=wait.plan.reason,
+    )
+

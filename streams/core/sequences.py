@@ -1,0 +1,107 @@
+"""Sequences: each `then` that follows a `first` of its key by more than nothing and at most `within` is an alert."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+
+from schemas.alert import Alert, Level, State, alert_id
+from schemas.event import Event
+from schemas.threshold import MeasureRule, SequenceRule, Threshold
+from streams.core.alerts import Alerts
+from streams.core.compiled import Plan, micros
+from streams.core.state import BY_TIME, Person
+
+
+def at_once(threshold: Threshold, event: Event, key: str, clock: int, reason: str) -> Alert:
+    """The alert of one event: born resolved, all its times the event's, but for the log time."""
+    return Alert(
+        id=alert_id(threshold.id, event.source, event.id),
+        threshold=threshold.id,
+        key=key,
+        person=None,
+        journey=None,
+        state=State.RESOLVED,
+        level=Level.BREACHED,
+        severity=threshold.severity,
+        mode=threshold.mode,
+        started_at=event.time,
+        due_at=event.time,
+        fired_at=max(clock, event.time),
+        ended_at=event.time,
+        delay_seconds=0,
+        facility=event.facility,
+        late_start=False,
+        reason=reason,
+    )
+
+
+class Momentary:
+    """The record behind an alert of one event: whose it is, and under which key."""
+
+    __slots__ = ("event", "key", "person", "threshold", "value")
+
+    def __init__(
+        self, threshold: Threshold, event: Event, person: Person, key: tuple[str, ...] | None, value: str
+    ) -> None:
+        self.threshold: Threshold = threshold
+        self.event: Event = event
+        self.person: Person = person
+        self.key: tuple[str, ...] | None = key
+        self.value: str = value
+
+
+def raise_at_once(alerts: Alerts, record: Momentary, clock: int, reason: str) -> None:
+    """Raise the alert of one event, or take it up again."""
+    alert = at_once(record.threshold, record.event, record.value, clock, reason)
+    known = alerts.raise_(alert.id, record, lambda: alert, clock)
+    if known.state is State.RETRACTED:
+        known.state = State.RESOLVED
+        known.ended_at, known.delay_seconds = alert.ended_at, 0
+        alerts.announce(known, clock)
+
+
+def measure_reason(rule: MeasureRule) -> str:
+    limit = rule.limit
+    if limit.above is not None:
+        return f"{rule.value} is above {_number(limit.above)}"
+    return f"{rule.value} is below {_number(limit.below)}"
+
+
+def _number(value: object) -> str:
+    return f"{float(value):g}" if value is not None else ""  # type: ignore[arg-type]  # a Fraction
+
+
+class Sequence:
+    """The evidence of one sequence threshold for one key value: times of firsts, events of thens, both in order."""
+
+    __slots__ = ("_firsts", "_thens", "person", "plan", "value")
+
+    def __init__(self, plan: Plan[SequenceRule], person: Person, value: str) -> None:
+        self.plan: Plan[SequenceRule] = plan
+        self.person: Person = person
+        self.value: str = value
+        self._firsts: list[int] = []
+        self._thens: list[Event] = []
+
+    def first(self, event: Event, alerts: Alerts, clock: int) -> None:
+        """A first: thens that came before it by arrival may now follow it."""
+        insort(self._firsts, event.time)
+        if not self._thens or self._thens[-1].time <= event.time:
+            return
+        low = bisect_right(self._thens, event.time, key=BY_TIME)
+        high = bisect_right(self._thens, event.time + micros(self.plan.rule.within), key=BY_TIME)
+        for then in self._thens[low:high]:
+            self._raise(then, alerts, clock)
+
+    def then(self, event: Event, alerts: Alerts, clock: int) -> None:
+        """A then: it is an alert if a first lies before it, near enough."""
+        insort(self._thens, event, key=BY_TIME)
+        before = bisect_left(self._firsts, event.time)
+        if before and event.time - self._firsts[before - 1] <= micros(self.plan.rule.within):
+            self._raise(event, alerts, clock)
+
+    def _raise(self, event: Event, alerts: Alerts, clock: int) -> None:
+        rule = self.plan.rule
+        firsts = " or ".join(dict.fromkeys(m.event for m in rule.first))
+        record = Momentary(self.plan.threshold, event, self.person, rule.key, self.value)
+        raise_at_once(alerts, record, clock, f"{event.type} within {rule.within} of {firsts}")
