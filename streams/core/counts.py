@@ -63,6 +63,11 @@ class Count:
         insort(events, event, key=_ORDER)
         self._judge_again(clock)
 
+    def drop(self) -> list[Alert]:
+        """Forget it, for its evidence is about to be put in again; returns the alerts it had."""
+        self.next = None
+        return [e.alert for e in self._episodes if e.alert is not None]
+
     def ring(self, at: int) -> None:
         """The instant of the last episode's close."""
         if self._episodes:

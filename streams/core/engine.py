@@ -122,7 +122,7 @@ class Engine:
         data = event.data
         self.journeys.add(person, data)
         if event.type in _IDENTITY_EVENTS or event.type == "identity.moved":
-            person = self._change_identity(event, person)
+            person = self._change_identity(event)
         self._put(event, person)
         plan = self._types.get(event.type)
         if plan is not None and (plan.numerators or plan.denominators or plan.averages):
@@ -139,9 +139,10 @@ class Engine:
             kept = True
             if self._learn_numbers(person, event):
                 return
-        if event.type in FACT_EVENTS and self.compiled.facts and learn_fact(person, event, self.compiled.facts):
+        if event.type in FACT_EVENTS and self.compiled.facts:
             kept = True
-            if event.time <= person.last and not self._putting_back:
+            told = not self._putting_back and learn_fact(person, event, self.compiled.facts)
+            if told and event.time <= person.last:
                 person.log.append(event)
                 self._put_back([person])
                 return
@@ -233,8 +234,10 @@ class Engine:
                 continue
             value = None if rule.key is None or key_of_person(rule.key) else as_key(event.data, rule.key, person)
             key = _text(value) if value is not None else event.id
-            record = Momentary(measure.threshold, event, person, rule.key, key)
-            raise_at_once(self._alerts, record, self.clock, measure_reason(rule))
+            record = Momentary(measure.threshold, event, rule.key, key)
+            alert = raise_at_once(self._alerts, record, self.clock, measure_reason(rule))
+            if plan.held:  # it will be judged again when the person's evidence is
+                person.keep_moment(alert)
 
     def _put_rates(self, plan: TypePlan, event: Event) -> None:
         for of, matches in ((True, plan.numerators), (False, plan.denominators), (True, plan.averages)):
@@ -296,7 +299,7 @@ class Engine:
             lost |= self._let_go([winner])
         self._put_in(log, lost)
 
-    def _change_identity(self, event: Event, person: Person) -> Person:
+    def _change_identity(self, event: Event) -> Person:
         """A merge, a link, their undoing, a new number, a move."""
         data = event.data
         surviving = listed(data.get("surviving")) or event.identifiers
@@ -311,8 +314,7 @@ class Engine:
             for keep in surviving if not together else surviving[:1]:
                 for gone in retired:
                     self._state(keep, gone, event, together=together)
-        names = self.identity.names(event)
-        return self.identity.owner(event, names[0]) if names else person
+        return self._person_of(event)
 
     def _move(self, event: Event, surviving: tuple[str, ...], retired: tuple[str, ...]) -> None:
         """A visit, an account or a number that was another person's until now."""
@@ -344,19 +346,15 @@ class Engine:
     def _let_go(self, persons: Iterable[Person]) -> dict[str, Alert]:
         """Forget what was concluded from the evidence of some persons; the alerts keep waiting for an owner."""
         lost: dict[str, Alert] = {}
-        gone = {id(person) for person in persons if person.log}
-        for id_, owner in self._alerts.owners.items() if gone else ():
-            person_of = _person_behind(owner)
-            if person_of is not None and id(person_of) in gone:
-                lost[id_] = self._alerts.by_id[id_]
-        for id_ in lost:
-            self._alerts.owners[id_] = None
         for person in persons:
             if not person.log:
                 continue
-            self._running.drop_all(person)
+            raised = self._running.drop_all(person) + (person.moments or [])
             for count in (person.counts or {}).values():
-                count.next = None
+                raised += count.drop()
+            for alert in raised:
+                lost[alert.id] = alert
+                self._alerts.owners[alert.id] = None
             person.clear()
         return lost
 
@@ -365,9 +363,12 @@ class Engine:
         self._putting_back = True
         if not outer:
             self._running.deferred = {}
-        for event in sorted(log, key=_ORDER):
-            names = self.identity.names(event)
-            person = self.identity.owner(event, names[0]) if names else self.identity.nobody
+        placed = [(event, self._person_of(event)) for event in sorted(log, key=_ORDER)]
+        for event, person in placed:  # what is true of the person at any time is known before anything is judged
+            if event.type in FACT_EVENTS:
+                learn_fact(person, event, self.compiled.facts)
+            learn_aliases(person, event)
+        for event, person in placed:
             self._put(event, person)
         if outer:
             return
@@ -377,22 +378,22 @@ class Engine:
             if self._alerts.owners[id_] is None:
                 self._alerts.retract(alert, self.clock)
 
+    def _person_of(self, event: Event) -> Person:
+        """Whose an event is now, by the identifier that it came under."""
+        names = self.identity.names(event)
+        return self.identity.owner(event, names[0]) if names else self.identity.nobody
+
     # -- whose an alert is
 
     def _address(self, alert: Alert, owner: object | None) -> None:
         """Write the person and journey into an alert, as identity has them now."""
-        behind = _person_behind(owner)
-        if behind is None:
-            return
-        person = root(behind)
         match owner:
             case Wait():
-                key = owner.plan.key
-                value = owner.journey.key_text()
+                person, key, value = root(owner.journey.person), owner.plan.key, owner.journey.key_text()
             case Count():
-                key, value = owner.plan.rule.key, owner.value
+                person, key, value = root(owner.person), owner.plan.rule.key, owner.value
             case Momentary():
-                key, value = owner.key or (), owner.value
+                person, key, value = self._person_of(owner.event), owner.key or (), owner.value
             case _:
                 return
         alert.person = self.identity.id(person)
@@ -401,12 +402,6 @@ class Engine:
         elif key and alert.person is not None:
             digest = blake2b("\x1f".join((alert.person, *key, value)).encode("utf-8", "surrogatepass"), digest_size=9)
             alert.journey = f"jn-{digest.hexdigest()}"
-
-
-def _person_behind(owner: object | None) -> Person | None:
-    if isinstance(owner, Wait):
-        return owner.journey.person
-    return owner.person if isinstance(owner, Count | Momentary) else None
 
 
 def _text(value: str | tuple[str, ...]) -> str:

@@ -88,12 +88,18 @@ class Running:
         for wait in deferred or ():
             self.look(wait, self.clock)
 
-    def drop_all(self, person: Person) -> None:
-        """Forget the waits of a person whose evidence is about to be put in again."""
+    def drop_all(self, person: Person) -> list[Alert]:
+        """Forget the waits of a person whose evidence is about to be put in again; returns the alerts they had."""
+        raised: list[Alert] = []
         for journey in person.every_journey():
             self.count -= len(journey.waits)
             for wait in journey.waits:
                 wait.next = None
+                if wait.alert is not None:
+                    raised.append(wait.alert)
+                if self.deferred is not None:
+                    self.deferred.pop(wait, None)
+        return raised
 
     # -- the short way
 

@@ -36,21 +36,18 @@ def at_once(threshold: Threshold, event: Event, key: str, clock: int, reason: st
 
 
 class Momentary:
-    """The record behind an alert of one event: whose it is, and under which key."""
+    """The record behind an alert of one event: the event, and the key it stands under."""
 
-    __slots__ = ("event", "key", "person", "threshold", "value")
+    __slots__ = ("event", "key", "threshold", "value")
 
-    def __init__(
-        self, threshold: Threshold, event: Event, person: Person, key: tuple[str, ...] | None, value: str
-    ) -> None:
+    def __init__(self, threshold: Threshold, event: Event, key: tuple[str, ...] | None, value: str) -> None:
         self.threshold: Threshold = threshold
         self.event: Event = event
-        self.person: Person = person
         self.key: tuple[str, ...] | None = key
         self.value: str = value
 
 
-def raise_at_once(alerts: Alerts, record: Momentary, clock: int, reason: str) -> None:
+def raise_at_once(alerts: Alerts, record: Momentary, clock: int, reason: str) -> Alert:
     """Raise the alert of one event, or take it up again."""
     alert = at_once(record.threshold, record.event, record.value, clock, reason)
     known = alerts.raise_(alert.id, record, lambda: alert, clock)
@@ -58,6 +55,7 @@ def raise_at_once(alerts: Alerts, record: Momentary, clock: int, reason: str) ->
         known.state = State.RESOLVED
         known.ended_at, known.delay_seconds = alert.ended_at, 0
         alerts.announce(known, clock)
+    return known
 
 
 def measure_reason(rule: MeasureRule) -> str:
@@ -103,5 +101,6 @@ class Sequence:
     def _raise(self, event: Event, alerts: Alerts, clock: int) -> None:
         rule = self.plan.rule
         firsts = " or ".join(dict.fromkeys(m.event for m in rule.first))
-        record = Momentary(self.plan.threshold, event, self.person, rule.key, self.value)
-        raise_at_once(alerts, record, clock, f"{event.type} within {rule.within} of {firsts}")
+        record = Momentary(self.plan.threshold, event, rule.key, self.value)
+        alert = raise_at_once(alerts, record, clock, f"{event.type} within {rule.within} of {firsts}")
+        self.person.keep_moment(alert)

@@ -39,7 +39,7 @@ class Person:
         "journeys",
         "last",
         "log",
-        "measured",
+        "moments",
         "open",
         "origins",
         "sequences",
@@ -68,7 +68,7 @@ class Person:
         self.appointments: dict[str, list[Event]] | None = None
         self.sequences: dict[tuple[int, Any], Sequence] | None = None
         self.counts: dict[tuple[int, Any], Count] | None = None
-        self.measured: list[Event] | None = None
+        self.moments: list[Alert] | None = None  # alerts of single events that follow from this evidence
 
     def fact(self, name: str, time: int) -> Any:
         """The fact in force at a time: the latest that was told of then or before; None where there is none."""
@@ -77,6 +77,12 @@ class Person:
             return None
         at = bisect_right(told, time, key=_fact_time)
         return told[at - 1][3] if at else None
+
+    def keep_moment(self, alert: Alert) -> None:
+        """Note an alert of a single event that stands or falls with this evidence."""
+        if self.moments is None:
+            self.moments = []
+        self.moments.append(alert)
 
     def every_journey(self) -> Iterator[Journey]:
         for by_value in self.journeys.values():

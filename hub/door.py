@@ -1,0 +1,144 @@
+"""The door: which messages are taken, and what becomes of the rest. Decided by arrival, message by message.
+
+Every message is counted once: accepted, duplicate (same source and id, same content), ignored (with the reason) or
+dead letter (with the reason).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+from connectors.api import Reading
+from hub.inputs import Message, digest_at
+from schemas.dead_letter import DeadLetter
+from schemas.errors import Reason
+from schemas.event import HOUR, Event
+
+AFTER_UNTIL: Final = "after_until"
+TEST_PATIENT: Final = "test_patient"
+_KEPT: Final = 1000  # dead letters listed one by one; beyond it they are counted
+_PLACES: Final = 1 << 20  # inputs that can be told apart in one number
+
+
+class Door:
+    """Counts messages and remembers ids. `until` and `now` are microseconds: with `until`, what is later is ignored;
+    without it, what lies an hour ahead of `now` is a dead letter, for no single stamp may run the clock away."""
+
+    def __init__(self, *, until: int | None, now: int, test_patients: frozenset[str] = frozenset()) -> None:
+        self.messages: int = 0
+        self.accepted: int = 0
+        self.duplicates: int = 0
+        self.events: int = 0
+        self.ignored: Counter[str] = Counter()
+        self.dead: Counter[str] = Counter()
+        self.notes: Counter[str] = Counter()
+        self.dead_letters: list[DeadLetter] = []
+        self._until: int | None = until
+        self._latest: int = until if until is not None else now + HOUR
+        self._test_patients: frozenset[str] = test_patients
+        self._seen: dict[str, dict[str, int | bytes]] = {}
+        self._paths: list[Path] = []
+        self._numbers: dict[Path, int] = {}
+
+    def take(self, message: Message, path: Path | None) -> tuple[Event, ...]:
+        """The events of a message that is taken; nothing of one that is not."""
+        self.messages += 1
+        event = message.event
+        if event is not None:
+            if event.time > self._latest:
+                self._too_late("time")
+                return ()
+            ids = self._seen.get(event.source)
+            if ids is None:
+                ids = self._seen[event.source] = {}
+            if event.id in ids:
+                self._repeated(ids[event.id], message, path)
+                return ()
+            if self._test_patients and not self._test_patients.isdisjoint(event.identifiers):
+                self.ignored[TEST_PATIENT] += 1
+                return ()
+            ids[event.id] = self._mark(message, path)
+            self.accepted += 1
+            self.events += 1
+            return (event,)
+        reading = message.reading
+        assert reading is not None  # noqa: S101 - a message is an event or a reading
+        return self._take_reading(reading)
+
+    def _take_reading(self, reading: Reading) -> tuple[Event, ...]:
+        self.notes.update(reading.notes)
+        if reading.dead is not None:
+            self._bury(reading.dead)
+        elif reading.ignored is not None:
+            self.ignored[reading.ignored] += 1
+        elif any(e.time > self._latest for e in reading.events):
+            self._too_late("the message's time")
+        elif (first := self._seen.setdefault(reading.source, {}).get(reading.id)) is not None:
+            if first == reading.digest:
+                self.duplicates += 1
+            else:
+                self._conflict()
+        elif self._test_patients and any(not self._test_patients.isdisjoint(e.identifiers) for e in reading.events):
+            self.ignored[TEST_PATIENT] += 1
+        else:
+            self._seen[reading.source][reading.id] = reading.digest
+            self.accepted += 1
+            self.events += len(reading.events)
+            return reading.events
+        return ()
+
+    def _mark(self, message: Message, path: Path | None) -> int | bytes:
+        """Where the content of an accepted event can be found again, or its digest."""
+        if message.digest is not None:
+            return message.digest
+        assert path is not None  # noqa: S101 - only a file that can be read again gives no digest
+        number = self._numbers.get(path)
+        if number is None:
+            number = self._numbers[path] = len(self._paths)
+            self._paths.append(path)
+        return message.place * _PLACES + number
+
+    def _digest(self, mark: int | bytes) -> bytes:
+        if isinstance(mark, bytes):
+            return mark
+        return digest_at(self._paths[mark % _PLACES], mark // _PLACES)
+
+    def _repeated(self, first: int | bytes, message: Message, path: Path | None) -> None:
+        if message.digest is not None:
+            digest = message.digest
+        else:
+            assert path is not None  # noqa: S101 - as in _mark
+            digest = digest_at(path, message.place)
+        if self._digest(first) == digest:
+            self.duplicates += 1
+        else:
+            self._conflict()
+
+    def _conflict(self) -> None:
+        mend = "the same source and id came before with other content; the sender must give a new id"
+        self._bury(DeadLetter(reason=Reason.CONFLICT, place="id", mend=mend))
+
+    def _too_late(self, place: str) -> None:
+        if self._until is not None:
+            self.ignored[AFTER_UNTIL] += 1
+        else:
+            mend = "it lies more than an hour ahead of this machine's clock; check the sender's clock or name --until"
+            self._bury(DeadLetter(reason=Reason.FROM_THE_FUTURE, place=place, mend=mend))
+
+    def _bury(self, letter: DeadLetter) -> None:
+        self.dead[letter.reason.value] += 1
+        if len(self.dead_letters) < _KEPT:
+            self.dead_letters.append(letter)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The four counts, and the sum that they hold."""
+        return {
+            "messages": self.messages,
+            "accepted": self.accepted,
+            "duplicates": self.duplicates,
+            "ignored": self.ignored.total(),
+            "dead_letters": self.dead.total(),
+        }

@@ -1,0 +1,53 @@
+"""Several inputs as one stream, by event time; each keeps its own order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import heapify, heappop, heapreplace
+
+from connectors.cloudevents.read import CloudEventReader
+from connectors.hl7.read import Hl7Reader
+from hub.inputs import Input, Message
+
+_AT_ONCE = -(2**62)
+
+
+def time_of(message: Message) -> int:
+    """The event time of a message; what has none is taken at once, for it moves nothing."""
+    if message.event is not None:
+        return message.event.time
+    reading = message.reading
+    return reading.events[0].time if reading is not None and reading.events else _AT_ONCE
+
+
+def _rank(message: Message) -> tuple[int, str, str]:
+    if message.event is not None:
+        return message.event.time, message.event.source, message.event.id
+    reading = message.reading
+    if reading is not None and reading.events:
+        return reading.events[0].time, reading.source, reading.id
+    return _AT_ONCE, "", ""
+
+
+def merged(inputs: list[Input], hl7: Hl7Reader, cloud: CloudEventReader) -> Iterator[tuple[Message, Input]]:
+    """The messages of all inputs: always the earliest of those that stand first in their inputs. At the same
+    instant source and id decide, then the names, so that the order of the files means nothing."""
+    if len(inputs) == 1:
+        for message in inputs[0].messages(hl7, cloud):
+            yield message, inputs[0]
+        return
+    heads: list[tuple[tuple[int, str, str], str, int, Message, Input, Iterator[Message]]] = []
+    for number, input_ in enumerate(inputs):
+        stream = input_.messages(hl7, cloud)
+        first = next(stream, None)
+        if first is not None:
+            heads.append((_rank(first), input_.name, number, first, input_, stream))
+    heapify(heads)
+    while heads:
+        _, name, number, message, input_, stream = heads[0]
+        yield message, input_
+        following = next(stream, None)
+        if following is None:
+            heappop(heads)
+        else:
+            heapreplace(heads, (_rank(following), name, number, following, input_, stream))
