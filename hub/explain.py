@@ -1,0 +1,182 @@
+"""An alert in full: what started it, what was expected by when and how that time came about, where the figure comes
+from, what has happened since, and what to do next."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from schemas.alert import Alert, State
+from schemas.calendar import Calendar, Span
+from schemas.duration import Duration
+from schemas.event import DAY, Event
+from schemas.instant import to_datetime
+from schemas.threshold import Threshold, WaitRule
+from streams.core.calendar import closures
+from streams.core.counts import Count
+from streams.core.rates import Rate
+from streams.core.sequences import Momentary
+from streams.core.state import Wait
+
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_SINCE = 12  # events listed; the rest is counted
+
+
+def explain_alert(alert: Alert, owner: object | None, clock: int, zone: str = "UTC") -> list[str]:
+    """The lines. Times stand in the calendar's zone, else in `zone`."""
+    threshold = _threshold_of(owner)
+    calendar = threshold.calendar if threshold is not None else None
+    where = ZoneInfo((calendar.timezone if calendar else None) or zone)
+    lines = [f"{alert.threshold}  {_state(alert)}  severity {alert.severity}" + (", shadow" if alert.mode == "shadow" else "")]
+    if threshold is not None and threshold.title:
+        lines.append(threshold.title)
+    lines.append("")
+    if isinstance(owner, Wait):
+        lines += _wait(alert, owner, clock, where, calendar)
+    else:
+        lines += _other(alert, owner, where)
+    if threshold is not None:
+        lines.append(f"Source    {threshold.source or 'none given'}")
+        lines.append(f"Next      {threshold.next_step or 'none declared'}")
+    lines.append(f"Alert     {alert.id}")
+    return lines
+
+
+def _threshold_of(owner: object | None) -> Threshold | None:
+    match owner:
+        case Wait() | Count() | Rate():
+            return owner.plan.threshold
+        case Momentary():
+            return owner.threshold
+        case _:
+            return None
+
+
+def _state(alert: Alert) -> str:
+    if alert.delay_seconds is not None and alert.state in (State.RESOLVED, State.CANCELLED) and alert.delay_seconds > 0:
+        return f"{alert.state.value}, {lasting(alert.delay_seconds)} late"
+    return alert.state.value
+
+
+def _wait(alert: Alert, wait: Wait, clock: int, where: ZoneInfo, calendar: Calendar | None) -> list[str]:
+    rule = wait.plan.rule
+    person = f"person {alert.person}" if alert.person else "nobody known"
+    lines = [
+        f"Whose     {person}, {' '.join(rule.key)} {alert.key}",
+        f"Started   {moment(wait.start.time, where)}  {_event(wait.start)}",
+    ]
+    if wait.counted is not wait.start:
+        lines.append(f"Moved     {moment(wait.counted.time, where)}  {_event(wait.counted)}")
+    ends = " or ".join(dict.fromkeys(m.event for m in rule.satisfied_by)) or "an end"
+    lines += [f"Expected  {ends}", f"By        {moment(wait.due, where)}"]
+    lines += [f"How       {line}" for line in _how(wait, where, calendar)]
+    for begin, end in wait.pauses:
+        lines.append(f"Paused    {moment(begin.time, where)} to {moment(end.time, where)}, from {begin.type} to {end.type}")
+    if wait.paused is not None:
+        lines.append(f"Paused    since {moment(wait.paused.time, where)}, by {wait.paused.type}")
+    if alert.late_start:
+        lines.append("Heard     the start came when its time was already past")
+    lines += _since(wait, clock, where)
+    return lines
+
+
+def _how(wait: Wait, where: ZoneInfo, calendar: Calendar | None) -> list[str]:
+    rule: WaitRule = wait.plan.rule
+    if rule.within is not None:
+        span: Duration = rule.within
+        base = "the start" if wait.base == wait.counted.time else f"{rule.not_before}, {moment(wait.base, where)}"
+        how = [f"{span} from {base}"]
+    elif rule.before is not None:
+        span = rule.before.offset
+        how = [f"{span} before {rule.before.attribute} of the start event"]
+    else:
+        assert rule.after is not None  # noqa: S101 - one of the three is set
+        span = rule.after.offset
+        how = [f"{rule.after.attribute} of the start event plus {span}"]
+    if calendar is not None and calendar.timezone:
+        how.append(f"in calendar {calendar.id}, {calendar.timezone}: {hours(calendar)}")
+        passed = [f"{_day(day)} {name}" for day, name in closures(calendar)(*sorted((wait.base, wait.due)))]
+        if passed:
+            how.append("closed in between: " + ", ".join(passed))
+    else:
+        how.append("by the clock, without a calendar")
+    if rule.grace is not None:
+        how.append(f"said {rule.grace} later, for sources that are slow")
+    return how
+
+
+def _since(wait: Wait, clock: int, where: ZoneInfo) -> list[str]:
+    events = [e for e in wait.journey.events if e.time >= wait.start.time and e is not wait.start]
+    if wait.close is not None and wait.close not in events:
+        events.append(wait.close)
+    lines = [f"Since     {moment(e.time, where)}  {_event(e)}" for e in events[:_SINCE]]
+    if len(events) > _SINCE:
+        lines.append(f"          and {len(events) - _SINCE} more")
+    if not events:
+        lines.append("Since     nothing that concerns it")
+    if wait.close is not None:
+        verb = "Cancelled" if wait.cancelled else "Ended    "
+        lines.append(f"{verb} {moment(wait.close.time, where)}  by {wait.close.type}")
+    elif clock > wait.due:
+        lines.append(f"Open      {lasting((clock - wait.due) // 1_000_000)} over, at {moment(clock, where)}")
+    return lines
+
+
+def _other(alert: Alert, owner: object | None, where: ZoneInfo) -> list[str]:
+    lines = [f"Key       {alert.key}"]
+    if alert.person:
+        lines.append(f"Whose     person {alert.person}")
+    if isinstance(owner, Momentary):
+        lines.append(f"Event     {moment(owner.event.time, where)}  {_event(owner.event)}")
+    else:
+        lines.append(f"From      {moment(alert.started_at, where)}")
+        lines.append(f"Until     {moment(alert.ended_at, where) if alert.ended_at is not None else 'still so'}")
+    lines.append(f"Why       {alert.reason}")
+    return lines
+
+
+def _event(event: Event) -> str:
+    message = event.data.get("message_id")
+    named = f", message {message}" if message else ""
+    return f"{event.type} from {event.source}{named}"
+
+
+def moment(micros: int, where: ZoneInfo) -> str:
+    """`Fri 2026-03-06 16:50 EST`, with seconds only where there are any."""
+    local: datetime = to_datetime(micros).astimezone(where)
+    return local.strftime("%a %Y-%m-%d %H:%M:%S %Z" if local.second else "%a %Y-%m-%d %H:%M %Z")
+
+
+def _day(number: int) -> str:
+    """A day by its number since 1970-01-01."""
+    return to_datetime(number * DAY).strftime("%a %Y-%m-%d")
+
+
+def lasting(seconds: int) -> str:
+    """`2d 3h`, `16h 20m`, `5m`: the two largest units that are there."""
+    parts = []
+    for name, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count}{name}")
+    return " ".join(parts[:2]) or "0s"
+
+
+def hours(calendar: Calendar) -> str:
+    """Opening hours, days alike taken together: `mon-fri 08:00-17:00, sat 09:00-12:00`."""
+    groups: list[tuple[int, int, tuple[Span, ...]]] = []
+    for day, spans in enumerate(calendar.hours):
+        if groups and groups[-1][2] == spans:
+            groups[-1] = (groups[-1][0], day, spans)
+        else:
+            groups.append((day, day, spans))
+    said = []
+    for first, last, spans in groups:
+        if spans:
+            name = _WEEKDAYS[first] if first == last else f"{_WEEKDAYS[first]}-{_WEEKDAYS[last]}"
+            said.append(f"{name} {' '.join(f'{_clock(a)}-{_clock(b)}' for a, b in spans)}")
+    return ", ".join(said) or "never open"
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
