@@ -80,6 +80,9 @@ class Findings:
     def note(self, place: Place, text: str) -> None:
         self._problems.append(Problem(place, text, None, "note"))
 
+    def add(self, other: Findings) -> None:
+        self._problems.extend(other._problems)
+
     def listed(self) -> list[Problem]:
         """Each problem once, by file as first met, then by line and column."""
         files = {file: n for n, file in enumerate(dict.fromkeys(p.place.file for p in self._problems))}
@@ -298,7 +301,8 @@ def suggest(word: str, known: Iterable[str]) -> str | None:
 
 def is_misspelt(word: str, known: str) -> bool:
     """Whether `word` is hardly anything but a slip of the pen for `known`: one letter off, two swapped, or the
-    like in a longer word. Stricter than `suggest`, for words that might be somebody's own."""
+    like in a longer word. Stricter than `suggest`, for words that might be somebody's own.
+    """
     plain, right = _squashed(word), _squashed(known)
     return word != known and (_one_slip(plain, right) or _likeness(plain, right) >= 0.85)
 

@@ -1,0 +1,167 @@
+"""The site file: facilities, authorities, mapping and calendars of one's own, test patients, overridden lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from connectors.hl7.charset import codec_of
+from schemas.declaration import (
+    Findings,
+    Items,
+    Node,
+    Place,
+    Problem,
+    Table,
+    WrongDeclaration,
+    has_errors,
+    read_declaration,
+)
+from streams.core.declared_calendars import read_zone
+from streams.core.threshold_fields import as_table, check_keys, read_text
+
+SITE_KEYS: Final = (
+    "version",
+    "timezone",
+    "facilities",
+    "authorities",
+    "mapping",
+    "test_patients",
+    "calendars",
+    "thresholds",
+)
+FACILITY_KEYS: Final = ("zone", "region", "charset", "authority")
+
+
+class WrongSite(WrongDeclaration):
+    """A site file with mistakes in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facility:
+    """`zone` is where its clocks stand, `region` a country for its telephone numbers, `charset` what its messages
+    are written in where they do not say, `authority` who gives its record numbers.
+    """
+
+    zone: str | None = None
+    region: str | None = None
+    charset: str | None = None
+    authority: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What a site says of itself. `spellings` maps each spelling of an authority to the name it goes by; `mapping`,
+    `calendars` and `thresholds` are kept as written, with their places, for those who read them.
+    """
+
+    timezone: str | None = None
+    facilities: Mapping[str, Facility] = field(default_factory=dict)
+    spellings: Mapping[str, str] = field(default_factory=dict)
+    test_patients: frozenset[str] = frozenset()
+    mapping: Node | None = None
+    calendars: Table | None = None
+    thresholds: Table | None = None
+
+
+def read_site(path: Path) -> Site:
+    """Read a site file. Raises WrongSite with all problems; what overrides thresholds is checked with them."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise WrongSite([Problem(Place(str(path), 1, 1), "this is no text in UTF-8")]) from None
+    except OSError as error:
+        raise WrongSite([Problem(Place(str(path)), f"cannot be read: {error.strerror}")]) from None
+    site, problems = read_site_text(str(path), text)
+    if has_errors(problems):
+        raise WrongSite(problems)
+    return site
+
+
+def read_site_text(file: str, text: str) -> tuple[Site, list[Problem]]:
+    """The site that a text declares, and the problems in it."""
+    findings = Findings()
+    table = read_declaration(file, text, findings)
+    if table is None:
+        return Site(), findings.listed()
+    check_keys(table, SITE_KEYS, "a site file", findings)
+    zone, version = table.find("timezone"), table.find("version")
+    if version is not None and read_text(version, "version", findings) not in (None, "1"):
+        findings.error(version.place, "`version` is 1")
+    site = Site(
+        timezone=read_zone(zone, "timezone", findings) if zone is not None else None,
+        facilities=_read_facilities(table.find("facilities"), findings),
+        spellings=_read_authorities(table.find("authorities"), findings),
+        test_patients=frozenset(_read_texts(table.find("test_patients"), "test_patients", findings)),
+        mapping=table.find("mapping"),
+        calendars=_table_or_none(table, "calendars", findings),
+        thresholds=_table_or_none(table, "thresholds", findings),
+    )
+    return site, findings.listed()
+
+
+def _table_or_none(table: Table, key: str, findings: Findings) -> Table | None:
+    node = table.find(key)
+    return None if node is None else as_table(node, key, findings)
+
+
+def _read_facilities(node: Node | None, findings: Findings) -> dict[str, Facility]:
+    table = as_table(node, "facilities", findings) if node is not None else None
+    found: dict[str, Facility] = {}
+    for entry in table.entries if table is not None else ():
+        lines = as_table(entry.node, entry.key.text, findings)
+        if lines is None:
+            continue
+        check_keys(lines, FACILITY_KEYS, "a facility", findings)
+        texts = {line.key.text: line.node for line in lines.entries}
+        zone, charset = texts.get("zone"), texts.get("charset")
+        region, authority = texts.get("region"), texts.get("authority")
+        found[entry.key.text] = Facility(
+            zone=read_zone(zone, "zone", findings) if zone is not None else None,
+            region=_read_region(region, findings) if region is not None else None,
+            charset=_read_charset(charset, findings) if charset is not None else None,
+            authority=read_text(authority, "authority", findings) if authority is not None else None,
+        )
+    return found
+
+
+def _read_region(node: Node, findings: Findings) -> str | None:
+    text = read_text(node, "region", findings)
+    if text is not None and not (len(text) == 2 and text.isascii() and text.isalpha()):
+        findings.error(node.place, "`region` is a country of two letters (ISO 3166, as US)")
+        return None
+    return None if text is None else text.upper()
+
+
+def _read_charset(node: Node, findings: Findings) -> str | None:
+    text = read_text(node, "charset", findings)
+    if text is not None and codec_of(text) is None:
+        findings.error(node.place, f"`{text}` is no character set (HL7 table 0211, as 8859/1 or UNICODE UTF-8)")
+    return text
+
+
+def _read_authorities(node: Node | None, findings: Findings) -> dict[str, str]:
+    """Each spelling to the authority's name. A spelling of two authorities would make them one in silence."""
+    table = as_table(node, "authorities", findings) if node is not None else None
+    spellings: dict[str, str] = {}
+    for entry in table.entries if table is not None else ():
+        name = entry.key.text
+        for item in entry.node.nodes if isinstance(entry.node, Items) else (entry.node,):
+            spelling = read_text(item, "authorities", findings)
+            if spelling is None or spelling == name:
+                continue
+            if spellings.setdefault(spelling, name) != name:
+                findings.error(item.place, f"`{spelling}` is a spelling of `{spellings[spelling]}` already")
+    for entry in table.entries if table is not None else ():
+        if entry.key.text in spellings:
+            other = spellings[entry.key.text]
+            findings.error(entry.key.place, f"`{entry.key.text}` is a name and a spelling of `{other}` too")
+    return spellings
+
+
+def _read_texts(node: Node | None, key: str, findings: Findings) -> list[str]:
+    nodes = () if node is None else node.nodes if isinstance(node, Items) else (node,)
+    texts = [read_text(item, key, findings) for item in nodes]
+    return [text for text in texts if text is not None]

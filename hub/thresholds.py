@@ -1,0 +1,81 @@
+"""Thresholds from a file, a folder, or the shipped packs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from hub.site import Site
+from schemas.declaration import Place, Problem, WrongDeclaration, has_errors
+from schemas.threshold import ThresholdSet
+from streams.core.thresholds import read_thresholds
+
+PACKS: Final = Path(__file__).parent / "packs"
+SUFFIXES: Final = (".yaml", ".yml")
+
+
+class WrongThresholds(WrongDeclaration):
+    """Threshold files with mistakes in them, or none at all."""
+
+
+def load_thresholds(path: Path | None, site: Site | None = None, *, default_zone: str | None = None) -> ThresholdSet:
+    """A checked set, with the site's overrides in it. None loads the shipped packs.
+
+    `default_zone` (a command's `--timezone`) goes before the site's own. Raises WrongThresholds with all problems.
+    """
+    loaded, problems = check_thresholds([PACKS if path is None else path], site, default_zone=default_zone)
+    if has_errors(problems):
+        raise WrongThresholds(problems)
+    return loaded
+
+
+def check_thresholds(
+    paths: list[Path], site: Site | None = None, *, default_zone: str | None = None
+) -> tuple[ThresholdSet, list[Problem]]:
+    """Read files and folders that are loaded together; says what is wrong instead of raising."""
+    sources, problems = read_sources(paths)
+    where = site or Site()
+    shipped = shipped_sources()
+    is_shipped = [file for file, _ in sources] == [file for file, _ in shipped]
+    packs, _ = read_thresholds(shipped, default_zone=default_zone or where.timezone)
+    loaded, found = read_thresholds(
+        sources,
+        overrides=where.thresholds,
+        calendars=where.calendars,
+        default_zone=default_zone or where.timezone,
+        elsewhere=frozenset() if is_shipped else frozenset(threshold.id for threshold in packs.thresholds),
+    )
+    # lead days are counted in the shipped calendar where the files at hand declare none of its name
+    return replace(loaded, calendars={**packs.calendars, **loaded.calendars}), problems + found
+
+
+def shipped_sources() -> list[tuple[str, str]]:
+    """The shipped packs: file names and texts."""
+    return read_sources([PACKS])[0]
+
+
+def read_sources(paths: list[Path]) -> tuple[list[tuple[str, str]], list[Problem]]:
+    """Texts of files, and of all *.yaml and *.yml in folders, in order of their names."""
+    sources: dict[str, str] = {}
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            files = find_files(path)
+            if not files:
+                problems.append(Problem(Place(str(path)), "no *.yaml file in this folder"))
+            for file in files:
+                sources[str(file)] = file.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError:
+            problems.append(Problem(Place(str(file), 1, 1), "this is no text in UTF-8"))
+        except OSError as error:
+            problems.append(Problem(Place(str(path)), f"cannot be read: {error.strerror}"))
+    return list(sources.items()), problems
+
+
+def find_files(path: Path) -> list[Path]:
+    """The file itself, or the YAML files of a folder, recursively. Raises OSError for what is neither."""
+    if not path.is_dir():
+        return [path]
+    list(path.iterdir())  # rglob passes an unreadable folder over in silence
+    return sorted(file for file in path.rglob("*") if file.suffix in SUFFIXES and file.is_file())
