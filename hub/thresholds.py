@@ -57,7 +57,7 @@ def shipped_sources() -> list[tuple[str, str]]:
 
 def read_sources(paths: list[Path]) -> tuple[list[tuple[str, str]], list[Problem]]:
     """Texts of files, and of all *.yaml and *.yml in folders, in order of their names."""
-    sources: dict[str, str] = {}
+    sources: dict[Path, tuple[str, str]] = {}  # by resolved path: a file named twice is read once
     problems: list[Problem] = []
     for path in paths:
         try:
@@ -65,12 +65,12 @@ def read_sources(paths: list[Path]) -> tuple[list[tuple[str, str]], list[Problem
             if not files:
                 problems.append(Problem(Place(str(path)), "no *.yaml file in this folder"))
             for file in files:
-                sources[str(file)] = file.read_text(encoding="utf-8-sig")
+                sources.setdefault(file.resolve(), (str(file), file.read_text(encoding="utf-8-sig")))
         except UnicodeDecodeError:
             problems.append(Problem(Place(str(file), 1, 1), "this is no text in UTF-8"))
         except OSError as error:
             problems.append(Problem(Place(str(path)), f"cannot be read: {error.strerror}"))
-    return list(sources.items()), problems
+    return list(sources.values()), problems
 
 
 def find_files(path: Path) -> list[Path]:

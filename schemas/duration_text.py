@@ -8,7 +8,7 @@ from typing import Final
 from schemas.declaration import suggest
 from schemas.duration import Duration, Unit
 
-_FORM: Final = re.compile(r"([-+]?[0-9]+(?:[.,][0-9]+)?)\s*([^\W\d_][\w \t-]*)?", re.ASCII)
+_FORM: Final = re.compile(r"([-+]?[0-9]+(?:[.,][0-9]+)?)\s*([A-Za-z][A-Za-z \t-]*)?")
 _SECONDS: Final = {Unit.SECONDS: 1, Unit.MINUTES: 60, Unit.HOURS: 3600, Unit.DAYS: 86_400, Unit.WEEKS: 604_800}
 _YEARS: Final = 100  # longer than any promise; beyond it calendar arithmetic would leave the years it knows
 _SPELLINGS: Final = {

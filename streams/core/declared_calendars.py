@@ -101,10 +101,11 @@ def _read_hours(node: Node, findings: Findings) -> Weekly | None:
             else:
                 named[day] = entry.key.place
                 week[day] = spans
-    if not any(week):
+    written = [node for entry in table.entries for node in _spans_of(entry.node)]
+    if not written:
         findings.error(table.place, "a calendar is open at some time of the week")
         return None
-    return tuple(week)
+    return tuple(week) if any(week) else None
 
 
 def _read_days(entry: Entry, findings: Findings) -> list[int]:
@@ -129,9 +130,8 @@ def _day(text: str) -> int | None:
 
 def _read_spans(node: Node, findings: Findings) -> tuple[Span, ...]:
     """Spans in order, without overlap. An empty list is a closed day."""
-    nodes = node.nodes if isinstance(node, Items) else (node,)
     spans: list[Span] = []
-    for item in nodes:
+    for item in _spans_of(node):
         span = _read_span(item, findings)
         if span is None:
             continue
@@ -140,6 +140,10 @@ def _read_spans(node: Node, findings: Findings) -> tuple[Span, ...]:
         else:
             spans.append(span)
     return tuple(sorted(spans))
+
+
+def _spans_of(node: Node) -> tuple[Node, ...]:
+    return node.nodes if isinstance(node, Items) else (node,)
 
 
 def _read_span(node: Node, findings: Findings) -> Span | None:

@@ -268,6 +268,7 @@ class _ThresholdReader:
         whole = laid_over(own, self._file.defaults, override, kind)
         lines = Lines(whole, findings)
         rule = read_rule(kind, whole, findings)
+        check_threshold(kind, lines, self._own_events, self._calendars.names())
         calendar_node = whole.find("calendar")
         calendar = self._calendars.find(self._file.name, calendar_node) if calendar_node is not None else None
         severity: Severity | None = lines.read("severity", _read_severity)
@@ -292,7 +293,6 @@ class _ThresholdReader:
             pack=_pack_of(self._file.name),
             place=f"{own.place.file}:{own.place.line}",
         )
-        check_threshold(threshold, lines, self._own_events, self._calendars.names())
         return None if has_errors(findings.listed()) else threshold
 
 
