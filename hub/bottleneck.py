@@ -27,7 +27,7 @@ _FEWEST: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waited:
-    """One wait, times in microseconds: from `since` to `until` (the clock, where it is still `open`), promised by `due`."""
+    """One wait, in microseconds: from `since` to `until` (the clock, where it is still `open`), promised by `due`."""
 
     since: int
     due: int
@@ -50,7 +50,7 @@ class Waited:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bottleneck:
-    """Four hours from `start` (by the wall clock of `zone`) in which `waits` began; `usual` are those of other times."""
+    """Four hours from `start`, on the wall, in which `waits` began; `usual` are those that began at other times."""
 
     threshold: Threshold
     department: str | None

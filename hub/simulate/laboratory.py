@@ -140,7 +140,7 @@ def run_test(world: World, visit: Visit, test: LabTest) -> Story:
     _send_result(world, visit, test, values, "F")
     if any(flag in {"HH", "LL"} for *_, flag in values):
         yield world.now + world.minutes(14, 0.6)
-        _send_call(world, visit, test, values)
+        _send_call(world, visit, test)
     elif world.chance(_CORRECTED):
         yield world.now + world.minutes(150, 0.8)
         _send_result(world, visit, test, _draw_values(world, test.panel), "C")
@@ -237,13 +237,19 @@ def _send_result(world: World, visit: Visit, test: LabTest, values: list[Value],
     world.send(LABORATORY, "ORU^R01^ORU_R01", *segments)
 
 
-def _send_call(world: World, visit: Visit, test: LabTest, values: list[Value]) -> None:
-    """The laboratory read a critical value back to a clinician, and says so in a segment of its own."""
+def _send_call(world: World, visit: Visit, test: LabTest) -> None:
+    """The laboratory read a critical value to a clinician, who read it back: it says so in a segment of its own."""
     stamp = world.wall.stamp_with_offset(world.now)
-    segments = _report(world, visit, test, "F")
-    segments += _observations(values, "F", world.wall.stamp_with_offset(test.final))
-    called = f"ZCR|1|{test.placer}|{stamp}|{world.dice.choice(NURSES)}|Y"
-    world.send(LABORATORY, "ORU^R01^ORU_R01", *segments, called)
+    world.send(
+        LABORATORY,
+        "OML^O21^OML_O21",
+        visit.pid,
+        visit.pv1,
+        orc("SC", placer=test.placer, filler=test.filler, status="CM", at=stamp, by=test.by),
+        tq1(test.priority),
+        f"OBR|1|{test.placer}|{test.filler}|{test.panel.code}{'|' * 12}{test.by.xcn}||||||||{test.panel.section}",
+        f"ZCR|1|{stamp}|{world.dice.choice(NURSES)}|Y",
+    )
 
 
 def walk_in(world: World) -> Story:

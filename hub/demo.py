@@ -1,0 +1,246 @@
+"""The first screen: a simulated clinic's week goes through the hub, and the hub says what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from statistics import median
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from rich.box import SIMPLE
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from hub.bottleneck import BLOCK, Bottleneck, Waited, block_of, find_bottlenecks, late_by_block
+from hub.explain import explain_alert, lasting, moment
+from hub.replay import ReplayOptions, ReplayResult, replay
+from hub.simulate import SITE_FILE, Simulation
+from hub.simulate.clinic import DEPARTMENTS, FACILITY_NAME
+from schemas.alert import Alert, Level, State
+from schemas.threshold import Threshold
+from streams.core.state import Wait
+
+_STANDING: Final = frozenset({State.BREACHED, State.RESOLVED, State.CANCELLED})
+_STYLES: Final = {"low": "", "medium": "", "high": "yellow", "critical": "bold red"}
+_SEVERITIES: Final = tuple(_STYLES)
+_WORST: Final = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Week:
+    """What the demo shows: the clinic's week, and what the hub made of it."""
+
+    simulation: Simulation
+    result: ReplayResult
+    seconds: float  # that the replay took
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.simulation.zone)
+
+    @cached_property
+    def thresholds(self) -> dict[str, Threshold]:
+        return {threshold.id: threshold for threshold in self.result.thresholds.thresholds}
+
+    @cached_property
+    def broken(self) -> list[Alert]:
+        """Live promises that were broken, the worst first: by severity, then by how late they are or were."""
+        standing = [
+            alert
+            for alert in self.result.alerts
+            if alert.mode == "live" and alert.level is Level.BREACHED and alert.state in _STANDING
+        ]
+        return sorted(standing, key=lambda alert: (-_SEVERITIES.index(alert.severity), -self.lateness(alert), alert.id))
+
+    def lateness(self, alert: Alert) -> int:
+        """Seconds past due, up to now where it is still open."""
+        ended = alert.ended_at if alert.ended_at is not None else self.result.engine.clock
+        return (ended - alert.due_at) // 1_000_000
+
+
+def play_week(folder: Path) -> ReplayResult:
+    """Replay the clinic that was written into `folder`, with its site file."""
+    return replay(ReplayOptions(paths=[str(folder)], site=folder / SITE_FILE))
+
+
+def show_week(week: Week, console: Console) -> None:
+    """Write the whole screen."""
+    bottlenecks = find_bottlenecks(week.result.engine, week.zone)
+    console.print(_heading(week))
+    _section(console, "Promises broken", _broken_table(week))
+    _section(console, "The worst of them", _worst_table(week))
+    if week.broken:
+        _section(console, "One of them, explained", _explained(week, _one_to_explain(week, bottlenecks)))
+    if bottlenecks:
+        _section(console, "The worst bottleneck", _bottleneck(bottlenecks[0], week))
+    _section(console, "Next", _next_commands())
+
+
+def _section(console: Console, title: str, body: RenderableType) -> None:
+    console.print(Rule(Text(title, style="bold"), align="left", style="dim"))
+    console.print(Padding(body, (1, 2)))
+
+
+def _heading(week: Week) -> RenderableType:
+    report, simulation = week.result.report, week.simulation
+    name = Text.assemble(("PX Hub", "bold"), f"   {FACILITY_NAME}, a simulated clinic")
+    days = f"{simulation.start:%a} {simulation.start} to {simulation.last:%a} {simulation.last}, {simulation.zone}"
+    rate = f"{report['messages'] / week.seconds:,.0f}" if week.seconds else "many"
+    counts = (
+        f"{report['messages']:,} HL7 v2 messages of {report['persons']:,} people, read and judged in "
+        f"{week.seconds:.1f} s ({rate}/s)"
+    )
+    ends = (
+        f"{report['accepted']:,} accepted, {report['duplicates']:,} duplicates, {report['ignored']:,} ignored, "
+        f"{report['dead_letters']:,} dead letters"
+    )
+    kept = f"{report['waits']:,} promises were running; {len(week.broken):,} were broken"
+    lines = [name, Text(days, style="dim"), Text(), Text(counts), Text(ends, style="dim"), Text(kept)]
+    return Padding(Group(*lines), (1, 2))
+
+
+def _broken_table(week: Week) -> RenderableType:
+    by_threshold: dict[str, list[Alert]] = {}
+    for alert in week.broken:
+        by_threshold.setdefault(alert.threshold, []).append(alert)
+    table = Table(box=SIMPLE, pad_edge=False, show_edge=False, header_style="dim")
+    table.add_column("Threshold", no_wrap=True)
+    table.add_column("What was promised", ratio=1)
+    for title in ("Broken", "Open", "Late, half", "Late, worst"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for id_, alerts in sorted(by_threshold.items(), key=lambda group: (-len(group[1]), group[0])):
+        late = [week.lateness(alert) for alert in alerts if week.lateness(alert) > 0]
+        table.add_row(
+            Text(id_, style=_STYLES[alerts[0].severity]),
+            week.thresholds[id_].title,
+            f"{len(alerts):,}",
+            str(sum(alert.ended_at is None for alert in alerts) or ""),
+            lasting(round(median(late))) if late else "",
+            lasting(max(late)) if late else "",
+        )
+    shadow = sum(alert.mode == "shadow" and alert.state is not State.RETRACTED for alert in week.result.alerts)
+    taken_back = sum(alert.state is State.RETRACTED for alert in week.result.alerts)
+    warned = sum(alert.level is Level.WARNING and alert.state is not State.RETRACTED for alert in week.result.alerts)
+    beside = f"Beside these: {warned:,} warned and kept in time, {shadow:,} in shadow mode (told to nobody), "
+    return Group(table, Text(), Text(f"{beside}{taken_back:,} taken back when late evidence came.", style="dim"))
+
+
+def _worst_table(week: Week) -> RenderableType:
+    table = Table(box=SIMPLE, pad_edge=False, show_edge=False, header_style="dim")
+    for title in ("Due", "Threshold", "Where", "Person"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("Late", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    seen: dict[str, int] = {}
+    for alert in week.broken:
+        # A few of each kind say more than the five worst of one kind.
+        seen[alert.threshold] = seen.get(alert.threshold, 0) + 1
+        if seen[alert.threshold] > 2 or table.row_count == _WORST:
+            continue
+        table.add_row(
+            moment(alert.due_at, week.zone)[:20],
+            Text(alert.threshold, style=_STYLES[alert.severity]),
+            _place(week, alert),
+            alert.person or "",
+            lasting(week.lateness(alert)),
+            "still open" if alert.ended_at is None else alert.state.value,
+        )
+    return table
+
+
+def _place(week: Week, alert: Alert) -> str:
+    owner = week.result.engine.owner(alert.id)
+    department = owner.start.data.get("department") if isinstance(owner, Wait) else None
+    return _department(department if isinstance(department, str) else None)
+
+
+def _department(code: str | None) -> str:
+    names = {department.code: department.name for department in DEPARTMENTS}
+    return names.get(code, code) if code else ""
+
+
+def _one_to_explain(week: Week, bottlenecks: Sequence[Bottleneck]) -> Alert:
+    """The latest that came of the worst bottleneck, for it is shown next; else the worst of all."""
+    for bottleneck in bottlenecks:
+        of_it = [
+            alert
+            for alert in week.broken
+            if alert.threshold == bottleneck.threshold.id and block_of(alert.started_at, week.zone) == bottleneck.start
+        ]
+        if of_it:
+            return max(of_it, key=lambda alert: (week.lateness(alert), alert.id))
+    return week.broken[0]
+
+
+def _explained(week: Week, alert: Alert) -> RenderableType:
+    engine = week.result.engine
+    first, *lines = explain_alert(alert, engine.owner(alert.id), engine.clock, week.simulation.zone)
+    return Group(Text(first, style="bold"), *(Text(line) for line in lines))
+
+
+def _bottleneck(worst: Bottleneck, week: Week) -> RenderableType:
+    until = worst.start + timedelta(microseconds=BLOCK)
+    where = ", ".join(part for part in (_department(worst.department), f"{worst.start:%A} {worst.start:%H:%M}") if part)
+    lines: list[RenderableType] = [
+        Text(f"{where} to {until:%H:%M}", style="bold"),
+        Text(worst.threshold.title),
+        Text(),
+        Text(
+            f"{worst.late} of {len(worst.waits)} were late. Half waited {_half(worst.waits)} or more, the longest "
+            f"{_length(max(wait.length for wait in worst.waits))}; promised were {_length(worst.promised)}."
+        ),
+    ]
+    if worst.usual:
+        late = sum(wait.late for wait in worst.usual)
+        lines.append(
+            Text(
+                f"At all other times {late} of {len(worst.usual)} were late, and half took {_half(worst.usual)} or less."
+            )
+        )
+    return Group(*lines, Text(), _by_day(worst, week))
+
+
+def _by_day(worst: Bottleneck, week: Week) -> Table:
+    """Late of all, by the day and the four hours in which the wait began."""
+    counted = late_by_block((*worst.waits, *worst.usual), week.zone)
+    table = Table(box=SIMPLE, pad_edge=False, show_edge=False, header_style="dim")
+    table.add_column("late / all", no_wrap=True)
+    for hour in range(0, 24, 4):
+        table.add_column(f"{hour:02}-{hour + 4:02} h", justify="right", no_wrap=True)
+    for day in sorted({block.date() for block in counted}):
+        cells = []
+        for hour in range(0, 24, 4):
+            at = [pair for block, pair in counted.items() if block.date() == day and block.hour == hour]
+            late, all_ = at[0] if at else (0, 0)
+            style = "dim" if not late else "bold red" if late * 2 >= all_ else "yellow"
+            cells.append(Text(f"{late} / {all_}" if all_ else "-", style=style))
+        table.add_row(f"{day:%a} {day}", *cells)
+    return table
+
+
+def _half(waits: Sequence[Waited]) -> str:
+    return _length(round(median(wait.length for wait in waits)))
+
+
+def _length(micros: int) -> str:
+    """Without seconds, for what takes hours."""
+    seconds = micros // 1_000_000
+    return lasting(seconds - seconds % 60 if seconds >= 600 else seconds)
+
+
+def _next_commands() -> RenderableType:
+    table = Table.grid(padding=(0, 3))
+    for command, why in (
+        ("pxhub simulate --out clinic", "the same messages as files, with a site file to learn from"),
+        ("pxhub replay clinic --site clinic/site.yaml --explain 3", "the three worst, explained"),
+        ("pxhub replay YOUR_FOLDER --timezone Europe/Berlin", "your own messages"),
+    ):
+        table.add_row(Text(command, style="bold"), Text(why, style="dim"))
+    return table
