@@ -24,7 +24,7 @@ def load_thresholds(path: Path | None, site: Site | None = None, *, default_zone
 
     `default_zone` (a command's `--timezone`) goes before the site's own. Raises WrongThresholds with all problems.
     """
-    loaded, problems = check_thresholds([PACKS if path is None else path], site, default_zone=default_zone)
+    loaded, problems = check_thresholds([] if path is None else [path], site, default_zone=default_zone)
     if has_errors(problems):
         raise WrongThresholds(problems)
     return loaded
@@ -33,8 +33,8 @@ def load_thresholds(path: Path | None, site: Site | None = None, *, default_zone
 def check_thresholds(
     paths: list[Path], site: Site | None = None, *, default_zone: str | None = None
 ) -> tuple[ThresholdSet, list[Problem]]:
-    """Read files and folders that are loaded together; says what is wrong instead of raising."""
-    sources, problems = read_sources(paths)
+    """Read files and folders that are loaded together (none: the shipped packs); says what is wrong."""
+    sources, problems = read_sources(paths or [PACKS])
     where = site or Site()
     shipped = shipped_sources()
     is_shipped = [file for file, _ in sources] == [file for file, _ in shipped]
