@@ -12,7 +12,8 @@ from typing import Any
 
 from connectors.cloudevents.read import CloudEventReader
 from connectors.hl7.read import Hl7Reader
-from connectors.mapping.read import load_mapping
+from connectors.mapping.spec import MappingSpec
+from connectors.hl7.mappings import load_mapping
 from hub.door import Door
 from hub.enrich import Enricher
 from hub.explain import explain_alert
@@ -22,6 +23,7 @@ from hub.site import Site, read_site
 from hub.thresholds import load_thresholds
 from schemas.alert import Alert
 from schemas.dead_letter import DeadLetter
+from schemas.errors import WrongUse
 from schemas.instant import from_datetime, write_instant
 from schemas.threshold import ThresholdSet
 from streams.core.engine import Engine
@@ -68,10 +70,11 @@ def replay(options: ReplayOptions) -> ReplayResult:
     engine = Engine(thresholds)
     zones = {name: facility.zone for name, facility in site.facilities.items() if facility.zone}
     hl7 = Hl7Reader(
-        load_mapping(options.mapping, site),
+        _mapping(options.mapping, site),
         zones=zones,
         default_zone=zone,
         charsets={name: facility.charset for name, facility in site.facilities.items() if facility.charset},
+        authorities={name: facility.authority for name, facility in site.facilities.items() if facility.authority},
     )
     cloud = CloudEventReader(zones=zones, default_zone=zone, times=engine.compiled.anchors)
     now = from_datetime(datetime.now(tz=UTC))
@@ -98,6 +101,17 @@ def replay(options: ReplayOptions) -> ReplayResult:
         engine=engine,
         thresholds=thresholds,
     )
+
+
+def _mapping(path: Path | None, site: Site) -> MappingSpec:
+    """The shipped mapping, the site's lines over it, and those of a file over both."""
+    if path is None:
+        return load_mapping(site.mapping)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise WrongUse(f"{path}: the mapping cannot be read as UTF-8 text") from wrong
+    return load_mapping(site.mapping, (str(path), text))
 
 
 def _drive(

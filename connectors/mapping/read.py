@@ -1,0 +1,253 @@
+"""Read a mapping, and lay a site's own over it: what the site names replaces the shipped line, the rest stays."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Final, Literal, get_args
+
+from connectors.mapping.path import Path, read_path
+from connectors.mapping.spec import (
+    Attribute,
+    EventSpec,
+    Given,
+    Kind,
+    MappingSpec,
+    Scalar,
+    Test,
+    Trigger,
+)
+from schemas.declaration import Findings, Items, Leaf, Node, Table, kind_of, suggest
+
+_KINDS: Final[tuple[str, ...]] = tuple(k for k in get_args(Kind) if k != "value")
+_OPTIONS: Final = ("table", "strict", "plain", "lower", "whole", "pad")
+_EVENT_KEYS: Final = ("groups", "time", "own_time", "attributes")
+_GIVEN_KEYS: Final = ("event", "when", "unless", "set")
+_KEYS: Final = ("version", "tables", "groups", "events", "messages", "add", "off")
+_MESSAGE: Final = re.compile(r"[A-Z][A-Z0-9]{2}(\^[A-Z][A-Z0-9]{2})?\Z")
+_EVENT: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+\Z")
+
+
+def read_mapping(root: Table, derived: Iterable[str], over: MappingSpec, findings: Findings) -> MappingSpec:
+    """A mapping laid over another one (an empty one for the shipped). Problems go to `findings`, all of them."""
+    return _Reader(tuple(derived), over, findings).read(root)
+
+
+class _Reader:
+    def __init__(self, derived: tuple[str, ...], over: MappingSpec, findings: Findings) -> None:
+        self._derived: tuple[str, ...] = derived
+        self._over: MappingSpec = over
+        self._findings: Findings = findings
+        self._tables: dict[str, dict[str, Scalar]] = {name: dict(t) for name, t in over.tables.items()}
+        self._events: dict[str, EventSpec] = dict(over.events)
+
+    def read(self, root: Table) -> MappingSpec:
+        self._check_keys(root, _KEYS, "a mapping")
+        for name, node in self._entries(root, "tables"):
+            self._tables.setdefault(name, {}).update(self._read_table(node))
+        groups = {name: dict(attributes) for name, attributes in self._over.groups.items()}
+        for name, node in self._entries(root, "groups"):
+            groups.setdefault(name, {}).update(self._read_attributes(node))
+        for name, node in self._entries(root, "events"):
+            self._events[name] = self._read_event(name, node, groups)
+        messages = dict(self._over.messages)
+        for name, node in self._entries(root, "messages"):
+            self._check_message(root, "messages", name)
+            messages[name] = self._read_trigger(node)
+        for name, node in self._entries(root, "add"):
+            self._check_message(root, "add", name)
+            before = messages.get(name, Trigger())
+            more = self._read_trigger(node, before.each)
+            messages[name] = replace(more, events=before.events + more.events)
+        return MappingSpec(
+            tables=self._tables,
+            groups=groups,
+            events=self._events,
+            messages=messages,
+            off=self._over.off | frozenset(self._read_off(root)),
+        )
+
+    def _read_off(self, root: Table) -> list[str]:
+        node = root.find("off")
+        names = self._texts(node) if node is not None else []
+        for name in names:
+            if name not in self._events and node is not None:
+                self._wrong(node, f"no event {name} is mapped", suggest(name, self._events))
+        return names
+
+    def _entries(self, root: Table, key: str) -> list[tuple[str, Node]]:
+        node = root.find(key)
+        if node is None:
+            return []
+        if not isinstance(node, Table):
+            self._wrong(node, f"{key} is a mapping of names, not {kind_of(node)}")
+            return []
+        return [(e.key.text, e.node) for e in node.entries]
+
+    def _read_table(self, node: Node) -> dict[str, Scalar]:
+        if not isinstance(node, Table):
+            self._wrong(node, f"a table maps codes to values, it is not {kind_of(node)}")
+            return {}
+        table: dict[str, Scalar] = {}
+        for entry in node.entries:
+            value = entry.node.value if isinstance(entry.node, Leaf) else None
+            if value is None:
+                self._wrong(entry.node, "a code is mapped to a text, a number, true or false")
+            else:
+                table[entry.key.text.upper()] = value
+        return table
+
+    def _read_attributes(self, node: Node) -> dict[str, Attribute]:
+        if not isinstance(node, Table):
+            self._wrong(node, f"attributes are a mapping of names, not {kind_of(node)}")
+            return {}
+        found = {e.key.text: self._read_attribute(e.node) for e in node.entries}
+        return {name: attribute for name, attribute in found.items() if attribute is not None}
+
+    def _read_attribute(self, node: Node) -> Attribute | None:
+        if not isinstance(node, Table):
+            return Attribute(paths=self._paths(node))
+        self._check_keys(node, (*_KINDS, "value", *_OPTIONS), "an attribute")
+        kinds = [e for e in node.entries if e.key.text in (*_KINDS, "value")]
+        if len(kinds) != 1:
+            self._wrong(node, f"one of {', '.join((*_KINDS, 'value'))} says where the attribute stands")
+            return None
+        kind, source = kinds[0].key.text, kinds[0].node
+        options = {e.key.text: e.node.value for e in node.entries if isinstance(e.node, Leaf)}
+        table = options.get("table")
+        if table is not None and table not in self._tables:
+            self._wrong(node, f"there is no table {table}", suggest(str(table), self._tables))
+        attribute = Attribute(
+            table=str(table) if table is not None else None,
+            strict=options.get("strict") is True,
+            plain=options.get("plain") is True,
+            lower=options.get("lower") is True,
+            whole=options.get("whole") is True,
+            pad=pad if isinstance(pad := options.get("pad"), int) else 0,
+        )
+        if kind == "derive":
+            name = source.text if isinstance(source, Leaf) else ""
+            if name not in self._derived:
+                self._wrong(source, f"nothing is derived by the name {name}", suggest(name, self._derived))
+            return replace(attribute, kind="derive", derive=name)
+        if kind == "value":
+            return replace(attribute, kind="value", value=source.value if isinstance(source, Leaf) else None)
+        chosen: Kind = kind  # type: ignore[assignment]  # checked against the kinds above
+        return replace(attribute, kind=chosen, paths=self._paths(source))
+
+    def _read_event(self, name: str, node: Node, groups: Mapping[str, object]) -> EventSpec:
+        before = self._over.events.get(name, EventSpec())
+        if not _EVENT.match(name):
+            self._wrong(node, "an event type is dotted and in lower case, such as visit.roomed")
+        if not isinstance(node, Table):
+            self._wrong(node, f"an event is a mapping of {', '.join(_EVENT_KEYS)}, not {kind_of(node)}")
+            return before
+        self._check_keys(node, _EVENT_KEYS, "an event")
+        named = self._texts(node.find("groups")) if node.find("groups") is not None else list(before.groups)
+        for group in named:
+            if group not in groups:
+                self._wrong(node, f"there is no group {group}", suggest(group, groups))
+        time, own, attributes = node.find("time"), node.find("own_time"), node.find("attributes")
+        return EventSpec(
+            groups=tuple(named),
+            time=self._paths(time) if time is not None else before.time,
+            own_time=own.value is True if isinstance(own, Leaf) else before.own_time,
+            attributes={**before.attributes, **(self._read_attributes(attributes) if attributes is not None else {})},
+        )
+
+    def _read_trigger(self, node: Node, each: Literal["MESSAGE", "ORDER", "PID"] = "MESSAGE") -> Trigger:
+        given: Node | None = node
+        if isinstance(node, Table) and node.find("events") is not None:
+            self._check_keys(node, ("each", "events"), "a trigger")
+            over = node.find("each")
+            text = over.text if isinstance(over, Leaf) else "MESSAGE"
+            if text not in ("MESSAGE", "ORDER", "PID"):
+                self._wrong(over or node, "each is MESSAGE, ORDER or PID", suggest(text, ("MESSAGE", "ORDER", "PID")))
+            else:
+                each = text  # type: ignore[assignment]  # one of the three
+            given = node.find("events")
+        nodes = list(given) if isinstance(given, Items) else [given] if given is not None else []
+        events = [g for n in nodes if (g := self._read_given(n)) is not None]
+        return Trigger(each=each, events=tuple(events))
+
+    def _read_given(self, node: Node) -> Given | None:
+        if isinstance(node, Leaf):
+            return Given(event=self._event(node))
+        if not isinstance(node, Table) or not isinstance(event := node.find("event"), Leaf):
+            self._wrong(node, "an event type is expected, or {event: ..., when: ...}")
+            return None
+        self._check_keys(node, _GIVEN_KEYS, "a given event")
+        fixed = node.find("set")
+        entries = fixed.entries if isinstance(fixed, Table) else ()
+        return Given(
+            event=self._event(event),
+            when=self._tests(node.find("when")),
+            unless=self._tests(node.find("unless")),
+            set={e.key.text: v for e in entries if isinstance(e.node, Leaf) and (v := e.node.value) is not None},
+        )
+
+    def _event(self, leaf: Leaf) -> str:
+        if leaf.text not in self._events:
+            if not _EVENT.match(leaf.text) or (near := suggest(leaf.text, self._events)) is not None:
+                self._wrong(leaf, f"no event {leaf.text} is mapped", suggest(leaf.text, self._events))
+            else:
+                self._events[leaf.text] = EventSpec()
+        return leaf.text
+
+    def _tests(self, node: Node | None) -> tuple[Test, ...]:
+        if node is None:
+            return ()
+        if not isinstance(node, Table):
+            self._wrong(node, f"conditions are a mapping of paths to codes, not {kind_of(node)}")
+            return ()
+        tests = []
+        for entry in node.entries:
+            wanted = self._texts(entry.node)
+            one_of = None if wanted == ["present"] else tuple(w.upper().replace(" ", "") for w in wanted)
+            name = entry.key.text
+            if name.startswith("derived."):
+                derive = name.removeprefix("derived.")
+                if derive not in self._derived:
+                    self._wrong(entry.key, f"nothing is derived by the name {derive}", suggest(derive, self._derived))
+                tests.append(Test(path=None, derive=derive, one_of=one_of))
+            else:
+                paths = self._paths(entry.key)
+                tests += [Test(path=path, derive=None, one_of=one_of) for path in paths]
+        return tuple(tests)
+
+    def _paths(self, node: Node) -> tuple[Path, ...]:
+        paths = []
+        for leaf in node if isinstance(node, Items) else (node,):
+            if not isinstance(leaf, Leaf):
+                self._wrong(leaf, f"a path is expected, not {kind_of(leaf)}")
+                continue
+            try:
+                paths.append(read_path(leaf.text))
+            except ValueError as wrong:
+                self._wrong(leaf, str(wrong))
+        return tuple(paths)
+
+    def _texts(self, node: Node | None) -> list[str]:
+        leaves = list(node) if isinstance(node, Items) else [node] if node is not None else []
+        for leaf in leaves:
+            if not isinstance(leaf, Leaf):
+                self._wrong(leaf, f"a text or a list of texts is expected, not {kind_of(leaf)}")
+        return [leaf.text for leaf in leaves if isinstance(leaf, Leaf)]
+
+    def _check_message(self, root: Table, key: str, name: str) -> None:
+        if not _MESSAGE.match(name):
+            place = root.find(key)
+            self._findings.error(
+                place.place_of(name) if isinstance(place, Table) else root.place,
+                f"{name} is no message type: ADT^A08 is the form",
+                suggest(name, self._over.messages),
+            )
+
+    def _check_keys(self, table: Table, known: tuple[str, ...], of: str) -> None:
+        for entry in table.entries:
+            if entry.key.text not in known:
+                self._wrong(entry.key, f"{of} has no key {entry.key.text}", suggest(entry.key.text, known))
+
+    def _wrong(self, node: Node, text: str, suggestion: str | None = None) -> None:
+        self._findings.error(node.place, text, suggestion)

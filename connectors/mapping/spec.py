@@ -1,0 +1,79 @@
+"""A mapping as values: tables of codes, groups of attributes, events, and what each trigger gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from connectors.mapping.path import Path
+
+Scalar = str | int | float | bool
+Kind = Literal["text", "id", "second", "code", "time", "date", "number", "list", "derive", "value"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribute:
+    """Where one attribute stands. `paths` are tried in order, the first that holds something counts.
+
+    `second`: the paths are pairs, placer's and filler's; the filler's number where the placer's is there too.
+    `code`: the value through `table`; with `strict` a code that the table lacks is absent, else it stays as sent;
+    `pad` fills digits with leading zeros; `plain` compares without blanks. `derive` names a function.
+    """
+
+    kind: Kind = "text"
+    paths: tuple[Path, ...] = ()
+    table: str | None = None
+    strict: bool = False
+    plain: bool = False
+    lower: bool = False
+    whole: bool = False
+    pad: int = 0
+    derive: str | None = None
+    value: Scalar | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventSpec:
+    """`time`: paths in order of preference. `own_time`: nothing else will do, the event is left out without one."""
+
+    groups: tuple[str, ...] = ()
+    time: tuple[Path, ...] = (Path("MSH", 7),)
+    own_time: bool = False
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Test:
+    """One line of `when`: the value at a path (or a derived attribute) is one of `one_of`, or merely there."""
+
+    path: Path | None
+    derive: str | None
+    one_of: tuple[str, ...] | None  # None: present
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """An event that a trigger gives: all of `when` hold, and not all of `unless`."""
+
+    event: str
+    when: tuple[Test, ...] = ()
+    unless: tuple[Test, ...] = ()
+    set: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """`each`: the message as a whole, or once for every group of orders or of patients."""
+
+    each: Literal["MESSAGE", "ORDER", "PID"] = "MESSAGE"
+    events: tuple[Given, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappingSpec:
+    tables: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict)
+    groups: Mapping[str, Mapping[str, Attribute]] = field(default_factory=dict)
+    events: Mapping[str, EventSpec] = field(default_factory=dict)
+    messages: Mapping[str, Trigger] = field(default_factory=dict)
+    off: frozenset[str] = frozenset()
