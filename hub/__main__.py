@@ -1,0 +1,86 @@
+"""The command `pxhub`. Exit codes: 0 done, 1 the answer is no, 2 wrong use, 75 try again."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from hub import __version__
+from schemas.errors import WrongUse
+
+WRONG_USE = 2
+_COMMANDS = {
+    "replay": ("hub.cli.replay", "replay_command", "Files in, explained alerts out."),
+    "thresholds": ("hub.cli.thresholds", "thresholds_app", "Check, explain, test and list thresholds."),
+    "hl7": ("hub.cli.hl7", "hl7_app", "Look into HL7 v2 messages."),
+    "simulate": ("hub.cli.simulate", "simulate", "Write a simulated clinic's messages."),
+    "demo": ("hub.cli.demo", "demo", "A simulated week replayed: alerts, one explained, the bottleneck."),
+    "bench": ("hub.cli.bench", "bench_app", "Measure speed and memory."),
+    "doctor": ("hub.cli.doctor", "doctor", "Say whether this machine has what the hub needs."),
+}
+
+
+class _Lazy(TyperGroup):
+    """A group whose commands are imported when they are called: `pxhub --version` need not load them all."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute, help_ = _COMMANDS[cmd_name]
+        found = getattr(importlib.import_module(module), attribute)
+        if isinstance(found, typer.Typer):
+            command = typer.main.get_command(found)
+        else:
+            single = typer.Typer(add_completion=False)
+            single.command(name=cmd_name)(found)
+            command = typer.main.get_command(single)
+        command.name = cmd_name
+        command.short_help = help_
+        return command
+
+
+app = typer.Typer(
+    cls=_Lazy,
+    name="pxhub",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    help="PX Hub: which promise to which patient is about to be broken, said in time.",
+)
+
+
+def _show_version(value: bool) -> None:  # noqa: FBT001 - typer calls it with the flag
+    if value:
+        typer.echo(f"pxhub {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Say the version."),  # noqa: FBT001, FBT003, ARG001
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; what the caller must mend is one sentence and exit code 2."""
+    try:
+        app(args=list(arguments) if arguments is not None else None, prog_name="pxhub")
+    except WrongUse as wrong:
+        typer.echo(str(wrong), err=True)
+        sys.exit(WRONG_USE)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone; nobody is left to tell
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""`pxhub replay`: files in, explained alerts out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from hub.cli.report import report_tables
+from hub.replay import ReplayOptions, ReplayResult, replay
+from hub.site import read_site
+from schemas.alert import Alert, State
+from schemas.errors import WrongUse
+from schemas.instant import from_datetime, read_instant, write_instant
+
+_FIELDS = (
+    "id", "threshold", "key", "person", "journey", "state", "level", "severity", "mode", "started_at", "due_at",
+    "fired_at", "ended_at", "delay_seconds", "facility", "late_start", "reason",
+)  # fmt: skip
+_TIMES = frozenset(("started_at", "due_at", "fired_at", "ended_at"))
+_SEVERITIES = {"critical": 0, "high": 1, "medium": 2, "low": 3}
+
+
+class Format(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+    NDJSON = "ndjson"
+
+
+def replay_command(
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files and folders; - for standard input.")],
+    thresholds: Annotated[Path | None, typer.Option(help="A file or folder in place of the shipped packs.")] = None,
+    mapping: Annotated[Path | None, typer.Option(help="A mapping laid over the shipped one.")] = None,
+    site: Annotated[Path | None, typer.Option(help="The site file: facilities, authorities, overrides.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="The last clock; what is later is ignored.")] = None,
+    timezone: Annotated[str | None, typer.Option(metavar="ZONE", help="For stamps without an offset.")] = None,
+    format_: Annotated[Format, typer.Option("--format", help="table for people, json or ndjson for machines.")] = (
+        Format.TABLE
+    ),
+    alerts_out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write an alert a line (NDJSON).")] = None,
+    explain: Annotated[
+        str | None, typer.Option(metavar="ID|N", help="Explain an alert, or the N worst, in full.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if there were dead letters.")] = False,  # noqa: FBT002
+) -> None:
+    """Put HL7 v2 files and CloudEvents through the thresholds; event time is the clock, all in memory.
+
+    Exit code 0 done (dead letters or not), 1 with --strict and dead letters, or an alert to explain is not there,
+    2 wrong use or a wrong file.
+    """
+    zone = timezone or (read_site(site).timezone if site is not None else None)
+    options = ReplayOptions(
+        paths=paths,
+        thresholds=thresholds,
+        mapping=mapping,
+        site=site,
+        until=None if until is None else read_time(until, zone),
+        timezone=None if timezone is None else _checked_zone(timezone),
+    )
+    result = _with_progress(options)
+    if alerts_out is not None:
+        write_alerts(alerts_out, result.alerts)
+    explained = None if explain is None else _explained(result, explain)
+    if format_ is Format.TABLE:
+        _write_table(result, explained)
+    else:
+        report = dict(result.report)
+        if explained is not None:
+            report["explained"] = [{"id": alert.id, "text": lines} for alert, lines in explained]
+        encoded = msgspec.json.encode(report)
+        sys.stdout.write((msgspec.json.format(encoded, indent=2) if format_ is Format.JSON else encoded).decode() + "\n")
+    if result.assumed_utc:
+        typer.echo(
+            f"{result.assumed_utc} times carried no offset and no zone was named for them: read as UTC. "
+            "Name it with --timezone, or zone: for each facility in the site file.",
+            err=True,
+        )
+    if explain is not None and not explained:
+        typer.echo(f"--explain {explain}: there is no such alert", err=True)
+        raise typer.Exit(1)
+    if strict and result.report["dead_letters"]:
+        raise typer.Exit(1)
+
+
+def read_time(text: str, zone: str | None) -> int:
+    """A time on the command line: RFC 3339, or without an offset in the zone given, else UTC; a day is its start."""
+    try:
+        return read_instant(text)
+    except (ValueError, OverflowError):
+        pass
+    where = ZoneInfo(_checked_zone(zone)) if zone else ZoneInfo("UTC")
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            moment = datetime.combine(date.fromisoformat(text), datetime.min.time())
+        except ValueError:
+            raise WrongUse(f"--until {text}: a time such as 2026-03-08T17:00:00Z is expected") from None
+    return from_datetime(moment if moment.tzinfo is not None else moment.replace(tzinfo=where))
+
+
+def _checked_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise WrongUse(f"{name} is no time zone; a name such as America/New_York is expected") from None
+    return name
+
+
+def _with_progress(options: ReplayOptions) -> ReplayResult:
+    if not sys.stderr.isatty():
+        return replay(options)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("replay", total=None)
+        return replay(replace(options, progress=lambda done, size: bar.update(task, completed=done, total=size or None)))
+
+
+def as_line(alert: Alert) -> dict[str, object]:
+    """An alert as `--alerts-out` writes it: every field, what is absent as null, times in RFC 3339."""
+    line: dict[str, object] = {}
+    for name in _FIELDS:
+        value = getattr(alert, name)
+        line[name] = write_instant(value) if name in _TIMES and value is not None else value
+    if alert.superseded_by is not None:
+        line["superseded_by"] = alert.superseded_by
+    return line
+
+
+def write_alerts(path: Path, alerts: Iterable[Alert]) -> None:
+    """Write the alerts as NDJSON, in the order given. Raises WrongUse where the file cannot be written."""
+    encode = msgspec.json.Encoder().encode
+    try:
+        with path.open("wb") as out:
+            for alert in alerts:
+                out.write(encode(as_line(alert)) + b"\n")
+    except OSError as wrong:
+        raise WrongUse(f"--alerts-out {path}: it cannot be written ({wrong.strerror})") from wrong
+
+
+def worst(alerts: Iterable[Alert], clock: int, count: int) -> list[Alert]:
+    """The worst alerts that stand: not shadow first, open before ended, by severity, then by how late they are."""
+
+    def rank(alert: Alert) -> tuple[bool, bool, int, int, str]:
+        end = alert.ended_at if alert.ended_at is not None else clock
+        still = alert.state in (State.BREACHED, State.WARNING)
+        return alert.mode == "shadow", not still, _SEVERITIES[alert.severity], alert.due_at - end, alert.id
+
+    return sorted((a for a in alerts if a.state is not State.RETRACTED), key=rank)[:count]
+
+
+def _explained(result: ReplayResult, asked: str) -> list[tuple[Alert, list[str]]]:
+    if asked.isdigit():
+        chosen = worst(result.alerts, result.engine.clock, int(asked))
+    else:
+        chosen = [a for a in result.alerts if a.id == asked]
+    return [(alert, result.explain(alert)) for alert in chosen]
+
+
+def _write_table(result: ReplayResult, explained: list[tuple[Alert, list[str]]] | None) -> None:
+    console = Console()
+    for table in report_tables(result):
+        console.print(table)
+    for _, lines in explained or []:
+        console.print()
+        console.print("\n".join(lines), markup=False, highlight=False)
