@@ -17,6 +17,7 @@ from hub.site import Site, WrongSite, read_site
 from hub.thresholds import check_thresholds, load_thresholds
 from schemas.declaration import Problem, has_errors, suggest
 from schemas.errors import WrongUse
+from schemas.json_schema import SCHEMAS, write_schema
 from schemas.threshold import Threshold
 
 thresholds_app = typer.Typer(
@@ -42,8 +43,12 @@ def check(
 ) -> None:
     """Say all that is wrong in thresholds files, each with its place and the likely meaning.
 
-    Without a path the shipped packs are checked. Exit code 0 if they can be used, 1 if there is an error in them.
+    Without a path the shipped packs are checked. Exit code 0 if they can be used, 1 if there is an error in them,
+    2 if there is no such file.
     """
+    for path in paths or []:
+        if not path.exists():
+            raise WrongUse(f"{path}: no such file or folder")
     found, site_problems = _site(site)
     loaded, problems = check_thresholds(paths or [], found)
     problems = [*site_problems, *problems]
@@ -113,6 +118,16 @@ def list_thresholds(
         _write_lines(rows)
     else:
         _write_table(rows)
+
+
+@thresholds_app.command("schema")
+def schema(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="thresholds, site, event or alert.")] = "thresholds",
+) -> None:
+    """Print a JSON Schema, for an editor that completes and checks."""
+    if name not in SCHEMAS:
+        raise WrongUse(f"no schema `{name}`: it is one of {', '.join(SCHEMAS)}")
+    typer.echo(write_schema(name), nl=False)
 
 
 def _site(path: Path | None) -> tuple[Site | None, list[Problem]]:
