@@ -89,6 +89,11 @@ class Engine:
         """The record behind an alert: a Wait, Count, Rate, or Momentary."""
         return self._alerts.owners.get(alert)
 
+    def find_person(self, identifier: str) -> str | None:
+        """The id of the person of an identifier or of a former id; None where nobody is known by it."""
+        person = self.identity.find(identifier)
+        return None if person is None else self.identity.id(root(person))
+
     def take_transitions(self) -> list[Transition]:
         """What changed since the last call, in order."""
         taken, self._alerts.transitions = self._alerts.transitions, []
@@ -305,8 +310,9 @@ class Engine:
         surviving = listed(data.get("surviving")) or event.identifiers
         retired = listed(data.get("retired"))
         contact = data.get("contact_id")
-        if event.type == "person.linked" and isinstance(contact, str) and contact:
-            retired = (*retired, *self.identity.contact_names(contact))
+        if event.type in ("person.linked", "person.unlinked") and isinstance(contact, str) and contact:
+            whose = surviving[0] if surviving and event.type == "person.linked" else None
+            self._put_back(self.identity.place_contact(contact, whose, event))
         if event.type == "identity.moved":
             self._move(event, surviving, retired)
         elif event.type != "identity.renumbered" or data.get("kind", "mrn") == "mrn":

@@ -51,12 +51,13 @@ class Identity:
     """Persons by identifier. `known` maps the identifiers of an event, as they stand, to their person: the way in
     for all but the first event of somebody. It is emptied when an edge changes."""
 
-    __slots__ = ("_by_id", "_by_identifier", "_edges", "_near", "_parted", "count", "known", "moves", "nobody")
+    __slots__ = ("_by_id", "_by_identifier", "_edges", "_near", "_parted", "contacts", "count", "known", "moves", "nobody")
 
     def __init__(self) -> None:
         self.known: dict[tuple[str, ...], Person] = {}
         self.nobody: Person = Person(anonymous=True)
         self.moves: dict[tuple[str, str, str], str] = {}  # (attribute, value, identifier) -> the new owner's
+        self.contacts: dict[str, list[tuple[int, str, str, str | None]]] = {}  # contact's record -> whose, by time
         self.count: int = 0  # persons, the anonymous ones not among them
         self._by_identifier: dict[str, Person] = {}
         self._by_id: dict[str, str] | None = None  # id -> identifier, once somebody asks by id
@@ -96,7 +97,10 @@ class Identity:
         return min(id_of(origin) for origin in (person.origins or person.identifiers[:1]))
 
     def owner(self, event: Event, identifier: str) -> Person:
-        """Whose event it is that came under an identifier, a moved visit or account considered."""
+        """Whose event it is that came under an identifier, a placed contact and a moved visit or account considered."""
+        told = self.contacts.get(identifier)
+        if told is not None and told[-1][3] is not None:
+            return self.person(told[-1][3])
         if self.moves:
             for attribute in MOVABLE:
                 value = event.data.get(attribute)
@@ -115,10 +119,13 @@ class Identity:
         """Whether an edge of one of them was ever taken away: then naming them together again is news."""
         return not self._parted.isdisjoint(names)
 
-    def contact_names(self, contact: str) -> tuple[str, ...]:
-        """The record of a contact that nobody could place, if there is one."""
+    def place_contact(self, contact: str, identifier: str | None, event: Event) -> list[Person]:
+        """Say whose a contact was (None: nobody's after all). Returns the persons whose evidence changes."""
         name = _CONTACT + contact
-        return (name,) if name in self._by_identifier else ()
+        before = self.owner(event, name)
+        insort(self.contacts.setdefault(name, []), (event.time, event.source, event.id, identifier))
+        after = self.owner(event, name)
+        return [] if before is after else [before, after]
 
     def state(self, a: str, b: str, event: Event, *, together: bool) -> bool:
         """Put a statement on the edge between two identifiers; True when that changes whether it stands."""
@@ -215,7 +222,7 @@ class Identity:
         person.identifiers.append(identifier)
         person.origins.append(identifier)
         self._by_identifier[identifier] = person
-        if self._by_id is not None:
+        if self._by_id is not None and not person.anonymous:
             self._by_id.setdefault(id_of(identifier), identifier)
         self.count += not person.anonymous
         return person
