@@ -128,7 +128,7 @@ def _drive(
             if last is None or time > last:
                 last = time
                 advance(time - 1)  # what happens at an instant is heard before the clock reaches it
-            apply(enrich(event))
+            apply(enrich(event), last)
         told -= 1
         if not told:
             told = _TOLD_EVERY

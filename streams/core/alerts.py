@@ -27,20 +27,21 @@ class Draft(msgspec.Struct):
 
 
 class Alerts:
-    """All alerts ever raised, by id, in their last state.
+    """All alerts ever raised, by id, in their last state. `now` is the log time at which things are said.
 
     `owners` names the record behind an alert, so that identity can be told anew after a merge; an alert whose owner
     is None has lost its record and waits to be taken up again or retracted.
     """
 
-    __slots__ = ("by_id", "owners", "transitions")
+    __slots__ = ("by_id", "now", "owners", "transitions")
 
     def __init__(self) -> None:
         self.by_id: dict[str, Alert] = {}
+        self.now: int = 0
         self.owners: dict[str, object | None] = {}
         self.transitions: list[Transition] = []
 
-    def raise_(self, id_: str, owner: object, make: Callable[[], Alert], at: int) -> Alert:
+    def raise_(self, id_: str, owner: object, make: Callable[[], Alert]) -> Alert:
         """A new alert, or the one that already has this id, taken up by a new record."""
         self.owners[id_] = owner
         known = self.by_id.get(id_)
@@ -48,10 +49,10 @@ class Alerts:
             return known
         alert = make()
         self.by_id[id_] = alert
-        self.announce(alert, at)
+        self.announce(alert)
         return alert
 
-    def move(self, alert: Alert, draft: Draft, at: int) -> None:
+    def move(self, alert: Alert, draft: Draft) -> None:
         """Let an alert say what it should. A new level or due alone is a transition too."""
         delay = None if draft.ended_at is None else (draft.ended_at - draft.due_at) // 1_000_000
         said = (alert.state, alert.level, alert.due_at, alert.ended_at)
@@ -64,9 +65,9 @@ class Alerts:
         alert.fired_at = draft.fired_at
         alert.delay_seconds = delay
         alert.superseded_by = None
-        self.announce(alert, at)
+        self.announce(alert)
 
-    def retract(self, alert: Alert, at: int, *, ended_at: int | None = None, superseded_by: str | None = None) -> None:
+    def retract(self, alert: Alert, *, ended_at: int | None = None, superseded_by: str | None = None) -> None:
         """Take an alert back: the wait was kept after all, or another one stands for it."""
         if alert.state is State.RETRACTED:
             return
@@ -74,8 +75,8 @@ class Alerts:
         alert.ended_at = ended_at
         alert.delay_seconds = None
         alert.superseded_by = superseded_by
-        self.announce(alert, at)
+        self.announce(alert)
 
-    def announce(self, alert: Alert, at: int) -> None:
+    def announce(self, alert: Alert) -> None:
         """Say how an alert stands now."""
-        self.transitions.append(Transition(at, msgspec.structs.replace(alert)))
+        self.transitions.append(Transition(self.now, msgspec.structs.replace(alert)))

@@ -107,7 +107,7 @@ class Count:
         self._episodes = fresh
         for episode in old.values():
             if episode.alert is not None:
-                self._alerts.retract(episode.alert, clock)
+                self._alerts.retract(episode.alert)
         self.look(clock)
 
     def _judge_distinct(self, episodes: list[Episode], attribute: str) -> None:
@@ -129,7 +129,7 @@ class Count:
     def _look(self, episode: Episode, clock: int) -> None:
         opener = episode.opener
         if episode.applied is None:
-            episode.applied = clock
+            episode.applied = self._alerts.now
         closed = clock >= episode.closes
         draft = Draft(
             state=State.RESOLVED if closed else State.BREACHED,
@@ -140,8 +140,8 @@ class Count:
         )
         if episode.alert is None:
             id_ = alert_id(self.plan.id, opener.source, opener.id)
-            episode.alert = self._alerts.raise_(id_, self, lambda: self._alert(id_, opener, draft), clock)
-        self._alerts.move(episode.alert, draft, clock)
+            episode.alert = self._alerts.raise_(id_, self, lambda: self._alert(id_, opener, draft))
+        self._alerts.move(episode.alert, draft)
         if not closed and self.next != episode.closes:
             self._timers.set(self, episode.closes)
 

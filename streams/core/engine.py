@@ -23,7 +23,6 @@ from streams.core.held import (
     APPOINTMENT_STATED,
     FACT_EVENTS,
     SECOND_NUMBERS,
-    fact,
     keep_appointment,
     key_of_person,
     learn_aliases,
@@ -108,19 +107,19 @@ class Engine:
         if now >= self._timers.earliest:
             while (rung := self._timers.take(now)) is not None:
                 at, timer = rung
-                clock = self.clock = max(at, self.clock)
-                self._running.clock = clock
+                clock = self.clock = self._alerts.now = self._running.clock = max(at, self.clock)
                 if isinstance(timer, Wait):
-                    self._running.look(timer, clock)
+                    self._running.look(timer)
                 elif isinstance(timer, Rate):
-                    timer.ring(at, clock)
+                    timer.ring(at)
                 elif isinstance(timer, Count):
                     timer.ring(clock)
-        self.clock = now
-        self._running.clock = now
+        self.clock = self._running.clock = self._alerts.now = now
 
-    def apply(self, event: Event) -> None:
-        """Take one event. The caller moves the clock: by ticks, or by event time (to just before the event)."""
+    def apply(self, event: Event, at: int | None = None) -> None:
+        """Take one event at a log time (without one: the clock, or the event's time if that is later). The caller
+        moves the clock: by ticks, or by event time, then to just before the event."""
+        self._alerts.now = at if at is not None else max(self.clock, event.time)
         person = self.identity.known.get(event.identifiers)
         if person is None:
             person = self._identify(event)
@@ -189,11 +188,11 @@ class Engine:
         for sequence_plan, match in plan.firsts:
             sequence = self._sequence(sequence_plan, match, event, person)
             if sequence is not None:
-                sequence.first(event, self._alerts, self.clock)
+                sequence.first(event, self._alerts)
         for sequence_plan, match in plan.thens:
             sequence = self._sequence(sequence_plan, match, event, person)
             if sequence is not None:
-                sequence.then(event, self._alerts, self.clock)
+                sequence.then(event, self._alerts)
         counted: Count | None = None
         for count_plan, match in plan.counts:
             value = self._value(count_plan.rule.key, match, event, person)
@@ -240,7 +239,7 @@ class Engine:
             value = None if rule.key is None or key_of_person(rule.key) else as_key(event.data, rule.key, person)
             key = _text(value) if value is not None else event.id
             record = Momentary(measure.threshold, event, rule.key, key)
-            alert = raise_at_once(self._alerts, record, self.clock, measure_reason(rule))
+            alert = raise_at_once(self._alerts, record, measure_reason(rule))
             if plan.held:  # it will be judged again when the person's evidence is
                 person.keep_moment(alert)
 
@@ -382,7 +381,7 @@ class Engine:
         self._running.settle()
         for id_, alert in lost.items():
             if self._alerts.owners[id_] is None:
-                self._alerts.retract(alert, self.clock)
+                self._alerts.retract(alert)
 
     def _person_of(self, event: Event) -> Person:
         """Whose an event is now, by the identifier that it came under."""
@@ -407,6 +406,7 @@ class Engine:
             alert.key = alert.person or ""
         elif key and alert.person is not None:
             digest = blake2b("\x1f".join((alert.person, *key, value)).encode("utf-8", "surrogatepass"), digest_size=9)
+            alert.key = value
             alert.journey = f"jn-{digest.hexdigest()}"
 
 
@@ -417,7 +417,7 @@ def _text(value: str | tuple[str, ...]) -> str:
 def _holds(match: CompiledMatch, event: Event, person: Person) -> bool:
     if match.test is not None and not match.test(event.data):
         return False
-    return match.facts is None or match.facts(event.data, event.time, lambda name, time: fact(person, name, time))
+    return match.facts is None or match.facts(event.data, event.time, person.fact)
 
 
 def _breaks(rule: MeasureRule, number: int | float) -> bool:

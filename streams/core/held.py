@@ -8,7 +8,6 @@ from typing import Any, Final
 import msgspec
 
 from schemas.event import Event
-from schemas.instant import read_instant, to_datetime
 from schemas.threshold import PERSON
 from streams.core.state import BY_TIME, Person
 
@@ -44,10 +43,10 @@ _STATED_TYPES: Final = {
 
 
 def learn_fact(person: Person, event: Event, names: frozenset[str]) -> bool:
-    """Keep the facts of an event that some threshold reads; True when any was told. Age follows from birth_date."""
+    """Keep the facts of an event that some threshold reads; True when any was told. Age follows from a
+    birth date, where one is told."""
     told = False
-    for name in names:
-        attribute = "birth_date" if name == "age" else name
+    for attribute in {**dict.fromkeys(sorted(names)), **({"birth_date": None} if "age" in names else {})}:
         value = event.data.get(attribute)
         if value is None or value == "":
             continue
@@ -56,21 +55,6 @@ def learn_fact(person: Person, event: Event, names: frozenset[str]) -> bool:
         insort(person.facts.setdefault(attribute, []), (event.time, event.source, event.id, value))
         told = True
     return told
-
-
-def fact(person: Person, name: str, time: int) -> Any:
-    """A fact in force at a time; `age` in whole years, from the birth date."""
-    if name != "age":
-        return person.fact(name, time)
-    born = person.fact("birth_date", time)
-    if not isinstance(born, str):
-        return None
-    try:
-        birth = to_datetime(read_instant(born[:10] + "T00:00:00Z"))
-    except ValueError:
-        return None
-    then = to_datetime(time)
-    return then.year - birth.year - ((then.month, then.day) < (birth.month, birth.day))
 
 
 def learn_aliases(person: Person, event: Event) -> list[tuple[str, str]]:

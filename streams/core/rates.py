@@ -122,22 +122,22 @@ class Rate:
         assert self._judged is not None  # noqa: S101 - set with the first event
         self._last = max(self._last, bucket)
         if bucket <= self._judged:
-            self._judge(range(bucket, min(self._judged, bucket + STEPS - 1) + 1), clock)
+            self._judge(range(bucket, min(self._judged, bucket + STEPS - 1) + 1))
         if self.next is None and self._judged + 1 < self._last + STEPS:
             self._timers.set(self, self._due(self._judged + 1))
 
-    def ring(self, at: int, clock: int) -> None:
+    def ring(self, at: int) -> None:
         """A step's end plus grace: judge it, and set the next while the window holds anything."""
         step = (at - self._grace) // self._step
         self._judged = step
-        self._judge(range(step, step + 1), clock)
+        self._judge(range(step, step + 1))
         if step in self._beyond or step + 1 < self._last + STEPS:
             self._timers.set(self, self._due(step + 1))
 
     def _due(self, step: int) -> int:
         return step * self._step + self._grace
 
-    def _judge(self, steps: range, clock: int) -> None:
+    def _judge(self, steps: range) -> None:
         before = set(self._runs(steps))
         for step in steps:
             if self._is_beyond(step):
@@ -147,9 +147,9 @@ class Rate:
         after = set(self._runs(steps))
         for run in sorted(before - after):
             if (run[0] not in {first for first, _ in after}) and run[0] in self._raised:
-                self._alerts.retract(self._raised.pop(run[0]), clock)
+                self._alerts.retract(self._raised.pop(run[0]))
         for run in sorted(after):
-            self._say(run, clock)
+            self._say(run)
 
     def _runs(self, steps: range) -> Iterator[tuple[int, int]]:
         """The runs of steps beyond the limit that touch these steps or their neighbours: first and last step."""
@@ -173,7 +173,7 @@ class Rate:
         lower, _ = self._lower.total(step)
         return lower >= rule.minimum and lower > 0 and breaks(rule.limit, Fraction(upper, lower))
 
-    def _say(self, run: tuple[int, int], clock: int) -> None:
+    def _say(self, run: tuple[int, int]) -> None:
         first, last = run
         assert self._judged is not None  # noqa: S101 - a run is made of judged steps
         opened = first * self._step
@@ -183,14 +183,14 @@ class Rate:
             level=Level.BREACHED,
             due_at=opened,
             ended_at=ended,
-            fired_at=max(opened + self._grace, clock) if first not in self._raised else self._raised[first].fired_at,
+            fired_at=max(opened + self._grace, self._alerts.now) if first not in self._raised else self._raised[first].fired_at,
         )
         alert = self._raised.get(first)
         if alert is None:
             id_ = alert_id(self.plan.id, self.value, str(first))
-            alert = self._alerts.raise_(id_, self, lambda: self._alert(id_, draft), clock)
+            alert = self._alerts.raise_(id_, self, lambda: self._alert(id_, draft))
             self._raised[first] = alert
-        self._alerts.move(alert, draft, clock)
+        self._alerts.move(alert, draft)
 
     def _alert(self, id_: str, draft: Draft) -> Alert:
         threshold, rule = self.plan.threshold, self.plan.rule

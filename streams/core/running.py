@@ -61,22 +61,18 @@ class Running:
         if plan.wide:
             self._wide(plan, event, person, in_order=in_order)
 
-    def ring(self, wait: Wait, at: int) -> None:
-        """A wait's timer: raise what is due at this instant."""
-        self.look(wait, at)
-
-    def look(self, wait: Wait, at: int) -> None:
+    def look(self, wait: Wait) -> None:
         """Bring a wait's alert and timer in line with what its evidence says at this clock."""
         if self.deferred is not None:
             self.deferred[wait] = None
             return
-        deserved = standing(wait, at)
+        deserved = standing(wait, self.clock)
         if deserved is not None:
-            self._say(wait, State(deserved[0]), Level(deserved[1]), at)
+            self._say(wait, State(deserved[0]), Level(deserved[1]))
         elif wait.alert is not None:
             close = wait.close
-            self._alerts.retract(wait.alert, at, ended_at=close.time if close else None)
-        instant = next_instant(wait, at)
+            self._alerts.retract(wait.alert, ended_at=close.time if close else None)
+        instant = next_instant(wait, self.clock)
         if instant is None:
             wait.next = None
         elif wait.next != instant:
@@ -86,7 +82,7 @@ class Running:
         """Look at all that was deferred."""
         deferred, self.deferred = self.deferred, None
         for wait in deferred or ():
-            self.look(wait, self.clock)
+            self.look(wait)
 
     def drop_all(self, person: Person) -> list[Alert]:
         """Forget the waits of a person whose evidence is about to be put in again; returns the alerts they had."""
@@ -163,7 +159,7 @@ class Running:
                 continue
             moved = [w for w in running if move_wait(w, event, *due)] if plan.restart == "move" else []
             for wait in moved:
-                self.look(wait, self.clock)
+                self.look(wait)
             if not moved:
                 wait = Wait(plan, journey, event, *due, fresh=not running)
                 journey.waits.append(wait)
@@ -172,13 +168,13 @@ class Running:
     def _open(self, wait: Wait) -> None:
         """Take a wait that was just made into account."""
         journey = wait.journey
-        wait.applied = self.clock
+        wait.applied = self._alerts.now
         self.count += 1
         if wait.close is None:
             if not journey.running:
                 journey.person.open[journey] = None
             journey.running.append(wait)
-        self.look(wait, self.clock)
+        self.look(wait)
 
     def _mark_in_order(self, marks: dict[WaitPlan, list[CompiledMatch]], event: Event, journey: Journey) -> None:
         again: dict[WaitPlan, None] = {}
@@ -195,11 +191,11 @@ class Running:
                 if match.rank >= END:
                     close_wait(wait, event, cancelled=match.rank != END)
                     self._close(wait)
-                    self.look(wait, self.clock)
+                    self.look(wait)
                     break
                 changed = pause_wait(wait, event) if match.rank == PAUSE else resume_wait(wait, event)
                 if changed:
-                    self.look(wait, self.clock)
+                    self.look(wait)
         for plan in again:
             self._judge_again(plan, journey, event)
 
@@ -280,8 +276,8 @@ class Running:
             self._supersede(wait, kept)
         for wait in kept:
             if wait.applied == NEVER:
-                wait.applied = self.clock
-            self.look(wait, self.clock)
+                wait.applied = self._alerts.now
+            self.look(wait)
 
     def _supersede(self, wait: Wait, judged: list[Wait]) -> None:
         wait.next = None
@@ -292,11 +288,11 @@ class Running:
         at = bisect_right(judged, wait.start.time, key=_STARTED)
         heir = judged[at - 1] if at else None
         id_ = None if heir is None else alert_id(heir.plan.id, heir.start.source, heir.start.id)
-        self._alerts.retract(wait.alert, self.clock, superseded_by=id_)
+        self._alerts.retract(wait.alert, superseded_by=id_)
 
     # -- saying it
 
-    def _say(self, wait: Wait, state: State, level: Level, at: int) -> None:
+    def _say(self, wait: Wait, state: State, level: Level) -> None:
         instant = wait.due if level is Level.BREACHED or wait.warn is None else wait.warn
         draft = Draft(
             state=state,
@@ -308,8 +304,8 @@ class Running:
         if wait.alert is None:
             plan = wait.plan
             id_ = alert_id(plan.id, wait.start.source, wait.start.id)
-            wait.alert = self._alerts.raise_(id_, wait, lambda: _alert(wait, id_, draft), at)
-        self._alerts.move(wait.alert, draft, at)
+            wait.alert = self._alerts.raise_(id_, wait, lambda: _alert(wait, id_, draft))
+        self._alerts.move(wait.alert, draft)
 
 
 def _renewed(old: Wait | None, new: Wait) -> Wait:

@@ -90,7 +90,7 @@ def _play(story: Story, engine: Engine) -> list[_Said]:
         engine.advance(step.at - 1)
         said += [_Said(t.at, t.alert) for t in engine.take_transitions()]
         if isinstance(step, Happening):
-            engine.apply(step.event)
+            engine.apply(step.event, step.at)
             # the engine's clock is still a moment short of the line that brought it about
             said += [_Said(step.at, t.alert) for t in engine.take_transitions()]
         engine.advance(step.at)

@@ -12,7 +12,7 @@ from streams.core.compiled import Plan, micros
 from streams.core.state import BY_TIME, Person
 
 
-def at_once(threshold: Threshold, event: Event, key: str, clock: int, reason: str) -> Alert:
+def at_once(threshold: Threshold, event: Event, key: str, now: int, reason: str) -> Alert:
     """The alert of one event: born resolved, all its times the event's, but for the log time."""
     return Alert(
         id=alert_id(threshold.id, event.source, event.id),
@@ -26,7 +26,7 @@ def at_once(threshold: Threshold, event: Event, key: str, clock: int, reason: st
         mode=threshold.mode,
         started_at=event.time,
         due_at=event.time,
-        fired_at=max(clock, event.time),
+        fired_at=max(now, event.time),
         ended_at=event.time,
         delay_seconds=0,
         facility=event.facility,
@@ -47,14 +47,14 @@ class Momentary:
         self.value: str = value
 
 
-def raise_at_once(alerts: Alerts, record: Momentary, clock: int, reason: str) -> Alert:
+def raise_at_once(alerts: Alerts, record: Momentary, reason: str) -> Alert:
     """Raise the alert of one event, or take it up again."""
-    alert = at_once(record.threshold, record.event, record.value, clock, reason)
-    known = alerts.raise_(alert.id, record, lambda: alert, clock)
+    alert = at_once(record.threshold, record.event, record.value, alerts.now, reason)
+    known = alerts.raise_(alert.id, record, lambda: alert)
     if known.state is State.RETRACTED:
         known.state = State.RESOLVED
         known.ended_at, known.delay_seconds = alert.ended_at, 0
-        alerts.announce(known, clock)
+        alerts.announce(known)
     return known
 
 
@@ -81,7 +81,7 @@ class Sequence:
         self._firsts: list[int] = []
         self._thens: list[Event] = []
 
-    def first(self, event: Event, alerts: Alerts, clock: int) -> None:
+    def first(self, event: Event, alerts: Alerts) -> None:
         """A first: thens that came before it by arrival may now follow it."""
         insort(self._firsts, event.time)
         if not self._thens or self._thens[-1].time <= event.time:
@@ -89,18 +89,18 @@ class Sequence:
         low = bisect_right(self._thens, event.time, key=BY_TIME)
         high = bisect_right(self._thens, event.time + micros(self.plan.rule.within), key=BY_TIME)
         for then in self._thens[low:high]:
-            self._raise(then, alerts, clock)
+            self._raise(then, alerts)
 
-    def then(self, event: Event, alerts: Alerts, clock: int) -> None:
+    def then(self, event: Event, alerts: Alerts) -> None:
         """A then: it is an alert if a first lies before it, near enough."""
         insort(self._thens, event, key=BY_TIME)
         before = bisect_left(self._firsts, event.time)
         if before and event.time - self._firsts[before - 1] <= micros(self.plan.rule.within):
-            self._raise(event, alerts, clock)
+            self._raise(event, alerts)
 
-    def _raise(self, event: Event, alerts: Alerts, clock: int) -> None:
+    def _raise(self, event: Event, alerts: Alerts) -> None:
         rule = self.plan.rule
         firsts = " or ".join(dict.fromkeys(m.event for m in rule.first))
         record = Momentary(self.plan.threshold, event, rule.key, self.value)
-        alert = raise_at_once(alerts, record, clock, f"{event.type} within {rule.within} of {firsts}")
+        alert = raise_at_once(alerts, record, f"{event.type} within {rule.within} of {firsts}")
         self.person.keep_moment(alert)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from schemas.alert import Alert
 from schemas.event import Event
+from schemas.instant import read_instant, to_datetime
 
 if TYPE_CHECKING:
     from streams.core.compiled import Group, WaitPlan
@@ -71,7 +72,13 @@ class Person:
         self.moments: list[Alert] | None = None  # alerts of single events that follow from this evidence
 
     def fact(self, name: str, time: int) -> Any:
-        """The fact in force at a time: the latest that was told of then or before; None where there is none."""
+        """The fact in force at a time: the latest that was told of then or before; None where there is none. `age`
+        is counted in whole years from the birth date, where that was told."""
+        if name == "age" and (born := self._told("birth_date", time)) is not None:
+            return whole_years(born, time)
+        return self._told(name, time)
+
+    def _told(self, name: str, time: int) -> Any:
         told = self.facts.get(name) if self.facts else None
         if not told:
             return None
@@ -91,6 +98,16 @@ class Person:
 
 def _fact_time(told: tuple[int, str, str, Any]) -> int:
     return told[0]
+
+
+def whole_years(born: Any, time: int) -> int | None:
+    """Age at a time from a birth date, `YYYY-MM-DD`; None where that is none."""
+    try:
+        birth = to_datetime(read_instant(f"{str(born)[:10]}T00:00:00Z"))
+    except ValueError:
+        return None
+    then = to_datetime(time)
+    return then.year - birth.year - ((then.month, then.day) < (birth.month, birth.day))
 
 
 def root(person: Person) -> Person:
