@@ -23,6 +23,7 @@ from streams.core.held import (
     APPOINTMENT_STATED,
     FACT_EVENTS,
     SECOND_NUMBERS,
+    fill_numbers,
     keep_appointment,
     key_of_person,
     learn_aliases,
@@ -124,6 +125,8 @@ class Engine:
         if person is None:
             person = self._identify(event)
         data = event.data
+        if not SECOND_NUMBERS.isdisjoint(data):
+            fill_numbers(data)
         self.journeys.add(person, data)
         if event.type in _IDENTITY_EVENTS or event.type == "identity.moved":
             person = self._change_identity(event)

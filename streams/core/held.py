@@ -57,6 +57,14 @@ def learn_fact(person: Person, event: Event, names: frozenset[str]) -> bool:
     return told
 
 
+def fill_numbers(data: dict[str, Any]) -> None:
+    """Who carries the other party's number alone is known by that one."""
+    for attribute, second in ALIASES.items():
+        number = data.get(second)
+        if isinstance(number, str) and number and not data.get(attribute):
+            data[attribute] = number
+
+
 def learn_aliases(person: Person, event: Event) -> list[tuple[str, str]]:
     """Learn which numbers are one from an event that carries both. Returns (attribute, number) of numbers that had
     stood for themselves until now: evidence under them belongs elsewhere from here on.
@@ -70,9 +78,7 @@ def learn_aliases(person: Person, event: Event) -> list[tuple[str, str]]:
         if not isinstance(filler, str) or not filler:
             continue
         placer = data.get(attribute)
-        if not isinstance(placer, str) or not placer:
-            data[attribute] = filler
-        elif placer != filler:
+        if isinstance(placer, str) and placer and placer != filler:
             changed += _unite_numbers(person, attribute, placer, filler)
     return changed
 
