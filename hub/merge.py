@@ -12,20 +12,14 @@ from hub.inputs import Input, Message
 _AT_ONCE = -(2**62)
 
 
-def time_of(message: Message) -> int:
-    """The event time of a message; what has none is taken at once, for it moves nothing."""
-    if message.event is not None:
-        return message.event.time
-    reading = message.reading
-    return reading.events[0].time if reading is not None and reading.events else _AT_ONCE
-
-
 def _rank(message: Message) -> tuple[int, str, str]:
+    """Where a message stands in time; what has no event is taken at once, for it moves nothing."""
     if message.event is not None:
         return message.event.time, message.event.source, message.event.id
     reading = message.reading
     if reading is not None and reading.events:
-        return reading.events[0].time, reading.source, reading.id
+        # a message is heard when the latest of what it tells has happened
+        return max(e.time for e in reading.events), reading.source, reading.id
     return _AT_ONCE, "", ""
 
 

@@ -123,12 +123,16 @@ def _drive(
     size = sum(i.size for i in inputs)
     take, apply, advance, enrich = door.take, engine.apply, engine.advance, enricher.enrich
     for message, input_ in messages:
-        for event in take(message, input_.path):
-            time = event.time
+        events = take(message, input_.path)
+        if events:
+            time = events[0].time if len(events) == 1 else max(e.time for e in events)
             if last is None or time > last:
                 last = time
                 advance(time - 1)  # what happens at an instant is heard before the clock reaches it
-            apply(enrich(event), last)
+            if len(events) == 1:
+                apply(enrich(events[0]), last)
+            else:
+                engine.apply_together([enrich(e) for e in events], last)
         told -= 1
         if not told:
             told = _TOLD_EVERY

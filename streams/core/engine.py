@@ -7,6 +7,7 @@ the set of events and the last clock, not from the order in which they came (DES
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Sequence as Sequence_
 from hashlib import blake2b
 from operator import attrgetter
 from typing import Final
@@ -64,6 +65,8 @@ class Engine:
         self._running: Running = Running(self._alerts, self._timers)
         self._rates: dict[tuple[int, str], Rate] = {}
         self._putting_back: bool = False
+        self._held: int = 0  # how many releases are awaited
+        self._lost: dict[str, Alert] = {}  # alerts whose record is being made again
 
     # -- what a runtime asks
 
@@ -134,6 +137,15 @@ class Engine:
         plan = self._types.get(event.type)
         if plan is not None and (plan.numerators or plan.denominators or plan.averages):
             self._put_rates(plan, event)
+
+    def apply_together(self, events: Sequence_[Event], at: int | None = None) -> None:
+        """Take the events of one message: they are heard at one log time, and judged when all are there."""
+        if at is None:
+            at = max(self.clock, *(event.time for event in events))
+        self._hold()
+        for event in events:
+            self.apply(event, at)
+        self._release()
 
     # -- evidence
 
@@ -367,10 +379,9 @@ class Engine:
         return lost
 
     def _put_in(self, log: list[Event], lost: dict[str, Alert]) -> None:
-        outer = self._putting_back
+        self._hold()
+        self._lost.update(lost)
         self._putting_back = True
-        if not outer:
-            self._running.deferred = {}
         placed = [(event, self._person_of(event)) for event in sorted(log, key=_ORDER)]
         for event, person in placed:  # what is true of the person at any time is known before anything is judged
             if event.type in FACT_EVENTS:
@@ -378,10 +389,21 @@ class Engine:
             learn_aliases(person, event)
         for event, person in placed:
             self._put(event, person)
-        if outer:
-            return
         self._putting_back = False
+        self._release()
+
+    def _hold(self) -> None:
+        """Say nothing until the matching release: what is being put in is judged when all of it is there."""
+        if not self._held:
+            self._running.deferred = {}
+        self._held += 1
+
+    def _release(self) -> None:
+        self._held -= 1
+        if self._held:
+            return
         self._running.settle()
+        lost, self._lost = self._lost, {}
         for id_, alert in lost.items():
             if self._alerts.owners[id_] is None:
                 self._alerts.retract(alert)
