@@ -68,6 +68,7 @@ class Input:
         stream = io.BufferedReader(gzip.GzipFile(fileobj=counted), _CHUNK) if packed else counted  # type: ignore[arg-type]
         head = stream.peek(_SNIFFED)[:_SNIFFED]
         if not head.strip():
+            yield _ignored("nothing in it")
             return
         if looks_like_hl7(head):
             chunks = iter(lambda: stream.read(_CHUNK), b"")
