@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -28,10 +28,10 @@ _COMMANDS = {
 class _Lazy(TyperGroup):
     """A group whose commands are imported when they are called: `pxhub --version` need not load them all."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the group's contract
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the group's contract
         if cmd_name not in _COMMANDS:
             return None
         module, attribute, help_ = _COMMANDS[cmd_name]
@@ -65,7 +65,7 @@ def _show_version(value: bool) -> None:  # noqa: FBT001 - typer calls it with th
 
 @app.callback()
 def _root(
-    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Say the version."),  # noqa: FBT001, FBT003, ARG001
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Say the version."),  # noqa: FBT001
 ) -> None:
     pass
 

@@ -27,7 +27,8 @@ def explain_alert(alert: Alert, owner: object | None, clock: int, zone: str = "U
     threshold = _threshold_of(owner)
     calendar = threshold.calendar if threshold is not None else None
     where = ZoneInfo((calendar.timezone if calendar else None) or zone)
-    lines = [f"{alert.threshold}  {_state(alert)}  severity {alert.severity}" + (", shadow" if alert.mode == "shadow" else "")]
+    shadow = ", shadow" if alert.mode == "shadow" else ""
+    lines = [f"{alert.threshold}  {_state(alert)}  severity {alert.severity}{shadow}"]
     if threshold is not None and threshold.title:
         lines.append(threshold.title)
     lines.append("")
@@ -71,7 +72,8 @@ def _wait(alert: Alert, wait: Wait, clock: int, where: ZoneInfo, calendar: Calen
     lines += [f"Expected  {ends}", f"By        {moment(wait.due, where)}"]
     lines += [f"How       {line}" for line in _how(wait, where, calendar)]
     for begin, end in wait.pauses:
-        lines.append(f"Paused    {moment(begin.time, where)} to {moment(end.time, where)}, from {begin.type} to {end.type}")
+        span = f"{moment(begin.time, where)} to {moment(end.time, where)}"
+        lines.append(f"Paused    {span}, from {begin.type} to {end.type}")
     if wait.paused is not None:
         lines.append(f"Paused    since {moment(wait.paused.time, where)}, by {wait.paused.type}")
     if alert.late_start:

@@ -58,14 +58,16 @@ class Input:
             with self._open() as raw:
                 yield from self._of_stream(raw, hl7, cloud)
         except (EOFError, zlib.error, gzip.BadGzipFile):
-            yield _dead(Reason.UNREADABLE, self.name, "the compressed file is cut short or damaged: send it again whole")
+            yield _dead(
+                Reason.UNREADABLE, self.name, "the compressed file is cut short or damaged: send it again whole"
+            )
         except OSError as wrong:
             yield _dead(Reason.UNREADABLE, self.name, f"it cannot be read ({wrong.strerror or 'input error'})")
 
     def _of_stream(self, raw: BinaryIO, hl7: Hl7Reader, cloud: CloudEventReader) -> Iterator[Message]:
-        counted = io.BufferedReader(_Counted(raw, self), _CHUNK)
+        counted = io.BufferedReader(_Counted(raw, self), _CHUNK)  # type: ignore[type-var]  # typeshed wants a FileIO
         packed = counted.peek(2)[:2] == _GZIP
-        stream = io.BufferedReader(gzip.GzipFile(fileobj=counted), _CHUNK) if packed else counted  # type: ignore[arg-type]
+        stream = io.BufferedReader(gzip.GzipFile(fileobj=counted), _CHUNK) if packed else counted
         head = stream.peek(_SNIFFED)[:_SNIFFED]
         if not head.strip():
             yield _ignored("nothing in it")
@@ -116,8 +118,10 @@ class Input:
         try:
             value = msgspec.json.decode(content.removeprefix(_BOM))
         except (msgspec.DecodeError, RecursionError):
-            yield _ignored("JSON that cannot be read") if b'"specversion"' not in content else _dead(
-                Reason.UNREADABLE, self.name, "one whole JSON text is expected"
+            yield (
+                _ignored("JSON that cannot be read")
+                if b'"specversion"' not in content
+                else _dead(Reason.UNREADABLE, self.name, "one whole JSON text is expected")
             )
             return
         items = value if isinstance(value, list) else [value]

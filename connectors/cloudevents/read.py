@@ -65,7 +65,11 @@ class CloudEventReader:
     """
 
     def __init__(
-        self, *, zones: Mapping[str, str] | None = None, default_zone: str | None = None, times: frozenset[str] = frozenset()
+        self,
+        *,
+        zones: Mapping[str, str] | None = None,
+        default_zone: str | None = None,
+        times: frozenset[str] = frozenset(),
     ) -> None:
         self._zones: dict[str, tzinfo] = {name: ZoneInfo(zone) for name, zone in (zones or {}).items()}
         self._default: tzinfo | None = ZoneInfo(default_zone) if default_zone else None

@@ -37,7 +37,7 @@ class Format(StrEnum):
     NDJSON = "ndjson"
 
 
-def replay_command(
+def replay_command(  # noqa: PLR0913, PLR0917 - a flag each
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files and folders; - for standard input.")],
     thresholds: Annotated[Path | None, typer.Option(help="A file or folder in place of the shipped packs.")] = None,
     mapping: Annotated[Path | None, typer.Option(help="A mapping laid over the shipped one.")] = None,
@@ -78,7 +78,8 @@ def replay_command(
         if explained is not None:
             report["explained"] = [{"id": alert.id, "text": lines} for alert, lines in explained]
         encoded = msgspec.json.encode(report)
-        sys.stdout.write((msgspec.json.format(encoded, indent=2) if format_ is Format.JSON else encoded).decode() + "\n")
+        text = msgspec.json.format(encoded, indent=2) if format_ is Format.JSON else encoded
+        sys.stdout.write(text.decode() + "\n")
     if result.assumed_utc:
         typer.echo(
             f"{result.assumed_utc} times carried no offset and no zone was named for them: read as UTC. "
@@ -120,10 +121,15 @@ def _checked_zone(name: str) -> str:
 def _with_progress(options: ReplayOptions) -> ReplayResult:
     if not sys.stderr.isatty():
         return replay(options)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeRemainingColumn())
+    share = TextColumn("{task.percentage:>3.0f}%")
+    columns = (TextColumn("{task.description}"), BarColumn(), share, TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("replay", total=None)
-        return replay(replace(options, progress=lambda done, size: bar.update(task, completed=done, total=size or None)))
+
+        def tell(done: int, size: int) -> None:
+            bar.update(task, completed=done, total=size or None)
+
+        return replay(replace(options, progress=tell))
 
 
 def as_line(alert: Alert) -> dict[str, object]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from math import isfinite
 from typing import Any, Final
 
 from schemas.threshold import Condition
@@ -56,7 +57,7 @@ def as_number(value: Any) -> int | float | None:
             number = float(value)
         except ValueError:
             return None
-        if number != number or number in (float("inf"), float("-inf")):
+        if not isfinite(number):
             return None
         return int(number) if number.is_integer() and abs(number) < 2**53 else number
     return None

@@ -14,7 +14,7 @@ from typing import Final
 
 from schemas.alert import Alert
 from schemas.event import Event
-from schemas.threshold import MeasureRule, SequenceRule, ThresholdSet
+from schemas.threshold import AverageRule, MeasureRule, SequenceRule, ThresholdSet
 from streams.core.alerts import Alerts, Transition
 from streams.core.compiled import Compiled, CompiledMatch, Plan, TypePlan, compile_thresholds
 from streams.core.conditions import as_number, getter, limit_number, text_of
@@ -265,7 +265,8 @@ class Engine:
                 if rate_plan.index in counted or not _holds(match, event, self.identity.nobody):
                     continue
                 values = [text_of(event.data.get(attribute)) for attribute in rate_plan.rule.by]
-                number = exact(getter(rate_plan.rule.value)(event.data)) if matches is plan.averages else 1
+                rule = rate_plan.rule
+                number = exact(getter(rule.value)(event.data)) if isinstance(rule, AverageRule) else 1
                 if None in values or number is None:
                     continue
                 counted.add(rate_plan.index)

@@ -23,7 +23,17 @@ FACT_EVENTS: Final = frozenset({"person.updated", "preference.set"})
 APPOINTMENT_STATED: Final = "appointment.stated"
 APPOINTMENT_EVENTS: Final = frozenset(
     f"appointment.{word}"
-    for word in ("requested", "booked", "rescheduled", "changed", "cancelled", "missed", "arrived", "completed", "stated")
+    for word in (
+        "requested",
+        "booked",
+        "rescheduled",
+        "changed",
+        "cancelled",
+        "missed",
+        "arrived",
+        "completed",
+        "stated",
+    )
 )
 _STATED_TYPES: Final = {
     "proposed": "appointment.requested",

@@ -51,7 +51,18 @@ class Identity:
     """Persons by identifier. `known` maps the identifiers of an event, as they stand, to their person: the way in
     for all but the first event of somebody. It is emptied when an edge changes."""
 
-    __slots__ = ("_by_id", "_by_identifier", "_edges", "_near", "_parted", "contacts", "count", "known", "moves", "nobody")
+    __slots__ = (
+        "_by_id",
+        "_by_identifier",
+        "_edges",
+        "_near",
+        "_parted",
+        "contacts",
+        "count",
+        "known",
+        "moves",
+        "nobody",
+    )
 
     def __init__(self) -> None:
         self.known: dict[tuple[str, ...], Person] = {}

@@ -93,9 +93,7 @@ class Rate:
         "next", "plan", "value",
     )  # fmt: skip
 
-    def __init__(
-        self, plan: Plan[RateRule] | Plan[AverageRule], value: str, alerts: Alerts, timers: Timers
-    ) -> None:
+    def __init__(self, plan: Plan[RateRule] | Plan[AverageRule], value: str, alerts: Alerts, timers: Timers) -> None:
         rule = plan.rule
         self.plan: Plan[RateRule] | Plan[AverageRule] = plan
         self.value: str = value
@@ -183,7 +181,9 @@ class Rate:
             level=Level.BREACHED,
             due_at=opened,
             ended_at=ended,
-            fired_at=max(opened + self._grace, self._alerts.now) if first not in self._raised else self._raised[first].fired_at,
+            fired_at=max(opened + self._grace, self._alerts.now)
+            if first not in self._raised
+            else self._raised[first].fired_at,
         )
         alert = self._raised.get(first)
         if alert is None:

@@ -339,4 +339,3 @@ def _alert(wait: Wait, id_: str, draft: Draft) -> Alert:
         late_start=wait.due < wait.applied,
         reason=wait.plan.reason,
     )
-
