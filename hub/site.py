@@ -86,7 +86,7 @@ def read_site_text(file: str, text: str) -> tuple[Site, list[Problem]]:
     table = read_declaration(file, text, findings)
     if table is None:
         return Site(), findings.listed()
-    check_keys(table, SITE_KEYS, "a site file", findings)
+    table = check_keys(table, SITE_KEYS, "a site file", findings)
     zone, version = table.find("timezone"), table.find("version")
     if version is not None and read_text(version, "version", findings) not in (None, "1"):
         findings.error(version.place, "`version` is 1")
@@ -114,7 +114,7 @@ def _read_facilities(node: Node | None, findings: Findings) -> dict[str, Facilit
         lines = as_table(entry.node, entry.key.text, findings)
         if lines is None:
             continue
-        check_keys(lines, FACILITY_KEYS, "a facility", findings)
+        lines = check_keys(lines, FACILITY_KEYS, "a facility", findings)
         texts = {line.key.text: line.node for line in lines.entries}
         zone, charset = texts.get("zone"), texts.get("charset")
         region, authority = texts.get("region"), texts.get("authority")

@@ -59,7 +59,7 @@ def read_calendar(name: str, node: Node, findings: Findings) -> Calendar | None:
     table = as_table(node, name, findings)
     if table is None:
         return None
-    check_keys(table, CALENDAR_KEYS, "a calendar", findings)
+    table = check_keys(table, CALENDAR_KEYS, "a calendar", findings)
     zone_node, hours_node = table.find("timezone"), table.find("hours")
     zone: str | None = None
     if zone_node is None:
@@ -175,7 +175,7 @@ def _read_holidays(node: Node | None, findings: Findings) -> tuple[str | None, s
     table = as_table(node, "holidays", findings) if node is not None else None
     if table is None:
         return None, None
-    check_keys(table, ("country", "subdivision"), "holidays", findings)
+    table = check_keys(table, ("country", "subdivision"), "holidays", findings)
     country_node, subdivision_node = table.find("country"), table.find("subdivision")
     if country_node is None:
         findings.error(table.place, "holidays need a `country`")

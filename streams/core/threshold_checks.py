@@ -14,8 +14,9 @@ from schemas.declaration import Findings, Items, Leaf, Node, Table, suggest
 from schemas.duration import BUSINESS, Duration
 from schemas.duration_text import WrongDuration, exact_seconds, read_duration
 from schemas.threshold import PERSON, Kind
-from schemas.threshold_keys import ENDS, TIMINGS
+from schemas.threshold_keys import ENDS, MATCH_KEYS, TIMINGS
 from schemas.vocabulary import EVENT_TYPES, PERSON_FACTS, meant_attribute, meant_type
+from streams.core.threshold_fields import mended
 from streams.core.threshold_kinds import Lines
 
 _OPENING: Final = {  # the lines whose events carry what key, value and anchors name
@@ -40,7 +41,9 @@ class _Written:
 
     @property
     def type(self) -> str:
-        return self.event.text if self.event is not None else ""
+        """The type that is meant, so that a slip in it does not hide one in its attributes."""
+        text = self.event.text if self.event is not None else ""
+        return meant_type(text) or text
 
 
 def check_threshold(kind: Kind, lines: Lines, own_events: Collection[str], calendars: Collection[str]) -> None:
@@ -53,8 +56,8 @@ def check_threshold(kind: Kind, lines: Lines, own_events: Collection[str], calen
     opening = [match.type for match in written if match.key in _OPENING[kind]]
     _check_where(lines.table.find("where"), opening, lines.findings)
     _check_names(lines, opening)
-    _check_calendar(lines, calendars)
     if kind == "wait":
+        _check_calendar(lines, calendars)
         _check_wait(lines)
 
 
@@ -66,18 +69,19 @@ def _matches(kind: Kind, lines: Lines) -> Iterator[_Written]:
             if isinstance(item, Leaf):
                 yield _Written(key, item, None)
             elif isinstance(item, Table):
-                event = item.find("event")
-                yield _Written(key, event if isinstance(event, Leaf) else None, item)
+                match = mended(item, MATCH_KEYS)
+                event = match.find("event")
+                yield _Written(key, event if isinstance(event, Leaf) else None, match)
 
 
 def _check_event(match: _Written, own_events: Collection[str], findings: Findings) -> None:
-    if match.event is None or not match.type or match.type in own_events or match.type in EVENT_TYPES:
+    if match.event is None or not match.event.text or match.event.text in own_events:
         return
-    meant = meant_type(match.type)
+    written, meant = match.event.text, meant_type(match.event.text)
     if meant is not None:
-        findings.error(match.event.place, f"`{match.type}` is no event (one of your own: list it in `events:`)", meant)
-    else:
-        findings.note(match.event.place, f"`{match.type}` is not in the vocabulary: taken as an event of your own")
+        findings.error(match.event.place, f"`{written}` is no event (one of your own: list it in `events:`)", meant)
+    elif written not in EVENT_TYPES:
+        findings.note(match.event.place, f"`{written}` is not in the vocabulary: taken as an event of your own")
 
 
 def _check_where(node: Node | None, events: Iterable[str], findings: Findings) -> None:

@@ -6,11 +6,12 @@ Each reader gives the value, or None after it has said to the findings what is w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from fractions import Fraction
 from typing import Final, TypeVar
 
-from schemas.declaration import Findings, Items, Leaf, Node, Table, kind_of, suggest
+from schemas.declaration import Entry, Findings, Items, Leaf, Node, Table, kind_of, suggest
 from schemas.duration import BUSINESS, Duration
 from schemas.duration_text import WrongDuration, read_duration
 
@@ -176,10 +177,24 @@ def read_exact_span(node: Node, key: str, findings: Findings) -> Duration | None
     return duration
 
 
-def check_keys(table: Table, known: Iterable[str], of: str, findings: Findings) -> None:
-    """Say which keys of a table nobody knows."""
+def check_keys(table: Table, known: Iterable[str], of: str, findings: Findings) -> Table:
+    """Say which keys of a table nobody knows. The table comes back with the keys that they likely mean."""
     words = tuple(known)
     for entry in table.entries:
         if entry.key.text not in words:
             near = suggest(entry.key.text, words)
             findings.error(entry.key.place, f"`{entry.key.text}` is no key of {of}", near)
+    return mended(table, words)
+
+
+def mended(table: Table, known: Collection[str]) -> Table:
+    """Misspelt keys as the ones they likely mean, where those are not there: one slip is to be one error, and what
+    stands behind it is read on.
+    """
+    lines = {entry.key.text: entry for entry in table.entries}
+    for entry in table.entries:
+        near = suggest(entry.key.text, known) if entry.key.text not in known else None
+        if near is not None and near not in lines:
+            del lines[entry.key.text]
+            lines[near] = Entry(replace(entry.key, text=near), entry.node)
+    return Table(table.place, tuple(lines.values()))

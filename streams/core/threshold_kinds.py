@@ -128,7 +128,7 @@ def _read_anchor(node: Node, key: str, direction: str, least: int, findings: Fin
     table = as_table(node, key, findings)
     if table is None:
         return None
-    check_keys(table, ("attribute", direction), f"`{key}`", findings)
+    table = check_keys(table, ("attribute", direction), f"`{key}`", findings)
     attribute_node, offset_node = table.find("attribute"), table.find(direction)
     for wanted, there in (("attribute", attribute_node), (direction, offset_node)):
         if there is None:
@@ -163,7 +163,7 @@ def _read_limit(lines: Lines, reader: Callable[[Node, str, Findings], Fraction |
     table = lines.read("limit", as_table)
     if table is None:
         return None
-    check_keys(table, ("above", "below"), "`limit`", lines.findings)
+    table = check_keys(table, ("above", "below"), "`limit`", lines.findings)
     bounds = Lines(table, lines.findings)
     above, below = bounds.read("above", reader), bounds.read("below", reader)
     if not bounds.has("above") and not bounds.has("below"):
@@ -214,7 +214,7 @@ def _read_count(lines: Lines) -> CountRule | None:
     table = lines.read("limit", as_table)
     if table is None:
         return None
-    check_keys(table, ("at_least", "in"), "`limit` of a count", lines.findings)
+    table = check_keys(table, ("at_least", "in"), "`limit` of a count", lines.findings)
     bounds = Lines(table, lines.findings)
     for wanted in ("at_least", "in"):
         if not bounds.has(wanted):

@@ -7,11 +7,13 @@ from typing import Final
 from schemas.declaration import Entry, Findings, Items, Leaf, Node, Table, suggest
 from schemas.threshold import Kind
 from schemas.threshold_keys import ADDED_TO, NOT_SHARED, TIMINGS, keys_of, kinds_with
+from streams.core.threshold_fields import mended
 
 _DEATH: Final = "person.died"
 
 
-def check_own_keys(table: Table, kind: Kind, findings: Findings) -> None:
+def check_own_keys(table: Table, kind: Kind, findings: Findings) -> Table:
+    """Say which lines do not belong to the kind. The table comes back with the keys that misspelt ones likely mean."""
     known = keys_of(kind)
     for entry in table.entries:
         key = entry.key.text
@@ -22,6 +24,8 @@ def check_own_keys(table: Table, kind: Kind, findings: Findings) -> None:
             findings.error(entry.key.place, f"`{key}` is no line of kind `{kind}` (it belongs to {', '.join(others)})")
         else:
             findings.error(entry.key.place, f"`{key}` is no key of a threshold", suggest(key, known))
+    foreign = [entry.key.text for entry in table.entries if entry.key.text not in known and kinds_with(entry.key.text)]
+    return mended(table, (*known, *foreign))
 
 
 def laid_over(own: Table, defaults: Table | None, override: Table | None, kind: Kind) -> Table:

@@ -44,7 +44,7 @@ def _read_match(node: Node, key: str, findings: Findings) -> Match | None:
     if not isinstance(node, Table):
         findings.error(node.place, f"a match of `{key}` is a mapping with `event`, here is {kind_of(node)}")
         return None
-    check_keys(node, MATCH_KEYS, f"a match (`{key}`)", findings)
+    node = check_keys(node, MATCH_KEYS, f"a match (`{key}`)", findings)
     named = node.find("event")
     if named is None:
         findings.error(node.place, f"a match of `{key}` needs `event`")
@@ -108,7 +108,7 @@ def _read_value(attribute: str, node: Node, findings: Findings) -> Scalar | None
 
 
 def _read_tests(attribute: str, table: Table, findings: Findings) -> Condition | None:
-    check_keys(table, WHERE_KEYS, f"a condition (`{attribute}`)", findings)
+    table = check_keys(table, WHERE_KEYS, f"a condition (`{attribute}`)", findings)
     if not table.entries:
         findings.error(table.place, f"`{attribute}` has an empty condition")
         return None

@@ -41,7 +41,7 @@ from schemas.threshold_keys import (
 )
 from streams.core.declared_calendars import merged_calendar, read_calendar
 from streams.core.threshold_checks import check_threshold
-from streams.core.threshold_fields import as_table, check_keys, read_choice, read_text
+from streams.core.threshold_fields import as_table, check_keys, mended, read_choice, read_text
 from streams.core.threshold_kinds import Lines, read_rule
 from streams.core.threshold_layers import check_own_keys, items_of, laid_over
 from streams.core.threshold_matches import read_event_type
@@ -94,7 +94,7 @@ def _read_file(name: str, text: str, findings: Findings) -> _File | None:
     table = read_declaration(name, text, findings)
     if table is None:
         return None
-    check_keys(table, FILE_KEYS, "a thresholds file", findings)
+    table = check_keys(table, FILE_KEYS, "a thresholds file", findings)
     file = _File(name)
     version = table.find("version")
     if version is not None and not (isinstance(version, Leaf) and version.text == "1"):
@@ -129,8 +129,7 @@ def _read_defaults(node: Node | None, file: _File, findings: Findings) -> None:
     if table is None:
         return
     shared = dict.fromkeys((*COMMON, *(key for keys in OF_KIND.values() for key in keys)))
-    check_keys(table, [key for key in shared if key not in NOT_SHARED], "`defaults`", findings)
-    file.defaults = table
+    file.defaults = check_keys(table, [key for key in shared if key not in NOT_SHARED], "`defaults`", findings)
 
 
 def _read_own_events(node: Node | None, file: _File, findings: Findings) -> None:
@@ -212,9 +211,9 @@ class _Calendars:
             return calendar
         return replace(calendar, timezone=self._zone)
 
-    def find(self, file: str, node: Node) -> Calendar | None:
+    def find(self, file: str, node: Node, findings: Findings) -> Calendar | None:
         """The calendar that a threshold of this file names."""
-        name = read_text(node, "calendar", self._findings)
+        name = read_text(node, "calendar", findings)
         if name is None:
             return None
         for known in (self._site, self._by_file.get(file, {})):
@@ -222,10 +221,10 @@ class _Calendars:
                 return known[name]
         others = [known[name] for known in self._by_file.values() if name in known]
         if not others:
-            self._findings.error(node.place, f"no calendar `{name}` is declared", suggest(name, self.names()))
+            findings.error(node.place, f"no calendar `{name}` is declared", suggest(name, self.names()))
             return None
         if any(other != others[0] for other in others):
-            self._findings.error(node.place, f"calendar `{name}` is declared in several files, each with other hours")
+            findings.error(node.place, f"calendar `{name}` is declared in several files, each with other hours")
         return others[0]
 
     def names(self) -> tuple[str, ...]:
@@ -257,38 +256,40 @@ class _ThresholdReader:
             self._findings.add(mine)
 
     def _read(self, own: Table, override: Table | None, findings: Findings) -> Threshold | None:
-        name, kind = _read_id(own, findings), _read_kind(own, findings)
+        kind = _read_kind(mended(own, ("kind",)), findings)
         if kind is None:
             known = dict.fromkeys(key for each in OF_KIND for key in keys_of(each))
-            check_keys(own, known, "a threshold", findings)
+            _read_id(check_keys(own, known, "a threshold", findings), findings)
             return None
-        for table in (own, override):
-            if table is not None:
-                check_own_keys(table, kind, findings)
+        own = check_own_keys(own, kind, findings)
+        override = check_own_keys(override, kind, findings) if override is not None else None
+        name = _read_id(own, findings)
         whole = laid_over(own, self._file.defaults, override, kind)
         lines = Lines(whole, findings)
         rule = read_rule(kind, whole, findings)
         check_threshold(kind, lines, self._own_events, self._calendars.names())
         calendar_node = whole.find("calendar")
-        calendar = self._calendars.find(self._file.name, calendar_node) if calendar_node is not None else None
+        calendar = self._calendars.find(self._file.name, calendar_node, findings) if calendar_node is not None else None
         severity: Severity | None = lines.read("severity", _read_severity)
         mode: Mode | None = lines.read("mode", _read_mode)
         theme = lines.read("theme", read_text)
         if theme is not None and theme not in THEMES:
             findings.warning(lines.place("theme"), f"`theme` is one of {', '.join(THEMES)}", suggest(theme, THEMES))
+        title, audience = lines.read("title", read_text), lines.read("audience", _read_texts)
+        next_step, source = lines.read("next_step", read_text), lines.read("source", read_text)
         if rule is None or name is None:
             return None
         threshold = Threshold(
             id=name,
             kind=kind,
             rule=rule,
-            title=lines.read("title", read_text) or _title_of(name),
+            title=title or _title_of(name),
             theme=theme,
             severity="medium" if severity is None else severity,
             mode="live" if mode is None else mode,
-            audience=lines.read("audience", _read_texts) or (),
-            next_step=lines.read("next_step", read_text),
-            source=lines.read("source", read_text) or "",
+            audience=audience or (),
+            next_step=next_step,
+            source=source or "",
             calendar=calendar,
             pack=_pack_of(self._file.name),
             place=f"{own.place.file}:{own.place.line}",
@@ -313,7 +314,11 @@ def _read_kind(own: Table, findings: Findings) -> Kind | None:
     if node is None:
         findings.error(own.place, f"a threshold needs a `kind`: {', '.join(OF_KIND)}")
         return None
-    return read_choice(node, "kind", OF_KIND, findings)
+    kind = read_choice(node, "kind", OF_KIND, findings)
+    if kind is None and isinstance(node, Leaf):
+        near = suggest(node.text, OF_KIND)
+        return next((known for known in OF_KIND if known == near), None)  # its lines are checked as of that kind
+    return kind
 
 
 def _read_severity(node: Node, key: str, findings: Findings) -> Severity | None:
