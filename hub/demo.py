@@ -198,12 +198,8 @@ def _bottleneck(worst: Bottleneck, week: Week) -> RenderableType:
         ),
     ]
     if worst.usual:
-        late = sum(wait.late for wait in worst.usual)
-        lines.append(
-            Text(
-                f"At all other times {late} of {len(worst.usual)} were late, and half took {_half(worst.usual)} or less."
-            )
-        )
+        late, half = sum(wait.late for wait in worst.usual), _half(worst.usual)
+        lines.append(Text(f"At all other times {late} of {len(worst.usual)} were late; half took {half} or less."))
     return Group(*lines, Text(), _by_day(worst, week))
 
 

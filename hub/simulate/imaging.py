@@ -115,18 +115,18 @@ def _send_done(world: World, visit: Visit, exam: Exam) -> None:
 
 def _send_reading(world: World, visit: Visit, exam: Exam, done: int, status: str) -> None:
     stamp = world.wall.stamp_with_offset
-    told = "OBX|1|TX|18748-4^Diagnostic imaging report^LN||The report is in the archive."
-    segments = [
+    told: list[str] = []
+    if exam.study is MAMMOGRAM and status == "F":
+        category = world.dice.pick(_BIRADS)
+        told.append(f"CE|BIRADS^BI-RADS category^HB||BR{category}^BI-RADS category {category}^HB")
+    told.append("TX|18748-4^Diagnostic imaging report^LN||The report is in the archive.")
+    world.send(
+        RADIOLOGY,
+        "ORU^R01^ORU_R01",
         visit.pid,
         visit.pv1,
         orc("RE", placer=exam.placer, filler=exam.filler, status="CM", at=stamp(world.now), by=exam.by),
         tq1(exam.priority),
         _obr(exam, done=stamp(done), reported=stamp(world.now), status=status),
-        f"{told}||||||{status}|||{stamp(done)}",
-    ]
-    if exam.study is MAMMOGRAM and status == "F":
-        category = world.dice.pick(_BIRADS)
-        segments.append(
-            f"OBX|2|CE|BIRADS^BI-RADS category^HB||{category}^Category {category}^HB||||||F|||{stamp(done)}"
-        )
-    world.send(RADIOLOGY, "ORU^R01^ORU_R01", *segments)
+        *(f"OBX|{row}|{text}||||||{status}|||{stamp(done)}" for row, text in enumerate(told, start=1)),
+    )
