@@ -7,6 +7,7 @@ that a promise of minutes and one of weeks can be compared. The sum says which f
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +34,7 @@ class Waited:
     due: int
     until: int
     open: bool
+    ended_by: tuple[str, str] | None  # type and source of the event that ended it
 
     @property
     def late(self) -> bool:
@@ -70,6 +72,12 @@ class Bottleneck:
     def promised(self) -> int:
         """The usual length of the promise, in microseconds."""
         return round(median(wait.due - wait.since for wait in self.waits))
+
+    @property
+    def awaited(self) -> tuple[str, str] | None:
+        """Type and source of what mostly ended these waits; None where nothing has."""
+        ends = Counter(wait.ended_by for wait in self.waits if wait.ended_by is not None)
+        return max(ends, key=lambda end: (ends[end], end)) if ends else None
 
 
 def find_bottlenecks(engine: Engine, zone: ZoneInfo) -> list[Bottleneck]:
@@ -119,7 +127,8 @@ def _judged(engine: Engine) -> Iterator[Wait]:
 
 def _waited(wait: Wait, clock: int) -> Waited:
     until = clock if wait.close is None else wait.close.time
-    return Waited(since=wait.base, due=wait.due, until=until, open=wait.close is None)
+    ended_by = None if wait.close is None or wait.cancelled else (wait.close.type, wait.close.source)
+    return Waited(since=wait.base, due=wait.due, until=until, open=wait.close is None, ended_by=ended_by)
 
 
 def _worst_block(

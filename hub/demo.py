@@ -22,7 +22,7 @@ from hub.bottleneck import BLOCK, Bottleneck, Waited, block_of, find_bottlenecks
 from hub.explain import explain_alert, lasting, moment
 from hub.replay import ReplayOptions, ReplayResult, replay
 from hub.simulate import SITE_FILE, Simulation
-from hub.simulate.clinic import DEPARTMENTS, FACILITY_NAME
+from hub.simulate.clinic import DEPARTMENTS, FACILITY_NAME, INTERFACES
 from schemas.alert import Alert, Level, State
 from schemas.threshold import Threshold
 from streams.core.state import Wait
@@ -30,7 +30,8 @@ from streams.core.state import Wait
 _STANDING: Final = frozenset({State.BREACHED, State.RESOLVED, State.CANCELLED})
 _STYLES: Final = {"low": "", "medium": "", "high": "yellow", "critical": "bold red"}
 _SEVERITIES: Final = tuple(_STYLES)
-_WORST: Final = 6
+_LISTED: Final = 10  # thresholds; what broke less often is named in a line
+_WORST: Final = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +61,17 @@ class Week:
         return sorted(standing, key=lambda alert: (-_SEVERITIES.index(alert.severity), -self.lateness(alert), alert.id))
 
     def lateness(self, alert: Alert) -> int:
-        """Seconds past due, up to now where it is still open."""
+        """Seconds past due, up to now where it is still open; 0 for what is no wait and so was never due."""
+        if not isinstance(self.result.engine.owner(alert.id), Wait):
+            return 0
         ended = alert.ended_at if alert.ended_at is not None else self.result.engine.clock
         return (ended - alert.due_at) // 1_000_000
 
 
 def play_week(folder: Path) -> ReplayResult:
     """Replay the clinic that was written into `folder`, with its site file."""
-    return replay(ReplayOptions(paths=[str(folder)], site=folder / SITE_FILE))
+    messages = sorted(str(path) for path in folder.glob("*.hl7"))
+    return replay(ReplayOptions(paths=messages, site=folder / SITE_FILE))
 
 
 def show_week(week: Week, console: Console) -> None:
@@ -112,24 +116,34 @@ def _broken_table(week: Week) -> RenderableType:
         by_threshold.setdefault(alert.threshold, []).append(alert)
     table = Table(box=SIMPLE, pad_edge=False, show_edge=False, header_style="dim")
     table.add_column("Threshold", no_wrap=True)
-    table.add_column("What was promised", ratio=1)
+    table.add_column("Promise or limit", ratio=1)
     for title in ("Broken", "Open", "Late, half", "Late, worst"):
         table.add_column(title, justify="right", no_wrap=True)
-    for id_, alerts in sorted(by_threshold.items(), key=lambda group: (-len(group[1]), group[0])):
-        late = [week.lateness(alert) for alert in alerts if week.lateness(alert) > 0]
+    ranked = sorted(by_threshold.items(), key=lambda group: (-len(group[1]), group[0]))
+    for id_, alerts in ranked[:_LISTED]:
+        late = [seconds for alert in alerts if (seconds := week.lateness(alert)) > 0]
         table.add_row(
             Text(id_, style=_STYLES[alerts[0].severity]),
             week.thresholds[id_].title,
             f"{len(alerts):,}",
             str(sum(alert.ended_at is None for alert in alerts) or ""),
-            lasting(round(median(late))) if late else "",
-            lasting(max(late)) if late else "",
+            _rounded(round(median(late))) if late else "",
+            _rounded(max(late)) if late else "",
         )
-    shadow = sum(alert.mode == "shadow" and alert.state is not State.RETRACTED for alert in week.result.alerts)
-    taken_back = sum(alert.state is State.RETRACTED for alert in week.result.alerts)
-    warned = sum(alert.level is Level.WARNING and alert.state is not State.RETRACTED for alert in week.result.alerts)
-    beside = f"Beside these: {warned:,} warned and kept in time, {shadow:,} in shadow mode (told to nobody), "
-    return Group(table, Text(), Text(f"{beside}{taken_back:,} taken back when late evidence came.", style="dim"))
+    rest = ", ".join(f"{id_} {len(alerts)}" for id_, alerts in ranked[_LISTED:])
+    lines = [Text(line, style="dim") for line in (f"Less often: {rest}." if rest else "", _beside(week)) if line]
+    return Group(table, *(part for line in lines for part in (Text(), line)))
+
+
+def _beside(week: Week) -> str:
+    """What is not in the table, and why."""
+    alerts = week.result.alerts
+    counts = (
+        (sum(alert.mode == "shadow" for alert in alerts), "in shadow mode (told to nobody)"),
+        (sum(alert.state is State.RETRACTED for alert in alerts), "taken back when late evidence showed them kept"),
+    )
+    told = ", ".join(f"{count:,} {what}" for count, what in counts if count)
+    return f"Beside these: {told}." if told else ""
 
 
 def _worst_table(week: Week) -> RenderableType:
@@ -149,7 +163,7 @@ def _worst_table(week: Week) -> RenderableType:
             Text(alert.threshold, style=_STYLES[alert.severity]),
             _place(week, alert),
             alert.person or "",
-            lasting(week.lateness(alert)),
+            _rounded(week.lateness(alert)) if week.lateness(alert) > 0 else "",
             "still open" if alert.ended_at is None else alert.state.value,
         )
     return table
@@ -191,16 +205,27 @@ def _bottleneck(worst: Bottleneck, week: Week) -> RenderableType:
     lines: list[RenderableType] = [
         Text(f"{where} to {until:%H:%M}", style="bold"),
         Text(worst.threshold.title),
+        Text(f"Waited for: {_awaited(worst)}", style="dim"),
         Text(),
         Text(
             f"{worst.late} of {len(worst.waits)} were late. Half waited {_half(worst.waits)} or more, the longest "
-            f"{_length(max(wait.length for wait in worst.waits))}; promised were {_length(worst.promised)}."
+            f"{_length(max(wait.length for wait in worst.waits))}; {_length(worst.promised)} was promised."
         ),
     ]
     if worst.usual:
         late, half = sum(wait.late for wait in worst.usual), _half(worst.usual)
         lines.append(Text(f"At all other times {late} of {len(worst.usual)} were late; half took {half} or less."))
     return Group(*lines, Text(), _by_day(worst, week))
+
+
+def _awaited(worst: Bottleneck) -> str:
+    """What was waited for, and the system that sends it."""
+    if worst.awaited is None:
+        return "nothing has come yet"
+    type_, source = worst.awaited
+    names = {interface.application: interface.name for interface in INTERFACES}
+    application = source.split("/")[1] if source.count("/") > 1 else source
+    return f"{type_}, from the {names.get(application, 'system')} ({application})"
 
 
 def _by_day(worst: Bottleneck, week: Week) -> Table:
@@ -226,17 +251,18 @@ def _half(waits: Sequence[Waited]) -> str:
 
 
 def _length(micros: int) -> str:
-    """Without seconds, for what takes hours."""
-    seconds = micros // 1_000_000
+    return _rounded(micros // 1_000_000)
+
+
+def _rounded(seconds: int) -> str:
+    """`2h 5m`, without the seconds of what takes ten minutes or longer."""
     return lasting(seconds - seconds % 60 if seconds >= 600 else seconds)
 
 
 def _next_commands() -> RenderableType:
-    table = Table.grid(padding=(0, 3))
-    for command, why in (
-        ("pxhub simulate --out clinic", "the same messages as files, with a site file to learn from"),
-        ("pxhub replay clinic --site clinic/site.yaml --explain 3", "the three worst, explained"),
+    commands = (
+        ("pxhub simulate --out clinic", "the same messages as files, and a site file to learn from"),
+        ("pxhub replay clinic/*.hl7 --site clinic/site.yaml --explain 3", "the three worst, explained"),
         ("pxhub replay YOUR_FOLDER --timezone Europe/Berlin", "your own messages"),
-    ):
-        table.add_row(Text(command, style="bold"), Text(why, style="dim"))
-    return table
+    )
+    return Group(*(Text.assemble((command, "bold"), (f"   {why}", "dim")) for command, why in commands))

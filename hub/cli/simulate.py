@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hub.simulate import Simulation, write_clinic
+from hub.simulate import SITE_FILE, Simulation, write_clinic
 
 _DEFAULT = Simulation()
 
@@ -34,4 +34,4 @@ def simulate(
     typer.echo(f"{told.messages:,} messages, {simulation.start} to {simulation.last}, in {out}")
     for file, size in told.bytes_by_file.items():
         typer.echo(f"  {file:<{width}}  {size / 1e6:8.2f} MB")
-    typer.echo(f"Next: pxhub replay {out} --site {out / 'site.yaml'}")
+    typer.echo(f"Next: pxhub replay {out}/*.hl7 --site {out / SITE_FILE}")

@@ -15,20 +15,21 @@ FACILITY_NAME: Final = "Harbour Bridge Medical Center"
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """One system that sends: the file its messages go to, and its name in MSH-3."""
+    """One system that sends: the file its messages go to, its name in MSH-3, and what people call it."""
 
     file: str
     application: str
+    name: str
 
 
-REGISTRATION: Final = Interface("adt.hl7", "HBREG")
-SCHEDULE: Final = Interface("siu.hl7", "HBSCHED")
-ORDERS: Final = Interface("orders.hl7", "HBORDER")
-LABORATORY: Final = Interface("results.hl7", "HBLAB")
-RADIOLOGY: Final = Interface("imaging.hl7", "HBRAD")
-DOCUMENTS: Final = Interface("documents.hl7", "HBDOC")
-REFERRALS: Final = Interface("referrals.hl7", "HBREFER")
-CHARGES: Final = Interface("charges.hl7", "HBBILL")
+REGISTRATION: Final = Interface("adt.hl7", "HBREG", "registration")
+SCHEDULE: Final = Interface("siu.hl7", "HBSCHED", "appointment desk")
+ORDERS: Final = Interface("orders.hl7", "HBORDER", "order entry")
+LABORATORY: Final = Interface("results.hl7", "HBLAB", "laboratory")
+RADIOLOGY: Final = Interface("imaging.hl7", "HBRAD", "radiology")
+DOCUMENTS: Final = Interface("documents.hl7", "HBDOC", "document archive")
+REFERRALS: Final = Interface("referrals.hl7", "HBREFER", "referral desk")
+CHARGES: Final = Interface("charges.hl7", "HBBILL", "billing")
 
 INTERFACES: Final = (REGISTRATION, SCHEDULE, ORDERS, LABORATORY, RADIOLOGY, DOCUMENTS, REFERRALS, CHARGES)
 

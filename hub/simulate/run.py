@@ -109,5 +109,5 @@ def _next_step(folder: Path, simulation: Simulation) -> str:
     return (
         f"Messages of a simulated clinic (seed {simulation.seed}, {simulation.start} to {simulation.last}, "
         f"{simulation.people} people). Nobody in it is real.\n"
-        f"Next: pxhub replay {folder} --site {folder / SITE_FILE}\n"
+        f"Next: pxhub replay {folder}/*.hl7 --site {folder / SITE_FILE}\n"
     )
