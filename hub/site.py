@@ -65,6 +65,12 @@ class Site:
     calendars: Table | None = None
     thresholds: Table | None = None
 
+    @property
+    def calendar_zone(self) -> str | None:
+        """What `timezone: site` stands for in a calendar: the site's zone, else the one that all facilities share."""
+        zones = {facility.zone for facility in self.facilities.values() if facility.zone is not None}
+        return self.timezone or (next(iter(zones)) if len(zones) == 1 else None)
+
 
 def read_site(path: Path) -> Site:
     """Read a site file. Raises WrongSite with all problems; what overrides thresholds is checked with them."""

@@ -36,15 +36,16 @@ def check_thresholds(
     """Read files and folders that are loaded together (none: the shipped packs); says what is wrong."""
     sources, problems = read_sources(paths or [PACKS])
     where = site or Site()
+    zone = default_zone or where.calendar_zone
     shipped = shipped_sources()
     is_shipped = [file for file, _ in sources] == [file for file, _ in shipped]
-    packs, _ = read_thresholds(shipped, default_zone=default_zone or where.timezone)
+    packs, _ = read_thresholds(shipped, default_zone=zone)
     loaded, found = read_thresholds(
         sources,
         overrides=where.thresholds,
         calendars=where.calendars,
-        default_zone=default_zone or where.timezone,
-        elsewhere=frozenset() if is_shipped else frozenset(threshold.id for threshold in packs.thresholds),
+        default_zone=zone,
+        shipped=() if is_shipped else shipped,
     )
     # lead days are counted in the shipped calendar where the files at hand declare none of its name
     return replace(loaded, calendars={**packs.calendars, **loaded.calendars}), problems + found
@@ -62,15 +63,23 @@ def read_sources(paths: list[Path]) -> tuple[list[tuple[str, str]], list[Problem
     for path in paths:
         try:
             files = find_files(path)
-            if not files:
-                problems.append(Problem(Place(str(path)), "no *.yaml file in this folder"))
-            for file in files:
-                sources.setdefault(file.resolve(), (str(file), file.read_text(encoding="utf-8-sig")))
-        except UnicodeDecodeError:
-            problems.append(Problem(Place(str(file), 1, 1), "this is no text in UTF-8"))
         except OSError as error:
-            problems.append(Problem(Place(str(path)), f"cannot be read: {error.strerror}"))
+            problems.append(_unreadable(path, error))
+            continue
+        if not files:
+            problems.append(Problem(Place(str(path)), "no *.yaml file in this folder"))
+        for file in files:
+            try:
+                sources.setdefault(file.resolve(), (str(file), file.read_text(encoding="utf-8-sig")))
+            except UnicodeDecodeError:
+                problems.append(Problem(Place(str(file), 1, 1), "this is no text in UTF-8"))
+            except OSError as error:
+                problems.append(_unreadable(file, error))
     return list(sources.values()), problems
+
+
+def _unreadable(path: Path, error: OSError) -> Problem:
+    return Problem(Place(str(path)), f"cannot be read: {error.strerror}")
 
 
 def find_files(path: Path) -> list[Path]:

@@ -66,19 +66,21 @@ def read_thresholds(
     overrides: Table | None = None,
     calendars: Table | None = None,
     default_zone: str | None = None,
-    elsewhere: Collection[str] = (),
+    shipped: Sequence[tuple[str, str]] = (),
 ) -> tuple[ThresholdSet, list[Problem]]:
     """Read files that are loaded together: pairs of a file's name and its text.
 
     `overrides` and `calendars` are the site file's `thresholds:` and `calendars:`. `default_zone` stands for
-    `timezone: site` (UTC where there is none). An override of an id in `elsewhere`, a threshold that is known and not
-    loaded, is no mistake. The set holds what could be read; it is to be used only if no problem is an error.
+    `timezone: site` (UTC where there is none). `shipped` are files that are known and not loaded: a line for one of
+    their thresholds is no mistake, and a site may add lines to their calendars. The set holds what could be read; it
+    is to be used only if no problem is an error.
     """
     findings = Findings()
     files = [file for name, text in sources if (file := _read_file(name, text, findings)) is not None]
-    found = _Calendars(files, calendars, default_zone, findings)
-    declared = _declared(files, findings)
-    lines_by_id = _read_overrides(overrides, declared, elsewhere, findings)
+    known = [file for name, text in shipped if (file := _read_file(name, text, Findings())) is not None]
+    found = _Calendars(files, known, calendars, default_zone, findings)
+    elsewhere = [_id_of(table) for _, table in _all(known)]
+    lines_by_id = _read_overrides(overrides, _declared(files, findings), elsewhere, findings)
     own_events = tuple(event for file in files for event in file.events)
     thresholds = []
     for file, table in _all(files):
@@ -190,13 +192,18 @@ class _Calendars:
     """
 
     def __init__(
-        self, files: Sequence[_File], site: Table | None, default_zone: str | None, findings: Findings
+        self,
+        files: Sequence[_File],
+        shipped: Sequence[_File],
+        site: Table | None,
+        default_zone: str | None,
+        findings: Findings,
     ) -> None:
         self._findings = findings
         self._zone = default_zone or "UTC"
         self._site: dict[str, Calendar | None] = {}
         self._by_file: dict[str, dict[str, Calendar | None]] = {}
-        tables = {name: table for file in reversed(files) for name, table in file.calendars.items()}
+        tables = {name: table for file in reversed((*files, *shipped)) for name, table in file.calendars.items()}
         for entry in site.entries if site is not None else ():
             table = as_table(entry.node, entry.key.text, findings)
             whole = merged_calendar(tables.get(entry.key.text), table) if table is not None else None

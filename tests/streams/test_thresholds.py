@@ -377,7 +377,7 @@ def test_a_site_overrides_single_lines() -> None:
 def test_an_override_is_checked_like_a_threshold() -> None:
     text = f"thresholds:\n  - {{{WAIT}, within: 4h}}\n"
     overrides = table("a: {severty: high, within: 4 furlongs, kind: count}\nb: {mode: live}\nshipped: {mode: live}\n")
-    _, problems = read(text, overrides=overrides, elsewhere={"shipped"})
+    _, problems = read(text, overrides=overrides, shipped=[("s.yaml", "thresholds: [{id: shipped}]")])
     assert [str(problem) for problem in problems] == [
         "site.yaml:1:5: error: `severty` is no key of a threshold (did you mean `severity`?)",
         "site.yaml:1:28: error: `within`: `furlongs` is no unit (s, m, h, days, weeks, business hours, business days)",
