@@ -78,7 +78,8 @@ class WaitPlan:
         "matches",
         "narrow",
         "open_time",
-        "plain",
+        "plain_marks",
+        "plain_starts",
         "push",
         "reason",
         "restart",
@@ -110,9 +111,10 @@ class WaitPlan:
             own = match.by is None or match.by == rule.key or match.rank == START
             (self.narrow if own else self.wide).setdefault(match.event, []).append(match)
         self.has_facts: bool = any(m.facts is not None for m in self.matches)
-        # what the in-order path may judge without looking back
-        both = self.narrow.keys() & self.wide.keys()  # one event may be two marks: their ranks decide
-        self.plain: bool = self.skew == 0 and all(m.times == 1 for m in self.matches) and not both
+        # what the in-order path may judge without looking back: it marks by the own key first, then by `by`
+        crossed = any(_crosses(self.narrow[type_], self.wide[type_]) for type_ in self.narrow.keys() & self.wide.keys())
+        self.plain_marks: bool = all(m.times == 1 for m in self.matches) and not crossed
+        self.plain_starts: bool = self.skew == 0  # no end before a start can reach it
         span = rule.within or (rule.before or rule.after).offset  # type: ignore[union-attr]  # one of the three is set
         calendar = threshold.calendar
         self.business: bool = span.unit in BUSINESS and calendar is not None
@@ -130,6 +132,11 @@ class WaitPlan:
         if self.warn_share is not None:
             return counted_at + (due - counted_at) * self.warn_share.numerator // self.warn_share.denominator
         return self.warn_before(due) if self.warn_before is not None else None
+
+
+def _crosses(own: list[CompiledMatch], others: list[CompiledMatch]) -> bool:
+    """Whether one event may be two marks of which the later one, by rank, is of the wait's own key."""
+    return max((m.rank for m in own if m.rank != START), default=START) > min(m.rank for m in others)
 
 
 def _reason(rule: WaitRule) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
+from itertools import islice
 from operator import attrgetter
 from typing import Final
 
@@ -10,7 +11,7 @@ from schemas.alert import Alert, Level, State, alert_id
 from schemas.event import Event
 from schemas.threshold import PERSON
 from streams.core.alerts import Alerts, Draft
-from streams.core.compiled import END, PAUSE, CompiledMatch, GroupPlan, TypePlan, WaitPlan
+from streams.core.compiled import END, PAUSE, START, CompiledMatch, GroupPlan, TypePlan, WaitPlan
 from streams.core.state import BY_TIME, NEVER, Journey, Person, Wait
 from streams.core.timers import Timers
 from streams.core.waits import (
@@ -147,12 +148,16 @@ class Running:
             if match.facts is not None and not match.facts(event.data, event.time, person.fact):
                 continue
             started = plan
-            if not plan.plain:
+            if not plan.plain_starts:
                 self._judge_again(plan, journey, event)
                 continue
-            running = [w for w in journey.running if w.plan is plan]
-            if running and plan.restart == "keep":
-                continue
+            others = (w for w in journey.running if w.plan is plan)
+            if plan.restart == "move":
+                running = list(others)
+            else:
+                running = list(islice(others, 1))
+                if running and plan.restart == "keep":
+                    continue
             due = plan.due(event)
             if due is None:
                 self.without_due += 1
@@ -182,7 +187,7 @@ class Running:
             matches = marks.get(wait.plan)
             if matches is None or wait.start is event or wait.counted is event:
                 continue
-            if not wait.plan.plain:
+            if not wait.plan.plain_marks:
                 again[wait.plan] = None
                 continue
             for match in matches:
@@ -229,6 +234,8 @@ class Running:
 
     def _judge_again(self, plan: WaitPlan, journey: Journey, event: Event) -> None:
         """Judge a threshold's waits in a journey from the last quiet point before an event on."""
+        if self._is_idle(plan, journey, event):
+            return
         waits = journey.waits
         time = event.time
         person = journey.person
@@ -253,8 +260,32 @@ class Running:
 
         judgement = Judgement(plan, journey)
         stop = judgement.judge(entries_since(plan, journey, since), first, known)
-        high = waits.index(stop) if stop is not None else len(waits)
+        high = len(waits)
+        if stop is not None:
+            high = bisect_left(waits, stop.start.time, key=_STARTED)
+            while waits[high] is not stop:
+                high += 1
         self._reconcile(plan, journey, low, high, judgement.waits)
+
+    def _is_idle(self, plan: WaitPlan, journey: Journey, event: Event) -> bool:
+        """Whether an event out of order plainly changes nothing: waits of `keep` follow each other, so a start while
+        one runs is not heard, and a mark while none runs, nor will start within its reach, has nothing to mark."""
+        if plan.restart != "keep":
+            return False
+        matches = plan.narrow.get(event.type, []) + plan.wide.get(event.type, [])
+        starts = any(m.rank == START for m in matches)
+        if starts and any(m.rank != START for m in matches):
+            return False
+        waits = journey.waits
+        reach = 0 if starts else plan.skew + journey.person.coarse
+        at = bisect_right(waits, event.time + reach, key=_STARTED)
+        while at and waits[at - 1].plan is not plan:
+            at -= 1
+        before = waits[at - 1] if at else None
+        if starts:
+            runs = before is not None and before.start.time < event.time
+            return runs and before is not None and (before.close is None or before.close.time > event.time)
+        return before is None or (before.close is not None and before.close.time < event.time)
 
     def _reconcile(self, plan: WaitPlan, journey: Journey, low: int, high: int, judged: list[Wait]) -> None:
         """Put the newly judged waits in the place of the old ones, each with what was already said of it."""
