@@ -28,6 +28,19 @@ def names_in_first_column(table: str) -> list[str]:
     return [name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])]
 
 
+def rows(table: str) -> list[list[str]]:
+    """The cells of a text's table rows, without head and rule."""
+    lines = [line for line in table.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+
+
+def attributes(cell: str, groups: dict[str, str]) -> set[str]:
+    """The attributes that a cell names, its groups (VISIT, ORDER) spelt out."""
+    own = {re.sub(r"\??\*?$", "", name) if "." not in name else name for name in re.findall(r"`([^`]+)`", cell)}
+    words = re.findall(r"\b[A-Z]{4,}\b", re.sub(r"`[^`]*`", "", cell))
+    return own.union(*(attributes(groups[word], groups) for word in words if word in groups))
+
+
 def targets() -> set[str]:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     return set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
@@ -39,6 +52,19 @@ def test_every_event_type_has_its_line_in_thresholds_md() -> None:
     told = names_in_first_column(section(ROOT / "THRESHOLDS.md", "Vocabulary"))
     assert sorted(told) == sorted(set(told)), "an event type is told twice"
     assert set(told) == set(EVENT_TYPES)
+
+
+def test_the_attributes_of_every_event_are_told() -> None:
+    from schemas.vocabulary import EVENT_TYPES
+
+    groups = {row[0]: row[1] for row in rows(section(ROOT / "THRESHOLDS.md", "Attributes by group"))}
+    different = {
+        event: attributes(row[3], groups) ^ set(EVENT_TYPES[event].attributes)
+        for row in rows(section(ROOT / "THRESHOLDS.md", "Vocabulary"))
+        for event in re.findall(r"`([^`]+)`", row[0])
+        if attributes(row[3], groups) != set(EVENT_TYPES[event].attributes)
+    }
+    assert different == {}
 
 
 def test_every_shipped_threshold_has_its_line_in_thresholds_md() -> None:
