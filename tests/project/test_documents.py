@@ -97,6 +97,12 @@ def test_what_a_document_points_to_is_there(path: Path) -> None:
     assert set(re.findall(r"`make ([a-z-]+)`", text)) - targets() == set()
 
 
+def test_every_document_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    pages = [page.name for page in sorted((ROOT / "docs").glob("*.md")) if page.name != "README.md"]
+    assert [name for name in pages if f"({name})" not in index] == []
+
+
 def test_the_licence_is_whole() -> None:
     text = (ROOT / "LICENSE").read_text(encoding="utf-8")
     assert "Apache License" in text
