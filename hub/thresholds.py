@@ -39,7 +39,6 @@ def check_thresholds(
     zone = default_zone or where.calendar_zone
     shipped = shipped_sources()
     is_shipped = [file for file, _ in sources] == [file for file, _ in shipped]
-    packs, _ = read_thresholds(shipped, default_zone=zone)
     loaded, found = read_thresholds(
         sources,
         overrides=where.thresholds,
@@ -47,8 +46,11 @@ def check_thresholds(
         default_zone=zone,
         shipped=() if is_shipped else shipped,
     )
-    # lead days are counted in the shipped calendar where the files at hand declare none of its name
-    return replace(loaded, calendars={**packs.calendars, **loaded.calendars}), problems + found
+    if not is_shipped:
+        # lead days are counted in the shipped calendar where the files at hand declare none of its name
+        packs, _ = read_thresholds(shipped, default_zone=zone)
+        loaded = replace(loaded, calendars={**packs.calendars, **loaded.calendars})
+    return loaded, problems + found
 
 
 def shipped_sources() -> list[tuple[str, str]]:

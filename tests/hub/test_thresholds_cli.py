@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,10 @@ from typer.testing import CliRunner, Result
 
 from hub.__main__ import main
 from hub.cli.thresholds import thresholds_app
-from hub.thresholds import PACKS, WrongThresholds, load_thresholds
+from hub.site import FACILITY_KEYS, SITE_KEYS, read_site_text
+from hub.thresholds import PACKS, WrongThresholds, check_thresholds, load_thresholds
+from schemas.threshold_keys import COMMON, FILE_KEYS, OF_KIND
+from streams.core.thresholds import read_thresholds
 
 WRONG = """thresholds:
   - id: told
@@ -227,3 +231,25 @@ def test_list_for_people_and_machines(tmp_path: Path) -> None:
 
 def test_a_schema_is_printed() -> None:
     assert json.loads(run("schema", "site").stdout)["$id"] == "urn:pxhub:schema:site"
+
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "thresholds.md"
+
+
+def test_the_examples_of_the_document_are_right() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    files = [block for block in blocks if "facilities:" not in block]
+    assert len(files) == 2
+    for block in files:
+        assert read_thresholds([("docs.yaml", block)])[1] == []
+    (site_text,) = (block for block in blocks if "facilities:" in block)
+    site, problems = read_site_text("site.yaml", site_text)
+    assert problems == []
+    assert check_thresholds([], site)[1] == []
+
+
+def test_the_document_tells_every_line() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    keys = {*COMMON, *(key for keys in OF_KIND.values() for key in keys), *FILE_KEYS, *SITE_KEYS, *FACILITY_KEYS}
+    assert [key for key in sorted(keys) if f"`{key}" not in text and f"{key}:" not in text] == []
