@@ -7,7 +7,7 @@ With n events needed, the count made by the latest event falls below n when the 
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from operator import attrgetter
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from streams.core.state import Person
 from streams.core.timers import Timers
 
 _ORDER: Final = attrgetter("time", "source", "id")
+_CLOSES: Final = attrgetter("closes")
 
 
 class Episode:
@@ -61,7 +62,7 @@ class Count:
                 self._look(self._episodes[-1], clock)
             return
         insort(events, event, key=_ORDER)
-        self._judge_again(clock)
+        self._judge_again(event, clock)
 
     def drop(self) -> list[Alert]:
         """Forget it, for its evidence is about to be put in again; returns the alerts it had."""
@@ -92,14 +93,23 @@ class Count:
         else:
             episodes.append(Episode(event, nth_latest + self._span))
 
-    def _judge_again(self, clock: int) -> None:
-        fresh: list[Episode] = []
+    def _judge_again(self, event: Event, clock: int) -> None:
+        """Judge again from the first episode that the event can touch: what closed before it stays as it was."""
+        kept = bisect_left(self._episodes, event.time, key=_CLOSES) if self.plan.rule.distinct is None else 0
+        fresh = self._episodes[:kept]
         if self.plan.rule.distinct is None:
-            for index in range(len(self._events)):
+            inside = self._episodes[kept] if kept < len(self._episodes) else None
+            first = _ORDER(event)
+            if inside is not None and _ORDER(inside.opener) < first:
+                if event.time <= inside.closes - self._span:
+                    return  # one more among those that keep it open anyway
+                kept += 1  # one more can only keep it open for longer
+                fresh.append(inside)
+            for index in range(bisect_left(self._events, first, key=_ORDER), len(self._events)):
                 self._extend(fresh, index)
         else:
             self._judge_distinct(fresh, self.plan.rule.distinct)
-        old = {id(e.opener): e for e in self._episodes}
+        old = {id(e.opener): e for e in self._episodes[kept:]}
         for episode in fresh:
             known = old.pop(id(episode.opener), None)
             if known is not None:
@@ -108,7 +118,8 @@ class Count:
         for episode in old.values():
             if episode.alert is not None:
                 self._alerts.retract(episode.alert)
-        self.look(clock)
+        for episode in fresh[max(kept - 1, 0) :]:
+            self._look(episode, clock)
 
     def _judge_distinct(self, episodes: list[Episode], attribute: str) -> None:
         """The same over distinct values: at each event the closing instant is when too few values are left."""
