@@ -14,10 +14,9 @@ from typing import Final
 
 from schemas.alert import Alert
 from schemas.event import Event
-from schemas.threshold import AverageRule, MeasureRule, SequenceRule, ThresholdSet
+from schemas.threshold import ThresholdSet
 from streams.core.alerts import Alerts, Transition
-from streams.core.compiled import Compiled, CompiledMatch, Plan, TypePlan, compile_thresholds
-from streams.core.conditions import as_number, getter, limit_number, text_of
+from streams.core.compiled import Compiled, TypePlan, compile_thresholds
 from streams.core.counts import Count
 from streams.core.held import (
     APPOINTMENT_EVENTS,
@@ -33,12 +32,12 @@ from streams.core.held import (
 )
 from streams.core.identity import MOVABLE, Identity, listed
 from streams.core.journeys import Journeys
-from streams.core.rates import Rate, exact
+from streams.core.rates import Rate
 from streams.core.running import Running
-from streams.core.sequences import Momentary, Sequence, measure_reason, raise_at_once
+from streams.core.sequences import Momentary
 from streams.core.state import NEVER, Person, Wait, root
+from streams.core.tallies import Tallies
 from streams.core.timers import Timers
-from streams.core.waits import as_key
 
 _EMPTY: Final = TypePlan()
 _IDENTITY_EVENTS: Final = {
@@ -63,7 +62,7 @@ class Engine:
         self._alerts: Alerts = Alerts()
         self._timers: Timers = Timers()
         self._running: Running = Running(self._alerts, self._timers)
-        self._rates: dict[tuple[int, str], Rate] = {}
+        self._tallies: Tallies = Tallies(self._alerts, self._timers, self.identity.nobody)
         self._putting_back: bool = False
         self._held: int = 0  # how many releases are awaited
         self._lost: dict[str, Alert] = {}  # alerts whose record is being made again
@@ -136,7 +135,7 @@ class Engine:
         self._put(event, person)
         plan = self._types.get(event.type)
         if plan is not None and (plan.numerators or plan.denominators or plan.averages):
-            self._put_rates(plan, event)
+            self._tallies.add_to_rates(plan, event, self.clock)
 
     def apply_together(self, events: Sequence_[Event], at: int | None = None) -> None:
         """Take the events of one message: they are heard at one log time, and judged when all are there."""
@@ -182,9 +181,9 @@ class Engine:
         if plan.groups or plan.wide:
             self._running.apply(plan, event, person)
         if plan.measures:
-            self._measure(plan, event, person)
+            self._tallies.measure(plan, event, person)
         if plan.firsts or plan.thens or plan.counts:
-            self._tally(plan, event, person)
+            self._tallies.add(plan, event, person, self.clock)
         if plan.held and event.time + event.precision > person.last:
             person.last = event.time + event.precision
 
@@ -198,83 +197,6 @@ class Engine:
         person.log.append(event)
         self._put_back([person])
         return True
-
-    def _tally(self, plan: TypePlan, event: Event, person: Person) -> None:
-        for sequence_plan, match in plan.firsts:
-            sequence = self._sequence(sequence_plan, match, event, person)
-            if sequence is not None:
-                sequence.first(event, self._alerts)
-        for sequence_plan, match in plan.thens:
-            sequence = self._sequence(sequence_plan, match, event, person)
-            if sequence is not None:
-                sequence.then(event, self._alerts)
-        counted: Count | None = None
-        for count_plan, match in plan.counts:
-            value = self._value(count_plan.rule.key, match, event, person)
-            if value is None:
-                continue
-            if person.counts is None:
-                person.counts = {}
-            count = person.counts.get((count_plan.index, value))
-            if count is None:
-                count = Count(count_plan, person, _text(value), self._alerts, self._timers)
-                person.counts[(count_plan.index, value)] = count
-            if count is not counted:  # two matches of one threshold count an event once
-                count.add(event, self.clock)
-            counted = count
-
-    def _sequence(
-        self, plan: Plan[SequenceRule], match: CompiledMatch, event: Event, person: Person
-    ) -> Sequence | None:
-        value = self._value(plan.rule.key, match, event, person)
-        if value is None:
-            return None
-        if person.sequences is None:
-            person.sequences = {}
-        sequence = person.sequences.get((plan.index, value))
-        if sequence is None:
-            sequence = person.sequences[(plan.index, value)] = Sequence(plan, person, _text(value))
-        return sequence
-
-    def _value(
-        self, key: tuple[str, ...], match: CompiledMatch, event: Event, person: Person
-    ) -> str | tuple[str, ...] | None:
-        if not _holds(match, event, person):
-            return None
-        if key_of_person(key):
-            return None if person.anonymous else ""
-        return as_key(event.data, key, person)
-
-    def _measure(self, plan: TypePlan, event: Event, person: Person) -> None:
-        for measure, match in plan.measures:
-            rule: MeasureRule = measure.rule
-            number = as_number(getter(rule.value)(event.data))
-            if number is None or not _holds(match, event, person) or not _breaks(rule, number):
-                continue
-            value = None if rule.key is None or key_of_person(rule.key) else as_key(event.data, rule.key, person)
-            key = _text(value) if value is not None else event.id
-            record = Momentary(measure.threshold, event, rule.key, key)
-            alert = raise_at_once(self._alerts, record, measure_reason(rule))
-            if plan.held:  # it will be judged again when the person's evidence is
-                person.keep_moment(alert)
-
-    def _put_rates(self, plan: TypePlan, event: Event) -> None:
-        for of, matches in ((True, plan.numerators), (False, plan.denominators), (True, plan.averages)):
-            counted: set[int] = set()
-            for rate_plan, match in matches:
-                if rate_plan.index in counted or not _holds(match, event, self.identity.nobody):
-                    continue
-                values = [text_of(event.data.get(attribute)) for attribute in rate_plan.rule.by]
-                rule = rate_plan.rule
-                number = exact(getter(rule.value)(event.data)) if isinstance(rule, AverageRule) else 1
-                if None in values or number is None:
-                    continue
-                counted.add(rate_plan.index)
-                key = "|".join(v for v in values if v is not None)
-                rate = self._rates.get((rate_plan.index, key))
-                if rate is None:
-                    rate = self._rates[(rate_plan.index, key)] = Rate(rate_plan, key, self._alerts, self._timers)
-                rate.add(event, self.clock, of=of, value=number)
 
     # -- identity
 
@@ -434,20 +356,3 @@ class Engine:
             digest = blake2b("\x1f".join((alert.person, *key, value)).encode("utf-8", "surrogatepass"), digest_size=9)
             alert.key = value
             alert.journey = f"jn-{digest.hexdigest()}"
-
-
-def _text(value: str | tuple[str, ...]) -> str:
-    return value if isinstance(value, str) else "|".join(value)
-
-
-def _holds(match: CompiledMatch, event: Event, person: Person) -> bool:
-    if match.test is not None and not match.test(event.data):
-        return False
-    return match.facts is None or match.facts(event.data, event.time, person.fact)
-
-
-def _breaks(rule: MeasureRule, number: int | float) -> bool:
-    limit = rule.limit
-    return (limit.above is not None and number > limit_number(limit.above)) or (
-        limit.below is not None and number < limit_number(limit.below)
-    )

@@ -1,0 +1,116 @@
+"""What is judged beside waits: sequences, counts and measures of a person, rates and averages of all."""
+
+from __future__ import annotations
+
+from schemas.event import Event
+from schemas.threshold import AverageRule, MeasureRule, SequenceRule
+from streams.core.alerts import Alerts
+from streams.core.compiled import CompiledMatch, Plan, TypePlan
+from streams.core.conditions import as_number, getter, limit_number, text_of
+from streams.core.counts import Count
+from streams.core.held import key_of_person
+from streams.core.rates import Rate, exact
+from streams.core.sequences import Momentary, Sequence, measure_reason, raise_at_once
+from streams.core.state import Person
+from streams.core.timers import Timers
+from streams.core.waits import as_key, holds
+
+
+class Tallies:
+    """Puts events to the thresholds that are no waits. `nobody` stands in where a rate asks for a person's fact."""
+
+    __slots__ = ("_alerts", "_nobody", "_rates", "_timers")
+
+    def __init__(self, alerts: Alerts, timers: Timers, nobody: Person) -> None:
+        self._alerts: Alerts = alerts
+        self._timers: Timers = timers
+        self._nobody: Person = nobody
+        self._rates: dict[tuple[int, str], Rate] = {}
+
+    def add(self, plan: TypePlan, event: Event, person: Person, clock: int) -> None:
+        for sequence_plan, match in plan.firsts:
+            sequence = self._sequence(sequence_plan, match, event, person)
+            if sequence is not None:
+                sequence.first(event, self._alerts)
+        for sequence_plan, match in plan.thens:
+            sequence = self._sequence(sequence_plan, match, event, person)
+            if sequence is not None:
+                sequence.then(event, self._alerts)
+        counted: Count | None = None
+        for count_plan, match in plan.counts:
+            value = self._value(count_plan.rule.key, match, event, person)
+            if value is None:
+                continue
+            if person.counts is None:
+                person.counts = {}
+            count = person.counts.get((count_plan.index, value))
+            if count is None:
+                count = Count(count_plan, person, _text(value), self._alerts, self._timers)
+                person.counts[(count_plan.index, value)] = count
+            if count is not counted:  # two matches of one threshold count an event once
+                count.add(event, clock)
+            counted = count
+
+    def _sequence(
+        self, plan: Plan[SequenceRule], match: CompiledMatch, event: Event, person: Person
+    ) -> Sequence | None:
+        value = self._value(plan.rule.key, match, event, person)
+        if value is None:
+            return None
+        if person.sequences is None:
+            person.sequences = {}
+        sequence = person.sequences.get((plan.index, value))
+        if sequence is None:
+            sequence = person.sequences[(plan.index, value)] = Sequence(plan, person, _text(value))
+        return sequence
+
+    def _value(
+        self, key: tuple[str, ...], match: CompiledMatch, event: Event, person: Person
+    ) -> str | tuple[str, ...] | None:
+        if not holds(match, event, person):
+            return None
+        if key_of_person(key):
+            return None if person.anonymous else ""
+        return as_key(event.data, key, person)
+
+    def measure(self, plan: TypePlan, event: Event, person: Person) -> None:
+        for measure, match in plan.measures:
+            rule: MeasureRule = measure.rule
+            number = as_number(getter(rule.value)(event.data))
+            if number is None or not holds(match, event, person) or not _breaks(rule, number):
+                continue
+            value = None if rule.key is None or key_of_person(rule.key) else as_key(event.data, rule.key, person)
+            key = _text(value) if value is not None else event.id
+            record = Momentary(measure.threshold, event, rule.key, key)
+            alert = raise_at_once(self._alerts, record, measure_reason(rule))
+            if plan.held:  # it will be judged again when the person's evidence is
+                person.keep_moment(alert)
+
+    def add_to_rates(self, plan: TypePlan, event: Event, clock: int) -> None:
+        for of, matches in ((True, plan.numerators), (False, plan.denominators), (True, plan.averages)):
+            counted: set[int] = set()
+            for rate_plan, match in matches:
+                if rate_plan.index in counted or not holds(match, event, self._nobody):
+                    continue
+                values = [text_of(event.data.get(attribute)) for attribute in rate_plan.rule.by]
+                rule = rate_plan.rule
+                number = exact(getter(rule.value)(event.data)) if isinstance(rule, AverageRule) else 1
+                if None in values or number is None:
+                    continue
+                counted.add(rate_plan.index)
+                key = "|".join(v for v in values if v is not None)
+                rate = self._rates.get((rate_plan.index, key))
+                if rate is None:
+                    rate = self._rates[(rate_plan.index, key)] = Rate(rate_plan, key, self._alerts, self._timers)
+                rate.add(event, clock, of=of, value=number)
+
+
+def _text(value: str | tuple[str, ...]) -> str:
+    return value if isinstance(value, str) else "|".join(value)
+
+
+def _breaks(rule: MeasureRule, number: int | float) -> bool:
+    limit = rule.limit
+    return (limit.above is not None and number > limit_number(limit.above)) or (
+        limit.below is not None and number < limit_number(limit.below)
+    )
