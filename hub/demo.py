@@ -24,6 +24,7 @@ from hub.replay import ReplayOptions, ReplayResult, replay
 from hub.simulate import SITE_FILE, Simulation
 from hub.simulate.clinic import DEPARTMENTS, FACILITY_NAME, INTERFACES
 from schemas.alert import Alert, Level, State
+from schemas.event import SECOND
 from schemas.threshold import Threshold
 from streams.core.state import Wait
 
@@ -68,10 +69,13 @@ class Week:
         return (ended - alert.due_at) // 1_000_000
 
 
-def play_week(folder: Path) -> ReplayResult:
-    """Replay the clinic that was written into `folder`, with its site file."""
+def play_week(simulation: Simulation, folder: Path) -> ReplayResult:
+    """Replay the clinic that was written into `folder`, with its site file, to the end of its last day.
+
+    Its own end is the last clock, so that what this machine's clock says changes nothing.
+    """
     messages = sorted(str(path) for path in folder.glob("*.hl7"))
-    return replay(ReplayOptions(paths=messages, site=folder / SITE_FILE))
+    return replay(ReplayOptions(paths=messages, site=folder / SITE_FILE, until=simulation.end * SECOND))
 
 
 def show_week(week: Week, console: Console) -> None:

@@ -23,7 +23,7 @@ def demo() -> None:
     with TemporaryDirectory(prefix="pxhub-demo-") as folder:
         write_clinic(simulation, Path(folder))
         began = time.monotonic()
-        result = play_week(Path(folder))
+        result = play_week(simulation, Path(folder))
         seconds = time.monotonic() - began
     _show(Week(simulation=simulation, result=result, seconds=seconds))
 

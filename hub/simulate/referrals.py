@@ -56,7 +56,7 @@ def consultation_note(world: World, visit: Visit, referral: str) -> Story:
         evn("T02", world.stamp()),
         visit.pid,
         visit.pv1,
-        txa(f"{CONSULTATION}^Consultation note^HB", at=world.stamp(), author=visit.attending, document=document),
+        txa(CONSULTATION, at=world.stamp(), author=visit.attending, document=document),
         "OBX|1|TX|11488-4^Consultation note^LN||The note is in the archive.||||||F",
         f"ZRF|1|{referral}",
     )

@@ -51,6 +51,11 @@ class Simulation:
     def last(self) -> date:
         return self.start + timedelta(days=7 * self.weeks - 1)
 
+    @property
+    def end(self) -> int:
+        """Midnight after the last day, in seconds since the epoch."""
+        return Wall(self.zone).at(self.last + timedelta(days=1))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:

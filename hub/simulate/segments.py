@@ -86,7 +86,7 @@ def resources(department: Department, clinician: Clinician, start: str, minutes:
     return (
         f"RGS|1|A\rAIS|1|A|{department.visit_type}^{department.name}^HB|{start}|||{minutes}|min"
         f"\rAIL|1|A|{department.code}^{department.name}^^{FACILITY}|||{start}|||{minutes}|min"
-        f"\rAIP|1|A|{clinician.xcn}|ATND|||{start}|||{minutes}|min"
+        f"\rAIP|1|A|{clinician.xcn}|ATND||{start}|||{minutes}|min"
     )
 
 

@@ -138,7 +138,7 @@ def _write_summary(world: World, visit: Visit) -> Story:
         evn("T02", world.stamp()),
         visit.pid,
         visit.pv1,
-        txa(f"{SUMMARY}^Discharge summary^HB", at=world.stamp(), author=visit.attending, document=document),
+        txa(SUMMARY, at=world.stamp(), author=visit.attending, document=document),
         "OBX|1|TX|18842-5^Discharge summary^LN||The summary is in the archive.||||||F",
     )
     yield from ()
