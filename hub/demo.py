@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,20 +20,23 @@ from rich.table import Table
 from rich.text import Text
 
 from hub.bottleneck import BLOCK, Bottleneck, Waited, block_of, find_bottlenecks, late_by_block
-from hub.explain import explain_alert, lasting, moment
+from hub.explain import explain_alert, lasting
 from hub.replay import ReplayOptions, ReplayResult, replay
 from hub.simulate import SITE_FILE, Simulation
 from hub.simulate.clinic import DEPARTMENTS, FACILITY_NAME, INTERFACES
 from schemas.alert import Alert, Level, State
 from schemas.event import SECOND
+from schemas.instant import to_datetime
 from schemas.threshold import Threshold
 from streams.core.state import Wait
 
 _STANDING: Final = frozenset({State.BREACHED, State.RESOLVED, State.CANCELLED})
 _STYLES: Final = {"low": "", "medium": "", "high": "yellow", "critical": "bold red"}
 _SEVERITIES: Final = tuple(_STYLES)
-_LISTED: Final = 10  # thresholds; what broke less often is named in a line
+_LISTED: Final = 8  # thresholds; what broke less often is named in a line
 _WORST: Final = 5
+_ROOMY: Final = 100  # columns from which on a table may say where
+_LABEL: Final = 10  # an explanation's lines begin with a label of this width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +87,7 @@ def show_week(week: Week, console: Console) -> None:
     bottlenecks = find_bottlenecks(week.result.engine, week.zone)
     console.print(_heading(week))
     _section(console, "Promises broken", _broken_table(week))
-    _section(console, "The worst of them", _worst_table(week))
+    _section(console, "The worst of them", _worst_table(week, console.width))
     if week.broken:
         _section(console, "One of them, explained", _explained(week, _one_to_explain(week, bottlenecks)))
     if bottlenecks:
@@ -119,16 +123,14 @@ def _broken_table(week: Week) -> RenderableType:
     for alert in week.broken:
         by_threshold.setdefault(alert.threshold, []).append(alert)
     table = Table(box=SIMPLE, pad_edge=False, show_edge=False, header_style="dim")
-    table.add_column("Threshold", no_wrap=True)
-    table.add_column("Promise or limit", ratio=1)
-    for title in ("Broken", "Open", "Late, half", "Late, worst"):
+    table.add_column("Threshold", ratio=1)
+    for title in ("Broken", "Open", "Late, half", "Worst"):
         table.add_column(title, justify="right", no_wrap=True)
     ranked = sorted(by_threshold.items(), key=lambda group: (-len(group[1]), group[0]))
     for id_, alerts in ranked[:_LISTED]:
         late = [seconds for alert in alerts if (seconds := week.lateness(alert)) > 0]
         table.add_row(
-            Text(id_, style=_STYLES[alerts[0].severity]),
-            week.thresholds[id_].title,
+            Text.assemble((id_, _STYLES[alerts[0].severity]), "\n", (week.thresholds[id_].title, "dim")),
             f"{len(alerts):,}",
             str(sum(alert.ended_at is None for alert in alerts) or ""),
             _rounded(round(median(late))) if late else "",
@@ -150,25 +152,25 @@ def _beside(week: Week) -> str:
     return f"Beside these: {told}." if told else ""
 
 
-def _worst_table(week: Week) -> RenderableType:
+def _worst_table(week: Week, width: int) -> RenderableType:
     table = Table(box=SIMPLE, pad_edge=False, show_edge=False, header_style="dim")
-    for title in ("Due", "Threshold", "Where", "Person"):
+    wide = width >= _ROOMY
+    for title in ("Due", "Threshold", *(("Where",) if wide else ()), "Person"):
         table.add_column(title, no_wrap=True)
     table.add_column("Late", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    seen: dict[str, int] = {}
+    seen: Counter[str] = Counter()
     for alert in week.broken:
         # A few of each kind say more than the five worst of one kind.
-        seen[alert.threshold] = seen.get(alert.threshold, 0) + 1
+        seen[alert.threshold] += 1
         if seen[alert.threshold] > 2 or table.row_count == _WORST:
             continue
+        late = _rounded(week.lateness(alert)) if week.lateness(alert) > 0 else ""
         table.add_row(
-            moment(alert.due_at, week.zone)[:20],
+            f"{to_datetime(alert.due_at).astimezone(week.zone):%a %H:%M}",
             Text(alert.threshold, style=_STYLES[alert.severity]),
-            _place(week, alert),
+            *((_place(week, alert),) if wide else ()),
             alert.person or "",
-            _rounded(week.lateness(alert)) if week.lateness(alert) > 0 else "",
-            "still open" if alert.ended_at is None else alert.state.value,
+            f"{late}, open" if alert.ended_at is None else late,
         )
     return table
 
@@ -200,7 +202,13 @@ def _one_to_explain(week: Week, bottlenecks: Sequence[Bottleneck]) -> Alert:
 def _explained(week: Week, alert: Alert) -> RenderableType:
     engine = week.result.engine
     first, *lines = explain_alert(alert, engine.owner(alert.id), engine.clock, week.simulation.zone)
-    return Group(Text(first, style="bold"), *(Text(line) for line in lines))
+    title = week.thresholds[alert.threshold].title
+    table = Table.grid(padding=(0, 2))
+    for line in lines:
+        # `Label     what is said`: what is said wraps below itself, not below its label.
+        if line and line != title:
+            table.add_row(Text(line[:_LABEL].rstrip(), style="dim"), Text(line[_LABEL:].lstrip()))
+    return Group(Text(first, style="bold"), Text(title), Text(), table)
 
 
 def _bottleneck(worst: Bottleneck, week: Week) -> RenderableType:
@@ -269,4 +277,4 @@ def _next_commands() -> RenderableType:
         ("pxhub replay clinic/*.hl7 --site clinic/site.yaml --explain 3", "the three worst, explained"),
         ("pxhub replay YOUR_FOLDER --timezone Europe/Berlin", "your own messages"),
     )
-    return Group(*(Text.assemble((command, "bold"), (f"   {why}", "dim")) for command, why in commands))
+    return Group(*(Text.assemble((command, "bold"), (f"\n    {why}", "dim")) for command, why in commands))
