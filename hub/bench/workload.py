@@ -45,12 +45,25 @@ def _laboratory(priority: str, *, abnormal: bool) -> tuple[Step, ...]:
     )
 
 
-_IMAGING: Final = {"order_id": "#", "code": "71046", "category": "RAD", "category_code": "RAD", "priority": "R", "class": "O"}
+_IMAGING: Final = {
+    "order_id": "#",
+    "code": "71046",
+    "category": "RAD",
+    "category_code": "RAD",
+    "priority": "R",
+    "class": "O",
+}
 _VISIT: Final = {"appointment_id": "#", "visit_type": "FOLLOWUP", "specialty": "cardiology", "visit_kind": "clinic"}
 _REFERRED: Final = {**_VISIT, "referral_id": "#"}
 _EMERGENCY: Final = {"visit_id": "#", "class": "E", "location": "ED^12^1", "unit": "ed", "admission_type": "E"}
 _INPATIENT: Final = {"visit_id": "#", "class": "I", "location": "4W^402^1", "unit": "ward", "service": "MED"}
-_CALL: Final = {"contact_id": "#", "channel": "voice", "direction": "inbound", "queue": "scheduling", "identified": True}
+_CALL: Final = {
+    "contact_id": "#",
+    "channel": "voice",
+    "direction": "inbound",
+    "queue": "scheduling",
+    "identified": True,
+}
 
 STORIES: Final[tuple[tuple[Step, ...], ...]] = (
     _laboratory("R", abnormal=False),
@@ -131,14 +144,17 @@ def write_line(number: int, at: int, step: Step, story: int, person: int) -> byt
     }
     for name, value in step.says.items():
         data[name] = own if value == "#" else value
-    return _encode(
-        {
-            "specversion": "1.0",
-            "id": f"{number:09d}/{step.type.partition('.')[2]}",
-            "source": f"hl7/{step.system}/{facility}",
-            "type": step.type,
-            "time": write_instant(at),
-            "datacontenttype": "application/json",
-            "data": data,
-        }
-    ) + b"\n"
+    return (
+        _encode(
+            {
+                "specversion": "1.0",
+                "id": f"{number:09d}/{step.type.partition('.')[2]}",
+                "source": f"hl7/{step.system}/{facility}",
+                "type": step.type,
+                "time": write_instant(at),
+                "datacontenttype": "application/json",
+                "data": data,
+            }
+        )
+        + b"\n"
+    )

@@ -1,0 +1,73 @@
+"""`pxhub bench`: speed and memory on this machine, each figure beside a reference of the same run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+import typer
+
+import hub.bench.engine
+import hub.bench.replay
+from hub.bench.figure import Figure
+
+bench_app = typer.Typer(name="bench", help="Measure speed and memory.", no_args_is_help=True, add_completion=False)
+_NAME_WIDTH = 76
+
+
+class Format(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+    NDJSON = "ndjson"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="table for people, json or ndjson for machines.")]
+
+
+@bench_app.command("engine")
+def engine(
+    events: Annotated[int, typer.Option(min=100, help="How many events.")] = hub.bench.engine.EVENTS,
+    waits: Annotated[int, typer.Option(min=10, help="How many open waits at most.")] = hub.bench.engine.OPEN_WAITS[-1],
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """The engine with the whole starter pack: events a second, its cost among many waits and thresholds, memory."""
+    open_waits = (*(count for count in hub.bench.engine.OPEN_WAITS if count < waits), waits)
+    _write(hub.bench.engine.run(events, open_waits=open_waits), format_)
+
+
+@bench_app.command("replay")
+def replay(
+    events: Annotated[int, typer.Option(min=100, help="How many CloudEvents.")] = hub.bench.replay.EVENTS,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """A replay of CloudEvents from a file, as a process of its own."""
+    _write(hub.bench.replay.run(events), format_)
+
+
+@bench_app.command("hl7")
+def hl7(format_: FormatOption = Format.TABLE) -> None:
+    """HL7 v2 bytes to events, beside python-hl7 and hl7apy."""
+    import hub.bench.hl7  # noqa: PLC0415 - it loads the libraries that it is compared with
+
+    _write((Figure(*figure) for figure in hub.bench.hl7.run()), format_)
+
+
+def _write(figures: Iterable[Figure], format_: Format) -> None:
+    """Each figure as soon as it is there, or all of them as JSON."""
+    if format_ is Format.TABLE:
+        for figure in figures:
+            goal = f"   goal: {figure.goal}" if figure.goal else ""
+            typer.echo(f"{figure.name:<{_NAME_WIDTH}} {_number(figure.figure):>12} {figure.unit:<12}{goal}".rstrip())
+        return
+    lines = [figure._asdict() for figure in figures]
+    if format_ is Format.JSON:
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(lines), indent=2).decode() + "\n")
+    else:
+        sys.stdout.writelines(msgspec.json.encode(line).decode() + "\n" for line in lines)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"

@@ -1,0 +1,151 @@
+"""`pxhub doctor`: whether this machine has what the hub needs, and what to do where it has not."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Final, NamedTuple
+from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+import typer
+
+import hub
+from hub.thresholds import PACKS, check_thresholds
+from schemas.declaration import has_errors
+from streams.core.openings import holiday_names
+
+_PYTHON: Final = (3, 11)
+_FREE: Final = 1 << 30  # bytes: what a replay writes is small, but a full disk fails in odd places
+_BUILT: Final = datetime(2026, 1, 1, tzinfo=UTC)  # no machine that runs this is older
+_AHEAD: Final = timedelta(days=365 * 20)
+_NEW_YORK: Final = "America/New_York"
+
+
+class Format(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+
+
+class Finding(NamedTuple):
+    """One thing looked at. `mend` says what to do where it is not well, and is empty where it is."""
+
+    what: str
+    well: bool
+    found: str
+    mend: str = ""
+
+
+def doctor(
+    format_: Annotated[Format, typer.Option("--format", help="table for people, json for machines.")] = Format.TABLE,
+) -> None:
+    """Look at Python, time zones, holidays, the clock, HL7 definitions, the disk and the shipped packs.
+
+    Exit code 0 if all is well, 1 if something is wrong.
+    """
+    findings = list(examine(datetime.now(tz=UTC), Path.cwd()))  # noqa: TID251 - the command line reads the clock once
+    if format_ is Format.JSON:
+        told = {"well": all(f.well for f in findings), "findings": [f._asdict() for f in findings]}
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n")
+    else:
+        width = max(len(f.what) for f in findings)
+        for finding in findings:
+            typer.echo(f"{'ok' if finding.well else 'WRONG':<5} {finding.what:<{width}}  {finding.found}")
+            if finding.mend:
+                typer.echo(f"      {'':<{width}}  {finding.mend}")
+    if not all(f.well for f in findings):
+        raise typer.Exit(1)
+
+
+def examine(now: datetime, folder: Path) -> Iterator[Finding]:
+    """Every finding, at a time, for work in a folder."""
+    yield _python()
+    yield _package("tzdata", _zones)
+    yield _package("holidays", _holidays)
+    yield _package("hl7apy", _hl7apy)
+    yield _clock(now)
+    yield _disk(folder)
+    yield _packs()
+    yield _layout()
+
+
+def _python() -> Finding:
+    found = ".".join(map(str, sys.version_info[:3]))
+    well = sys.version_info[:2] >= _PYTHON
+    return Finding("python", well, found, "" if well else "install Python 3.11 or later, then pxhub again")
+
+
+def _package(name: str, test: Callable[[], str]) -> Finding:
+    """A package's version, and whether it does what it is here for; `test` says so or raises ValueError."""
+    try:
+        return Finding(name, well=True, found=f"{version(name)}: {test()}")
+    except PackageNotFoundError:
+        return Finding(name, False, "not installed", f"pip install {name}")
+    except (ValueError, ImportError) as wrong:
+        return Finding(name, False, f"{version(name)}: {wrong}", f"pip install --force-reinstall {name}")
+
+
+def _zones() -> str:
+    try:
+        summer = datetime(2026, 7, 1, tzinfo=ZoneInfo(_NEW_YORK)).utcoffset()
+    except (ZoneInfoNotFoundError, OSError) as wrong:
+        raise ValueError(f"{_NEW_YORK} is not known") from wrong
+    if summer != timedelta(hours=-4):
+        raise ValueError(f"{_NEW_YORK} is not four hours behind UTC in July 2026")
+    system = next((root for root in TZPATH if (Path(root) / _NEW_YORK).is_file()), None)
+    return "the system has no zones of its own" if system is None else f"the system's zones in {system} go first"
+
+
+def _holidays() -> str:
+    names = holiday_names("US", "NY", 2026)
+    if datetime(2026, 7, 3, tzinfo=UTC).date() not in names:
+        raise ValueError("US, NY lacks the observed Independence Day of 2026")
+    return f"{len(names)} in US, NY, 2026"
+
+
+def _hl7apy() -> str:
+    from hl7apy.core import Segment  # noqa: PLC0415 - it takes its time, and only the doctor and a dead letter need it
+
+    if Segment("PID", version="2.5.1").name != "PID":
+        raise ValueError("the definitions of 2.5.1 are not there")
+    return "the definitions of 2.5.1 are there"
+
+
+def _clock(now: datetime) -> Finding:
+    well = _BUILT <= now <= _BUILT + _AHEAD
+    mend = "" if well else "set the clock: replay refuses what lies an hour ahead of it, unless --until is given"
+    return Finding("clock", well, f"{now:%Y-%m-%dT%H:%M:%SZ}", mend)
+
+
+def _disk(folder: Path) -> Finding:
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as wrong:
+        return Finding("disk", False, f"cannot be asked ({wrong.strerror})", "work in a folder that can be read")
+    well = free >= _FREE
+    return Finding("disk", well, f"{free / 1e9:.1f} GB free here", "" if well else "free 1 GB, or work elsewhere")
+
+
+def _packs() -> Finding:
+    loaded, problems = check_thresholds([])
+    if not has_errors(problems) and loaded.thresholds:
+        return Finding("packs", well=True, found=f"{len(loaded.thresholds)} thresholds load")
+    first = problems[0] if problems else "no threshold is there"
+    return Finding("packs", False, f"{len(problems)} problems, the first: {first}", f"install pxhub again; see {PACKS}")
+
+
+def _layout() -> Finding:
+    """The four packages have plain names: another one of that name must not stand before them."""
+    root = Path(hub.__file__).parent.parent
+    strays = [
+        name
+        for name in ("schemas", "streams", "connectors")
+        if Path(sys.modules[name].__file__ or "").parent.parent != root
+    ]
+    mend = "" if not strays else "install pxhub in an environment of its own, and start it as pxhub"
+    return Finding("packages", not strays, f"{', '.join(strays)} is another" if strays else "side by side", mend)
