@@ -95,7 +95,8 @@ def replay(options: ReplayOptions) -> ReplayResult:
             gc.enable()
     assumed = cloud.assumed_utc + door.notes["zone_assumed"]
     return ReplayResult(
-        report=_report(engine, door, alerts, assumed),
+        report=_report(engine, door, alerts, assumed)
+        | {"not_judged": [t.id for t in thresholds.thresholds if t.kind == "silence"]},
         alerts=alerts,
         dead_letters=door.dead_letters,
         assumed_utc=assumed,

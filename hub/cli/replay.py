@@ -80,6 +80,8 @@ def replay_command(  # noqa: PLR0913, PLR0917 - a flag each
         encoded = msgspec.json.encode(report)
         text = msgspec.json.format(encoded, indent=2) if format_ is Format.JSON else encoded
         sys.stdout.write(text.decode() + "\n")
+    if result.report["not_judged"]:
+        typer.echo(f"not judged in this release (kind: silence): {', '.join(result.report['not_judged'])}", err=True)
     if result.assumed_utc:
         typer.echo(
             f"{result.assumed_utc} times carried no offset and no zone was named for them: read as UTC. "
@@ -179,4 +181,4 @@ def _write_table(result: ReplayResult, explained: list[tuple[Alert, list[str]]] 
         console.print(table)
     for _, lines in explained or []:
         console.print()
-        console.print("\n".join(lines), markup=False, highlight=False)
+        console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
