@@ -6,80 +6,94 @@ Decoding comes first because in some character sets a byte of a character can lo
 
 from __future__ import annotations
 
-import codecs
+import re
+from collections.abc import Mapping
 from typing import Final
 
+GUESSED: Final = "charset_guessed"  # nothing known was declared, and not all is ASCII
+MISDECLARED: Final = "charset_misdeclared"  # the bytes are not what was declared
+REPLACED: Final = "charset_replaced"  # a byte has no letter in any of them
+
+_BOM: Final = b"\xef\xbb\xbf"
+_JAPANESE: Final = "iso2022_jp_ext"  # ASCII with JIS X 0201, 0208 and 0212, switched by escapes
+_NAME: Final = re.compile(r"[^A-Z0-9]")
+
+# HL7 table 0211 and the spellings that are seen, without blanks and marks. What begins with the bytes "MSH" is
+# neither UTF-16 nor UTF-32, whatever it says.
 _CODECS: Final = {
-    "ASCII": "utf-8",  # what is declared as ASCII and is not, is mostly UTF-8
-    "UNICODE UTF-8": "utf-8",
-    "UNICODE": "utf-8",
-    "UTF-8": "utf-8",
-    "UTF8": "utf-8",
-    "UNICODE UTF-16": "utf-16",
-    "UNICODE UTF-32": "utf-32",
-    **{f"8859/{n}": f"iso8859-{n}" for n in range(1, 17) if n != 12},
-    "ISO IR6": "utf-8",
-    "ISO IR14": "iso2022_jp",
-    "ISO IR87": "iso2022_jp",
-    "ISO IR159": "iso2022_jp_2",
-    "GB 18030-2000": "gb18030",
+    "ASCII": "utf_8",  # what is declared as ASCII and is not, is mostly UTF-8
+    "USASCII": "utf_8",
+    "ISOIR6": "utf_8",
+    "UNICODE": "utf_8",
+    "UNICODEUTF8": "utf_8",
+    "UNICODEUTF16": "utf_8",
+    "UNICODEUTF32": "utf_8",
+    "UTF8": "utf_8",
+    **{f"8859{n}": f"iso8859_{n}" for n in range(1, 17) if n != 12},
+    **{f"ISO8859{n}": f"iso8859_{n}" for n in range(1, 17) if n != 12},
+    **{f"LATIN{n}": f"iso8859_{n}" for n in range(1, 5)},
+    **{f"{prefix}{n}": f"cp{n}" for n in range(1250, 1259) for prefix in ("CP", "WINDOWS")},
+    "CP437": "cp437",
+    "CP850": "cp850",
+    "ISOIR13": "shift_jis",
+    "ISOIR14": _JAPANESE,
+    "ISOIR87": _JAPANESE,
+    "ISOIR159": _JAPANESE,
+    "ISO2022JP": _JAPANESE,
+    "SHIFTJIS": "shift_jis",
+    "EUCJP": "euc_jp",
+    "GB180302000": "gb18030",
     "GB18030": "gb18030",
-    "KS X 1001": "euc_kr",
-    "CNS 11643-1992": "euc_tw",
-    "BIG-5": "big5",
-    "BIG5": "big5",
+    "GB2312": "gb18030",
+    "GBK": "gb18030",
+    "BIG5": "big5hkscs",
+    "KSX1001": "euc_kr",
+    "EUCKR": "euc_kr",
 }
-_BOM: Final = codecs.BOM_UTF8
-GUESSED: Final = "charset_guessed"
-REPLACED: Final = "charset_replaced"
 
 
 def codec_of(name: str) -> str | None:
-    """The Python codec of a name of table 0211, or of a codec itself; None where it is unknown."""
-    known = _CODECS.get(" ".join(name.upper().split()))
-    if known is None:
-        try:
-            known = codecs.lookup(name.strip().replace("/", "-")).name
-        except (LookupError, ValueError, UnicodeError):
-            return None
-    try:
-        return codecs.lookup(known).name
-    except LookupError:  # euc_tw is not in every Python
-        return None
+    """The Python codec of a name of table 0211; None where it is unknown here."""
+    return _CODECS.get(_NAME.sub("", name.upper()))
 
 
-def declared_charset(raw: bytes) -> str:
-    """MSH-18, first repetition, read from the bytes: the header is ASCII in every character set that HL7 allows."""
-    at = raw.find(b"MSH")
-    if at < 0 or len(raw) < at + 8:
-        return ""
-    separator = raw[at + 3 : at + 4]
-    header = raw[at : at + 4096].replace(b"\n", b"\r").partition(b"\r")[0]
-    fields = header.split(separator)
-    if len(fields) < 18:
-        return ""
-    repeat = fields[1][1:2] or b"~"
-    return fields[17].split(repeat)[0].decode("ascii", "replace").strip()
+def decode(raw: bytes, charsets: Mapping[str, str] | None = None) -> tuple[str, str, str | None]:
+    """The text of a message, the codec it was read by, and a note where that had to be guessed.
 
-
-def decode(raw: bytes, facility_charset: str | None = None) -> tuple[str, str | None]:
-    """The text of a message, and a note where its character set had to be guessed.
-
-    Order: MSH-18, the facility's setting, UTF-8 if it is valid, else cp1252; a byte that even that does not know
-    becomes U+FFFD, for a message with a spoilt letter is still a message.
+    Order: MSH-18, the facility's setting (`charsets`, by MSH-4), UTF-8 if it is valid, else cp1252; a byte that even
+    that does not know becomes U+FFFD, for a message with a spoilt letter is still a message.
     """
-    raw = raw.removeprefix(_BOM)
     if raw.isascii() and b"\x1b" not in raw:
-        return raw.decode("ascii"), None
-    name = declared_charset(raw)
-    wanted = (codec_of(name) if name else None) or (codec_of(facility_charset) if facility_charset else None)
-    if wanted is not None:
+        return raw.decode("ascii"), "utf_8", None
+    raw = raw.removeprefix(_BOM)
+    facility, names = _header(raw)
+    codec = codec_of(names[0]) if names else None
+    if b"\x1b" in raw and any(codec_of(name) == _JAPANESE for name in names):
+        codec = _JAPANESE  # the first repetition is ASCII and another is switched to
+    if not names and charsets:
+        codec = codec_of(charsets.get(facility, ""))
+    if codec is not None:
         try:
-            return raw.decode(wanted), None
-        except (UnicodeDecodeError, UnicodeError):
-            pass  # declared wrongly: guess as if nothing were declared
+            return raw.decode(codec), codec, None
+        except UnicodeDecodeError:
+            text, used = _guess(raw)
+            return text, used, REPLACED if "\ufffd" in text else MISDECLARED
+    text, used = _guess(raw)
+    return text, used, REPLACED if "\ufffd" in text else GUESSED
+
+
+def _guess(raw: bytes) -> tuple[str, str]:
     try:
-        return raw.decode("utf-8"), GUESSED if name or facility_charset else None
+        return raw.decode("utf_8"), "utf_8"
     except UnicodeDecodeError:
-        text = raw.decode("cp1252", "replace")
-        return text, REPLACED if "\ufffd" in text else GUESSED
+        return raw.decode("cp1252", "replace"), "cp1252"
+
+
+def _header(raw: bytes) -> tuple[str, list[str]]:
+    """MSH-4.1 and the repetitions of MSH-18, from the bytes: in all of these character sets the header is ASCII."""
+    line = re.split(rb"[\r\n]", raw[raw.find(b"MSH") :][:4096], maxsplit=1)[0]
+    fields = line.split(line[3:4]) if line[3:4] else []
+    marks = fields[1] if len(fields) > 1 else b""
+    facility = fields[3].split(marks[:1] or b"^")[0].decode("latin-1") if len(fields) > 3 else ""
+    names = fields[17].split(marks[1:2] or b"~") if len(fields) > 17 else []
+    return facility, [n.decode("latin-1").strip() for n in names] if names and names[0].strip() else []

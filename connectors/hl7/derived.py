@@ -6,81 +6,106 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from connectors.hl7.identifiers import extended, patient, person_identifiers
+from connectors.hl7.message import Fields, Message
 from connectors.hl7.scope import Scope
 from connectors.mapping.path import Path
+from connectors.mapping.spec import fold
 from schemas.event import HOUR
 
 Tables = Mapping[str, Mapping[str, Any]]
 Derive = Callable[[Scope, Tables], Any]
 
-_ABNORMAL: Final = frozenset("H L A HH LL AA HU LU POS DET".split())
-_CRITICAL: Final = frozenset("HH LL AA".split())
-_URGENT: Final = frozenset("S STAT A ASAP U UR URGENT E EMERGENCY".split())
+_ABNORMAL: Final = frozenset({"H", "L", "A", "HH", "LL", "AA", "HU", "LU", "POS", "DET"})
+_CRITICAL: Final = frozenset({"HH", "LL", "AA"})
+_URGENT: Final = frozenset({"S", "A"})
+_OBR_25: Final = Path("OBR", 25)
+_NOTICE_FROM: Final = (Path("SCH", 11, 4, until="2.6"), Path("TQ1", 7), Path("AIS", 4), Path("SCH", 11, 4))
 
 
-def _flags(scope: Scope) -> list[str]:
+def _flags(scope: Scope) -> set[str]:
     """OBX-8.1 of every repetition of the group's observations."""
-    flags: list[str] = []
-    for segment in scope.all("OBX"):
-        flags += [scope.message.part(text).upper() for text in segment.repetitions(8)]
-    return [flag for flag in flags if flag]
+    message = scope.message
+    flags: set[str] = set()
+    for fields in scope.all("OBX"):
+        text = fields[8] if len(fields) > 8 else ""
+        if text.isalnum():
+            flags.add(text.upper())
+        elif text:
+            flags.update(message.part(repetition).upper() for repetition in text.split(message.repetition))
+    flags.discard("")
+    return flags
 
 
 def abnormal(scope: Scope, _: Tables) -> bool | None:
     flags = _flags(scope)
-    return any(flag in _ABNORMAL for flag in flags) if flags else None
+    return not _ABNORMAL.isdisjoint(flags) if flags else None
 
 
 def critical(scope: Scope, _: Tables) -> bool | None:
     """Never from an unverified result (OBR-25 R)."""
     flags = _flags(scope)
-    if not flags or scope.value(Path("OBR", 25)).upper() == "R":
+    if not flags or scope.value(_OBR_25).upper() == "R":
         return None
-    return any(flag in _CRITICAL for flag in flags)
+    return not _CRITICAL.isdisjoint(flags)
 
 
 def category(scope: Scope, tables: Tables) -> str | None:
-    """The group of OBR-24; where it is empty the site's lists by OBR-4 and MSH-3, then LAB where there is a specimen."""
-    code = scope.value(Path("OBR", 24))
+    """The group of OBR-24; where it is empty the site's lists by OBR-4 and MSH-3, then LAB where there is an SPM."""
+    order = scope.fields("OBR")
+    code = scope.message.value(order, 24)
     if code:
-        return tables["category"].get(code.upper(), code)
-    for name, path in (("category_of_code", Path("OBR", 4)), ("category_of_sender", Path("MSH", 3))):
-        listed = tables.get(name, {}).get(scope.value(path).upper())
+        return str(tables["category"].get(fold(code), code))
+    for name, value in (
+        ("category_of_code", scope.message.value(order, 4)),
+        ("category_of_sender", scope.message.value(scope.message.header, 3)),
+    ):
+        table = tables.get(name)
+        listed = table.get(fold(value)) if table else None
         if listed is not None:
             return str(listed)
-    return "LAB" if scope.first("SPM") is not None else None
+    return "LAB" if scope.fields("SPM") else None
 
 
 def slow(scope: Scope, tables: Tables) -> bool | None:
     """Every laboratory order has it: cultures, send-outs and the like are slow, and a site's own codes."""
     if category(scope, tables) != "LAB":
         return None
-    code = scope.value(Path("OBR", 24)).upper()
-    own = scope.value(Path("OBR", 4)).upper()
+    order = scope.fields("OBR")
+    code, own = fold(scope.message.value(order, 24)), fold(scope.message.value(order, 4))
     return bool(tables["slow"].get(code) or tables.get("slow_codes", {}).get(own))
 
 
+def collected(scope: Scope, _: Tables) -> str | None:
+    """OBR-7 or SPM-17 of an order, when it is past: with an order it may be a wish."""
+    for path in (Path("OBR", 7), Path("SPM", 17)):
+        stamp = scope.value(path)
+        if stamp:
+            try:
+                return stamp if scope.times.read(stamp)[0] <= scope.times.read(scope.value(Path("MSH", 7)))[0] else None
+            except ValueError:
+                return None
+    return None
+
+
 def after_discharge(scope: Scope, _: Tables) -> bool | None:
-    left, told = scope.value(Path("PV1", 45)), scope.value(Path("OBR", 22))
+    left = scope.value(Path("PV1", 45))
     if not left:
         return None
     try:
-        told_at = scope.times.read(told or scope.value(Path("MSH", 7)))[0]
+        told_at = scope.times.read(scope.value(Path("OBR", 22)) or scope.value(Path("MSH", 7)))[0]
         return scope.times.read(left)[0] < told_at
     except ValueError:
         return None
 
 
-def notice_hours(scope: Scope, _: Tables) -> int | None:
-    """Whole hours from the cancellation to the start."""
-    for path in (Path("SCH", 11, 4), Path("TQ1", 7), Path("AIS", 4)):
-        start = scope.value(path)
-        if start:
-            try:
-                return (scope.times.read(start)[0] - scope.times.read(scope.value(Path("MSH", 7)))[0]) // HOUR
-            except ValueError:
-                return None
-    return None
+def notice_hours(scope: Scope, _: Tables) -> int | float | None:
+    """Hours from the cancellation to the start; below zero where it had begun."""
+    start = next((stamp for path in _NOTICE_FROM if (stamp := scope.value(path))), "")
+    try:
+        notice = scope.times.read(start)[0] - scope.times.read(scope.value(Path("MSH", 7)))[0]
+    except ValueError:
+        return None
+    return notice // HOUR if notice % HOUR == 0 else round(notice / HOUR, 4)
 
 
 def referral_reason(scope: Scope, _: Tables) -> str | None:
@@ -90,27 +115,41 @@ def referral_reason(scope: Scope, _: Tables) -> str | None:
     return scope.value(Path("RF1", 10)) or scope.value(Path("RF1", 10, 2)) or None
 
 
-def urgent(scope: Scope, _: Tables) -> bool:
-    return scope.value(Path("RF1", 2)).upper() in _URGENT
+def urgent(scope: Scope, tables: Tables) -> bool:
+    return tables["priority"].get(fold(scope.value(Path("RF1", 2)))) in _URGENT
 
 
-def _merged(scope: Scope) -> tuple[str, ...]:
-    segment = scope.first("MRG")
-    return () if segment is None else person_identifiers(segment, 1) or person_identifiers(segment, 4)
+def phones(scope: Scope, _: Tables) -> list[str] | None:
+    """The numbers of PID-13 and 14: XTN.1, from 2.3 on also XTN.12, else country, area and number put together."""
+    message, segment = scope.message, scope.fields("PID")
+    found = [
+        _phone(message, text) for field in (13, 14) for text in message.repetitions(segment, field) if text.strip()
+    ]
+    return list(dict.fromkeys(number for number in found if number)) or None
+
+
+def _phone(message: Message, text: str) -> str:
+    whole = message.part(text) or message.part(text, 12)
+    if whole or message.part(text, 3).upper() in ("INTERNET", "X.400"):
+        return whole
+    country, area, number = (message.part(text, n) for n in (5, 6, 7))
+    return f"{'+' if country and not country.startswith('+') else ''}{country}{area}{number}" if number else ""
 
 
 def surviving(scope: Scope, _: Tables) -> list[str] | None:
-    return list(patient(scope.first("PID"))) or None
+    return list(patient(scope.message, scope.fields("PID"))) or None
 
 
 def retired(scope: Scope, _: Tables) -> list[str] | None:
-    return list(_merged(scope)) or None
+    """Whom MRG-1 names; where it names nobody MRG-4, which older versions have beside it."""
+    segment = scope.fields("MRG")
+    return list(person_identifiers(scope.message, segment, 1) or person_identifiers(scope.message, segment, 4)) or None
 
 
 def linked(scope: Scope, _: Tables) -> list[str] | None:
     """The second patient of a message about two."""
     people = scope.message.all("PID")
-    return (list(patient(people[1])) or None) if len(people) > 1 else None
+    return (list(patient(scope.message, people[1])) or None) if len(people) > 1 else None
 
 
 _RENUMBERED: Final = {
@@ -130,19 +169,19 @@ def renumbered_kind(scope: Scope, _: Tables) -> str | None:
 
 def renumbered_from(scope: Scope, tables: Tables) -> list[str] | None:
     kind, field = _RENUMBERED.get(scope.trigger[-3:], ("mrn", 1))
-    if kind == "mrn":
-        return retired(scope, tables)
-    segment = scope.first("MRG")
-    number = "" if segment is None else extended(scope.message, segment.raw(field))
-    return [number] if number else None
+    return retired(scope, tables) if kind == "mrn" else _number(scope, scope.fields("MRG"), field)
 
 
 def renumbered_to(scope: Scope, tables: Tables) -> list[str] | None:
     kind = renumbered_kind(scope, tables)
-    if kind == "mrn":
-        return surviving(scope, tables)
-    segment, field = (scope.first("PID"), 18) if kind == "account" else (scope.first("PV1"), 19)
-    number = "" if segment is None else extended(scope.message, segment.raw(field))
+    if kind == "account":
+        return _number(scope, scope.fields("PID"), 18)
+    return _number(scope, scope.fields("PV1"), 19) if kind == "visit" else surviving(scope, tables)
+
+
+def _number(scope: Scope, fields: Fields, field: int) -> list[str] | None:
+    raw = scope.message.repetitions(fields, field)
+    number = extended(scope.message, raw[0]) if raw else ""
     return [number] if number else None
 
 
@@ -154,12 +193,12 @@ DERIVED: Final[Mapping[str, Derive]] = {
     "abnormal": abnormal,
     "after_discharge": after_discharge,
     "category": category,
-    "collected": lambda scope, _: scope.value(Path("OBR", 7)) or scope.value(Path("SPM", 17)) or None,
+    "collected": collected,
     "critical": critical,
     "linked": linked,
     "moved_kind": moved_kind,
     "notice_hours": notice_hours,
-    "received": lambda scope, _: scope.value(Path("OBR", 14)) or scope.value(Path("SPM", 18)) or None,
+    "phones": phones,
     "referral_reason": referral_reason,
     "renumbered_from": renumbered_from,
     "renumbered_kind": renumbered_kind,

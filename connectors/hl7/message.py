@@ -1,7 +1,8 @@
 """A lexer for one HL7 v2 message: segments, fields, repetitions, components; split when asked, not before.
 
-Empty means "no news"; `""` means "delete what you hold" (HL7 v2.5.1, chapter 2). The first reads as "", the second
-as DELETED, and callers that want a value get neither.
+Delimiters are those that MSH names, whatever they are (HL7 v2.5.1, chapter 2, "Message delimiters"). Decoding comes
+before splitting, splitting before unescaping. Empty means "no news", `""` means "delete what you hold": the first
+reads as "", the second is DELETED to who asks for the field as it stands, and callers that want a value get neither.
 """
 
 from __future__ import annotations
@@ -12,140 +13,193 @@ from typing import Final
 from schemas.errors import Reason, Unreadable
 
 DELETED: Final = '""'
-_SEGMENT: Final = re.compile(r"[A-Z][A-Z0-9]{2}")
-_LINE_ENDS: Final = re.compile(r"\r\n|\n|\r")
-_SHORTEST: Final = 8  # MSH|^~\&
+LARGE_FIELD: Final = 1 << 16
+"""Characters. A larger field (a scanned page in OBX-5) is passed by, not copied, and reads as absent."""
 
+Fields = list[str]
+"""The fields of one segment as they stand, escapes and all, by HL7's numbers: 0 is the name, MSH-1 the separator."""
 
-class Segment:
-    """One segment: `name`, and its fields split at the first request. HL7 counts from 1; MSH-1 is the separator."""
-
-    __slots__ = ("_fields", "_text", "message", "name")
-
-    def __init__(self, message: Message, name: str, text: str) -> None:
-        self.message: Message = message
-        self.name: str = name
-        self._text: str = text
-        self._fields: list[str] | None = None
-
-    @property
-    def fields(self) -> list[str]:
-        """The fields as they stand, escapes and all; index 0 is the name (MSH: index 1 is the separator)."""
-        fields = self._fields
-        if fields is None:
-            separator = self.message.field_separator
-            fields = self._text.split(separator)
-            if self.name in ("MSH", "FHS", "BHS"):
-                fields.insert(1, separator)
-            self._fields = fields
-        return fields
-
-    def raw(self, field: int) -> str:
-        """A whole field as it stands; "" where it is not there."""
-        fields = self.fields
-        return fields[field] if field < len(fields) else ""
-
-    def repetitions(self, field: int) -> list[str]:
-        """The repetitions of a field as they stand."""
-        text = self.raw(field)
-        if not text:
-            return []
-        repetition = self.message.repetition
-        return text.split(repetition) if repetition and repetition in text else [text]
-
-    def value(self, field: int, component: int = 1, subcomponent: int = 1, repetition: int = 1) -> str:
-        """One value, unescaped and without surrounding blanks; "" where it is absent, deleted or not there."""
-        fields = self.fields
-        if field >= len(fields) or not (text := fields[field]):
-            return ""
-        message = self.message
-        if message.repetition and message.repetition in text:
-            repeated = text.split(message.repetition)
-            if repetition > len(repeated):
-                return ""
-            text = repeated[repetition - 1]
-        elif repetition > 1:
-            return ""
-        return message.part(text, component, subcomponent)
+NO_FIELDS: Final[Fields] = []
+_NAMES: Final = frozenset(
+    {
+        "MSH",
+        "EVN",
+        "PID",
+        "PD1",
+        "PV1",
+        "PV2",
+        "MRG",
+        "NK1",
+        "AL1",
+        "DG1",
+        "IN1",
+        "IN2",
+        "GT1",
+        "ORC",
+        "OBR",
+        "OBX",
+        "NTE",
+    }
+    | {
+        "TQ1",
+        "SPM",
+        "SCH",
+        "RGS",
+        "AIS",
+        "AIG",
+        "AIL",
+        "AIP",
+        "TXA",
+        "RF1",
+        "PRD",
+        "AUT",
+        "FT1",
+        "PR1",
+        "ROL",
+        "PRT",
+        "SFT",
+    }
+)
+"""The names that most segments have: asked first, for every line is asked."""
+_BLANK: Final = " \t\x00\x0b\x1a\x1c"
+_DEFAULT: Final = "^~\\&"
 
 
 class Message:
-    """A message as text, cut into segments. Raises Unreadable where there is no header to read."""
+    r"""A message as text, cut into segments. Raises Unreadable where there is no header to read.
+
+    `lines` are the segments in order, `by_name` the same lines by segment name. `codec` is the character set that the
+    text came in, for `\X..\` escapes hold its bytes.
+    """
 
     __slots__ = (
+        "by_name",
+        "codec",
         "component",
         "escape",
         "field_separator",
+        "header",
+        "lines",
         "repetition",
-        "segments",
         "subcomponent",
+        "truncation",
     )
 
-    def __init__(self, text: str) -> None:
-        at = text.find("MSH")
-        if at < 0 or len(text) < at + _SHORTEST:
-            raise Unreadable(Reason.UNREADABLE, place="MSH", mend="a message begins with MSH and its delimiters")
-        text = text[at:]
-        separator = text[3]
-        if separator.isalnum() or separator in "\r\n ":
+    def __init__(self, text: str, codec: str = "utf-8") -> None:
+        if not text.startswith("MSH"):
+            text = text.lstrip(_BLANK + "\r\n\ufeff")
+            if not text.startswith("MSH"):
+                raise Unreadable(Reason.UNREADABLE, place="MSH", mend="a message begins with MSH and its delimiters")
+        separator = text[3:4]
+        if not separator or separator.isalnum() or separator.isspace() or separator == '"':
             raise Unreadable(Reason.UNREADABLE, place="MSH-1", mend="a field separator is expected after MSH")
+        self.codec: str = codec
         self.field_separator: str = separator
-        encoding = text[4:16].partition(separator)[0].partition("\r")[0]
-        if not encoding or encoding[0].isalnum():
-            raise Unreadable(Reason.UNREADABLE, place="MSH-2", mend="encoding characters such as ^~\\& are expected")
-        self.component: str = encoding[0]
-        self.repetition: str = encoding[1:2]
-        self.escape: str = encoding[2:3]
-        self.subcomponent: str = encoding[3:4]
-        self.segments: list[Segment] = self._cut(text)
+        self._read_delimiters(text)
+        self.lines: list[str] = []
+        self.by_name: dict[str, list[str]] = {}
+        self._cut(text)
+        self.header: Fields = self.split(self.lines[0])
 
-    def _cut(self, text: str) -> list[Segment]:
-        separator = self.field_separator
-        found: list[Segment] = []
+    def _read_delimiters(self, text: str) -> None:
+        named = text[4:8]
+        if named != _DEFAULT or text[8:9] != self.field_separator:
+            named = _encoding(text[4:16].partition("\r")[0].partition("\n")[0], self.field_separator)
+        # NUL stands for "not in use": no decoded message is split by it
+        self.component: str = named[0]
+        self.repetition: str = named[1:2] or "\0"
+        self.escape: str = named[2:3] or "\0"
+        self.subcomponent: str = named[3:4] or "\0"
+        self.truncation: str = named[4:5] or "#"
+
+    def _cut(self, text: str) -> None:
         if "\n" in text:
-            text = _LINE_ENDS.sub("\r", text)
+            text = text.replace("\r\n", "\r").replace("\n", "\r")
+        separator, lines, by_name = self.field_separator, self.lines, self.by_name
         for line in text.split("\r"):
             name = line[:3]
-            if (line[3:4] == separator or len(line) == 3) and _SEGMENT.match(name):  # noqa: PLR2004
-                found.append(Segment(self, name, line))
-            elif line.strip() and found:
-                # text that ran over the end of its line belongs to the field before it
-                last = found[-1]
-                last._text = f"{last._text}\r{line}"  # noqa: SLF001
-        return found
+            if line[3:4] == separator and (name in _NAMES or _is_name(name)):
+                lines.append(line)
+                same = by_name.get(name)
+                if same is None:
+                    by_name[name] = [line]
+                else:
+                    same.append(line)
+            elif line:
+                self._take_other(line)
 
-    def first(self, name: str) -> Segment | None:
-        """The first segment of a name."""
-        for segment in self.segments:
-            if segment.name == name:
-                return segment
-        return None
+    def _take_other(self, line: str) -> None:
+        """A line that begins no segment: a bare name, or text that ran over the end of its line (seen in OBX, NTE)."""
+        name = line.strip(_BLANK)
+        if _is_name(name):
+            self.lines.append(name)
+            self.by_name.setdefault(name, []).append(name)
+        elif name:
+            last = self.lines[-1]
+            self.lines[-1] = self.by_name[last[:3]][-1] = f"{last}\n{line}"
 
-    def all(self, name: str) -> list[Segment]:
+    def split(self, line: str) -> Fields:
+        """The fields of one of `lines`."""
+        separator = self.field_separator
+        if len(line) <= LARGE_FIELD:
+            fields = line.split(separator)
+        else:
+            fields = []
+            start = 0
+            while (end := line.find(separator, start)) >= 0:
+                fields.append(line[start:end] if end - start <= LARGE_FIELD else "")
+                start = end + 1
+            fields.append(line[start:] if len(line) - start <= LARGE_FIELD else "")
+        if fields[0] == "MSH":
+            fields.insert(1, separator)
+        return fields
+
+    def first(self, name: str) -> Fields:
+        """The first segment of a name; NO_FIELDS where there is none."""
+        lines = self.by_name.get(name)
+        return self.split(lines[0]) if lines else NO_FIELDS
+
+    def all(self, name: str) -> list[Fields]:
         """All segments of a name, in order."""
-        return [s for s in self.segments if s.name == name]
+        return [self.split(line) for line in self.by_name.get(name, ())]
+
+    def repetitions(self, fields: Fields, field: int) -> list[str]:
+        """The repetitions of a field as they stand."""
+        text = fields[field] if field < len(fields) else ""
+        return text.split(self.repetition) if text else []
+
+    def value(self, fields: Fields, field: int, component: int = 1, subcomponent: int = 1, repetition: int = 1) -> str:
+        """One value, unescaped and without surrounding blanks; "" where it is absent, deleted or not there."""
+        text = fields[field] if field < len(fields) else ""
+        if not text or (text.isalnum() and component == subcomponent == repetition == 1):
+            return text
+        if repetition != 1 or self.repetition in text:
+            repeated = text.split(self.repetition)
+            if repetition > len(repeated):
+                return ""
+            text = repeated[repetition - 1]
+        return self.part(text, component, subcomponent)
 
     def part(self, text: str, component: int = 1, subcomponent: int = 1) -> str:
         """One component of one repetition, unescaped; "" where it is absent or deleted."""
-        if self.component in text:
+        if component == 1:
+            text = text.partition(self.component)[0]
+        else:
             parts = text.split(self.component, component)
             if component > len(parts):
                 return ""
             text = parts[component - 1]
-        elif component > 1:
-            return ""
-        if self.subcomponent and self.subcomponent in text:
-            parts = text.split(self.subcomponent)
+        if subcomponent == 1:
+            text = text.partition(self.subcomponent)[0]
+        else:
+            parts = text.split(self.subcomponent, subcomponent)
             if subcomponent > len(parts):
                 return ""
             text = parts[subcomponent - 1]
-        elif subcomponent > 1:
-            return ""
-        if text == DELETED:
-            return ""
-        if self.escape and self.escape in text:
-            text = self.unescape(text)
-        return text.strip()
+        if self.escape in text:
+            return self.unescape(text).strip()
+        text = text.strip()
+        return "" if text == DELETED else text
 
     def unescape(self, text: str) -> str:
         """Escapes to what they stand for (HL7 v2.5.1, 2.7); unknown ones stay as they are."""
@@ -169,20 +223,45 @@ class Message:
             case "S":
                 return self.component
             case "T":
-                return self.subcomponent
+                return self.subcomponent.replace("\0", "&")
             case "R":
-                return self.repetition
+                return self.repetition.replace("\0", "~")
             case "E":
                 return self.escape
             case "P":
-                return "#"
+                return self.truncation
             case "H" | "N":
-                return ""
-            case ".br" | ".sp":
+                return ""  # highlighting on and off: looks, not content
+            case ".br":
                 return "\n"
-        if code[:1] == "X" and len(code) > 1 and len(code) % 2 == 1:
-            try:
-                return bytes.fromhex(code[1:]).decode("utf-8", "replace")
-            except ValueError:
-                return None
-        return None
+        return self._bytes(code[1:]) if code[:1] == "X" and len(code) > 1 else None
+
+    def _bytes(self, digits: str) -> str | None:
+        try:
+            found = bytes.fromhex(digits)
+        except ValueError:
+            return None
+        try:
+            text = found.decode(self.codec)
+        except UnicodeDecodeError:
+            text = found.decode("latin-1")
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _is_name(name: str) -> bool:
+    """Whether three letters name a segment: capitals and digits, the first a capital; those with Z are a site's."""
+    return len(name) == 3 and name.isascii() and name.isalnum() and name[0].isalpha() and name.isupper()
+
+
+def _encoding(named: str, separator: str) -> str:
+    """MSH-2 by position: component, repetition, escape, subcomponent, truncation."""
+    named = named.partition(separator)[0]
+    if not named or named[0].isalnum() or named[0].isspace():
+        if named:
+            raise Unreadable(Reason.UNREADABLE, place="MSH-2", mend="encoding characters such as ^~\\& are expected")
+        return _DEFAULT.replace(separator, "\0")
+    # A character named twice counts once, so that the next keeps its place (seen: `^~\\&`).
+    named = "".join(dict.fromkeys(re.sub(r"[\w\s]", "", named)))
+    if len(named) == 3 and named[1] == "\\" and "~" not in named:
+        return f"{named[0]}~{named[1:]}"  # seen: `^\&`, a sender that repeats nothing
+    return named

@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo
 
 from connectors.api import Reading
 from connectors.hl7.charset import decode
-from connectors.hl7.extract import Plan, Recipe, compile_mapping
+from connectors.hl7.extract import BAD_TIME, Compiled, Extract, Hold, Plan, Recipe, reader
 from connectors.hl7.identifiers import patient
-from connectors.hl7.message import Message, Segment
-from connectors.hl7.scope import Scope, order_groups, patient_groups
-from connectors.hl7.time import PRECISION_NAMES, Times
+from connectors.hl7.message import Fields, Message
+from connectors.hl7.scope import Scope, groups
+from connectors.hl7.time import PRECISION_NAMES, Stamp, Times
 from connectors.mapping.path import Path
 from connectors.mapping.spec import MappingSpec
 from schemas.dead_letter import DeadLetter
@@ -23,18 +23,19 @@ from schemas.errors import Reason, Unreadable
 from schemas.event import Event
 
 ZONE_ASSUMED: Final = "zone_assumed"
+NO_CONTROL_ID: Final = "no_control_id"
 _SAFE: Final = re.compile(r"[^A-Za-z0-9^_]")
 _DIED: Final = frozenset({"Y", "YES", "TRUE", "1"})
-_LINE_ENDS: Final = re.compile(rb"\r\n|\n")
 _ALONE: Final = {"ORU": "ORU^R01", "ORM": "ORM^O01"}
 """Types that had one trigger when messages did not name it (HL7 v2.1, v2.2)."""
-_MSH_7: Final = Path("MSH", 7)
+_DEATH_TIMES: Final = tuple(reader(Path(*at)) for at in (("PID", 29), ("EVN", 6), ("EVN", 2), ("MSH", 7)))
 _IDENTITY: Final = ("person.", "identity.")
 
 
 class Hl7Reader:
-    """Reads messages by a mapping. `zones` and `charsets` are the facilities' (MSH-4) by name; `default_zone` serves
-    the rest. A stamp without an offset and without either is read as UTC, and noted (`zone_assumed`)."""
+    """Reads messages by a mapping. `zones`, `charsets` and `authorities` are the facilities' (MSH-4) by name;
+    `default_zone` serves the rest. A stamp without an offset and without either is read as UTC, and noted
+    (`zone_assumed`). An authority is given to identifiers that name none."""
 
     def __init__(
         self,
@@ -45,8 +46,11 @@ class Hl7Reader:
         charsets: Mapping[str, str] | None = None,
         authorities: Mapping[str, str] | None = None,
     ) -> None:
-        self._plans: dict[str, Plan] = compile_mapping(mapping)
-        self._off: frozenset[str] = mapping.off
+        compiled = Compiled(mapping)
+        self._plans: dict[str, Plan] = compiled.plans
+        self._groups: dict[str, list[tuple[str, Extract]]] = compiled.groups
+        self._labels: list[tuple[str, Hold | None, Hold | None]] = compiled.labels
+        self._tells_death: bool = "person.died" not in mapping.off
         self._charsets: Mapping[str, str] = charsets or {}
         self._authorities: Mapping[str, str] = authorities or {}
         self._assumed: bool = default_zone is None
@@ -56,194 +60,225 @@ class Hl7Reader:
 
     def read(self, raw: bytes, place: str) -> Reading:
         """What one message is. `place` names file and message, for dead letters."""
-        facility_bytes = _facility(raw) if self._charsets else ""
-        text, note = decode(raw, self._charsets.get(facility_bytes))
+        text, codec, note = decode(raw, self._charsets)
         notes = [note] if note else []
+        source, id_, digest = "", "", b""
         try:
-            return self._read(Message(text), raw, notes)
+            message = Message(text, codec)
+            head = _Head(message, content_digest(raw))
+            source, id_, digest = head.source, head.id, head.digest
+            return self._read(head, notes)
         except Unreadable as wrong:
             letter = DeadLetter(reason=wrong.reason, place=f"{place}, {wrong.place}", mend=wrong.mend)
-            return Reading(dead=letter, notes=tuple(notes))
+            return Reading(source, id_, digest, dead=letter, notes=tuple(dict.fromkeys(notes)))
 
-    def _read(self, message: Message, raw: bytes, notes: list[str]) -> Reading:
-        header = message.segments[0]
-        kind = f"{header.value(9, 1)}^{header.value(9, 2)}".rstrip("^").upper()
-        sender, facility = header.value(3), header.value(4)
-        digest = blake2b(_LINE_ENDS.sub(b"\r", raw.strip()), digest_size=16).digest()
-        control, stamp = header.value(10), header.value(7)
-        source = f"hl7/{sender}/{facility}"
-        id_ = f"{control}@{stamp}" if control else digest.hex()
-        plan = self._plans.get(kind)
-        if plan is None and "^" not in kind:
-            event_segment = message.first("EVN")  # older senders name the trigger there alone
-            kind = f"{kind}^{event_segment.value(1)}" if event_segment is not None else _ALONE.get(kind, kind)
-            plan = self._plans.get(kind)
+    def _read(self, head: _Head, notes: list[str]) -> Reading:
+        plan = self._plans.get(head.kind)
         if plan is None:
-            name = _SAFE.sub("", kind)[:20] or "a message without a type"
-            return Reading(source, id_, digest, ignored=f"no mapping for {name}", notes=tuple(notes))
-        if not control:
-            notes.append("no_control_id")
-        times = self._times.get(facility, self._default)
-        message_ = _Header(message, kind, source, id_, facility, control, times, times is self._default and self._assumed)
-        events = tuple(self._events(plan, message_, notes))
+            head.kind = _older_kind(head.message, head.kind)
+            plan = self._plans.get(head.kind)
+        if plan is None:
+            if not head.kind:
+                raise Unreadable(Reason.INVALID, place="MSH-9", mend="name the message type there, such as ADT^A01")
+            told = f"no mapping for {_SAFE.sub('', head.kind)[:20]}"
+            return Reading(head.source, head.id, head.digest, ignored=told, notes=tuple(notes))
+        if not head.control:
+            notes.append(NO_CONTROL_ID)
+        events = tuple(self._events(plan, head, notes))
+        told_once = tuple(dict.fromkeys(notes)) if notes else ()
         if not events:
-            name = _SAFE.sub("", kind)[:20]
-            return Reading(source, id_, digest, ignored=f"nothing mapped in {name}", notes=tuple(notes))
-        return Reading(source, id_, digest, events, notes=tuple(notes))
+            told = f"nothing mapped in {_SAFE.sub('', head.kind)[:20]}"
+            return Reading(head.source, head.id, head.digest, ignored=told, notes=told_once)
+        return Reading(head.source, head.id, head.digest, events, notes=told_once)
 
-    def _events(self, plan: Plan, header: _Header, notes: list[str]) -> Iterator[Event]:
-        seen: dict[str, int] = {}
-        message = header.message
-        for number, own in enumerate(_groups(plan.each, message), start=1):
-            scope = Scope(message, header.kind, header.times, notes, own, number)
-            names = self._names(scope.first("PID"))
+    def _events(self, plan: Plan, head: _Head, notes: list[str]) -> Iterator[Event]:
+        seen: set[str] = set()
+        message, kind = head.message, head.kind
+        times = self._times.get(head.facility, self._default)
+        for number, own in enumerate(groups(plan.each, message, kind), start=1):
+            scope = Scope(message, kind, times, notes, own, number)
             for recipe in plan.recipes:
-                if all(test(scope) for test in recipe.when) and not (
-                    recipe.unless and all(test(scope) for test in recipe.unless)
-                ):
-                    event = self._event(recipe, scope, header, names, seen)
-                    if event is not None:
-                        yield event
-        died = self._death(header, notes, seen)
-        if died is not None:
-            yield died
+                if recipe.when is not None and not recipe.when(scope):
+                    continue
+                if recipe.unless is not None and recipe.unless(scope):
+                    continue
+                event = self._event(recipe, scope, head, seen)
+                if event is not None:
+                    yield event
+        if self._tells_death:
+            died = self._death(head, times, notes, seen)
+            if died is not None:
+                yield died
 
-    def _event(
-        self, recipe: Recipe, scope: Scope, header: _Header, names: tuple[str, ...], seen: dict[str, int]
-    ) -> Event | None:
+    def _event(self, recipe: Recipe, scope: Scope, head: _Head, seen: set[str]) -> Event | None:
+        names = self._names(scope.fields("PID"), head)
         if not names:
-            raise Unreadable(
-                Reason.NO_IDENTIFIER, place="PID-3", mend="the message is about a patient and names none; name one there"
-            )
-        moment = self._time(recipe.time, scope, header)
-        if moment is None:
+            mend = "the message is about a patient and names none: name one there"
+            raise Unreadable(Reason.NO_IDENTIFIER, place="PID-3", mend=mend)
+        stamp = _first_time(recipe.times, scope)
+        if stamp is None:
             if recipe.own_time:
                 return None
-            raise self._no_time(recipe, scope)
-        data: dict[str, Any] = dict(recipe.fixed)
-        for attribute, extract in recipe.attributes:
+            raise _no_time(recipe, scope)
+        data = self._common(scope, head, names).copy()
+        shared = scope.shared
+        for group in recipe.groups:
+            values = shared.get(group)
+            if values is None:
+                values = shared[group] = {
+                    name: value
+                    for name, extract in self._groups[group]
+                    if (value := extract(scope)) is not None and value != ""
+                }
+            data.update(values)
+        for name, extract in recipe.own:
             value = extract(scope)
             if value is not None and value != "":
-                data[attribute] = value
-        if recipe.event.startswith(_IDENTITY) and "retired" in recipe_names(recipe) and "retired" not in data:
+                data[name] = value
+            else:
+                data.pop(name, None)
+        if recipe.fixed:
+            data.update(recipe.fixed)
+        if "retired" in recipe.attributes and "retired" not in data and recipe.event.startswith(_IDENTITY):
             raise Unreadable(Reason.INVALID, place="MRG", mend="who is merged, linked or renumbered is not named")
-        return self._made(recipe.event, moment, data, scope, header, names, seen)
+        return self._made(recipe.event, stamp, data, scope, head, names, seen)
 
     def _made(
         self,
         type_: str,
-        moment: tuple[int, int, bool],
+        stamp: Stamp,
         data: dict[str, Any],
         scope: Scope,
-        header: _Header,
+        head: _Head,
         names: tuple[str, ...],
-        seen: dict[str, int],
+        seen: set[str],
     ) -> Event:
-        if moment[2] and header.assumed:
+        time, precision, assumed = stamp
+        if (assumed or scope.assumed) and self._assumed and scope.times is self._default:
             scope.notes.append(ZONE_ASSUMED)
-        mrn, _, authority = names[0].partition("^")
-        data["mrn"] = mrn
-        if authority:
-            data["assigning_authority"] = authority
-        if header.control:
-            data["message_id"] = header.control
-        if header.facility:
-            data["facility"] = header.facility
-        data["source"] = header.source
-        for attribute, paths in _COMMON:
-            if attribute not in data:
-                for path in paths:
-                    value = scope.value(path)
-                    if value:
-                        data[attribute] = value
-                        break
-        precision = moment[1]
         if precision:
             data["time_precision"] = PRECISION_NAMES[precision]
-        count = seen[type_] = seen.get(type_, 0) + 1
-        id_ = f"{header.id}/{type_}" if count == 1 else f"{header.id}/{type_}.{count}"
-        return Event(id_, header.source, type_, moment[0], data, names, header.facility or None, precision)
+        # The suffix follows from the type and the group, so it is the same under a mended mapping.
+        id_ = f"{head.id}/{type_}" if scope.number == 1 else f"{head.id}/{type_}.{scope.number}"
+        repeat = 1
+        unique = id_
+        while unique in seen:
+            repeat += 1
+            unique = f"{id_}-{repeat}"
+        seen.add(unique)
+        label = self._label(scope) if self._labels else None
+        return Event(unique, head.source, type_, time, data, names, head.facility or None, precision, label)
 
-    def _time(self, paths: tuple[Path, ...], scope: Scope, header: _Header) -> tuple[int, int, bool] | None:
-        for path in paths:
-            stamp = scope.value(path)
-            if stamp:
-                try:
-                    return header.times.read(stamp)
-                except (ValueError, OverflowError):
-                    scope.notes.append("bad_time_skipped")
+    def _common(self, scope: Scope, head: _Head, names: tuple[str, ...]) -> dict[str, Any]:
+        """What every event of a scope has."""
+        common = scope.shared.get("")
+        if common is not None:
+            return common
+        mrn, _, authority = names[0].partition("^")
+        common = scope.shared[""] = {"mrn": mrn, "source": head.source}
+        if authority:
+            common["assigning_authority"] = authority
+        if head.control:
+            common["message_id"] = head.control
+        if head.facility:
+            common["facility"] = head.facility
+        for attribute, reads in _COMMON:
+            for read in reads:
+                value = read(scope)
+                if value:
+                    common[attribute] = value
+                    break
+        return common
+
+    def _label(self, scope: Scope) -> str | None:
+        for label, when, unless in self._labels:
+            if (when is None or when(scope)) and not (unless is not None and unless(scope)):
+                return label
         return None
 
-    def _no_time(self, recipe: Recipe, scope: Scope) -> Unreadable:
-        there = [p for p in recipe.time if scope.value(p)]
-        named = ", ".join(f"{p.segment}-{p.field}" for p in (there or recipe.time))
-        if there:
-            return Unreadable(Reason.BAD_TIME, place=named, mend="YYYYMMDDHHMMSS, with an offset at best, is expected")
-        return Unreadable(Reason.NO_TIME, place=named, mend="say there when it happened")
-
-    def _names(self, segment: Segment | None) -> tuple[str, ...]:
-        names = patient(segment)
-        if names and self._authorities and segment is not None:
-            facility = segment.message.segments[0].value(4)
-            authority = self._authorities.get(facility)
+    def _names(self, segment: Fields, head: _Head) -> tuple[str, ...]:
+        names = patient(head.message, segment)
+        if names and self._authorities:
+            authority = self._authorities.get(head.facility)
             if authority:
-                names = tuple(n if "^" in n else f"{n}^{authority}" for n in names)
+                names = tuple(dict.fromkeys(n if "^" in n else f"{n}^{authority}" for n in names))
         return names
 
-    def _death(self, header: _Header, notes: list[str], seen: dict[str, int]) -> Event | None:
+    def _death(self, head: _Head, times: Times, notes: list[str], seen: set[str]) -> Event | None:
         """PID-30: the patient has died, at PID-29 or, where that is no time, by the message's own."""
-        if "person.died" in self._off:
+        segment = head.message.first("PID")
+        if len(segment) < 31 or head.message.value(segment, 30).upper() not in _DIED:
             return None
-        segment = header.message.first("PID")
-        if segment is None or segment.value(30).upper() not in _DIED:
+        names = self._names(segment, head)
+        scope = Scope(head.message, head.kind, times, notes, None, 1)
+        stamp = _first_time(_DEATH_TIMES, scope)
+        if not names or stamp is None:
             return None
-        names = self._names(segment)
-        scope = Scope(header.message, header.kind, header.times, notes)
-        moment = self._time((Path("PID", 29), Path("EVN", 6), Path("EVN", 2), _MSH_7), scope, header)
-        if not names or moment is None:
-            return None
-        return self._made("person.died", moment, {}, scope, header, names, seen)
-
-
-class _Header:
-    """What all events of a message share."""
-
-    __slots__ = ("assumed", "control", "facility", "id", "kind", "message", "source", "times")
-
-    def __init__(
-        self, message: Message, kind: str, source: str, id_: str, facility: str, control: str, times: Times, assumed: bool  # noqa: FBT001
-    ) -> None:
-        self.message: Message = message
-        self.kind: str = kind
-        self.source: str = source
-        self.id: str = id_
-        self.facility: str = facility
-        self.control: str = control
-        self.times: Times = times
-        self.assumed: bool = assumed
+        return self._made("person.died", stamp, self._common(scope, head, names).copy(), scope, head, names, seen)
 
 
 _COMMON: Final = (
-    ("department", (Path("AIL", 3), Path("PV1", 3))),
-    ("provider", (Path("AIP", 3), Path("OBR", 16), Path("PV1", 7))),
+    ("department", tuple(reader(Path(*at)) for at in (("AIL", 3), ("PV1", 3)))),
+    ("provider", tuple(reader(Path(*at)) for at in (("AIP", 3), ("OBR", 16), ("PV1", 7)))),
 )
 
 
-def recipe_names(recipe: Recipe) -> set[str]:
-    """The attributes that a recipe may give."""
-    return {name for name, _ in recipe.attributes}
+class _Head:
+    """What all events of a message share, from its header."""
+
+    __slots__ = ("control", "digest", "facility", "id", "kind", "message", "source")
+
+    def __init__(self, message: Message, digest: bytes) -> None:
+        header, value = message.header, message.value
+        self.message: Message = message
+        self.digest: bytes = digest
+        self.kind: str = _kind(message, header)
+        self.facility: str = value(header, 4)
+        self.control: str = value(header, 10)
+        self.source: str = f"hl7/{value(header, 3)}/{self.facility}"
+        # Without a control id the content is what tells a message from another.
+        self.id: str = f"{self.control}@{value(header, 7)}" if self.control else digest.hex()
 
 
-def _groups(each: str, message: Message) -> Iterator[list[Segment]]:
-    if each == "ORDER":
-        return order_groups(message)
-    if each == "PID":
-        return patient_groups(message)
-    return iter((message.segments,))
+def _kind(message: Message, header: Fields) -> str:
+    """MSH-9 as `ADT^A01`, the trigger from its third component where the second is empty."""
+    type_ = message.value(header, 9)
+    trigger = message.value(header, 9, 2) or message.value(header, 9, 3).partition("_")[2][:3]
+    return (f"{type_}^{trigger}" if trigger else type_).upper()
 
 
-def _facility(raw: bytes) -> str:
-    """MSH-4.1 before decoding, to find the facility's character set."""
-    at = raw.find(b"MSH")
-    header = raw[at : at + 2048].split(raw[at + 3 : at + 4]) if at >= 0 and len(raw) > at + 4 else []
-    return re.split(rb"[\^&]", header[3])[0].decode("latin-1") if len(header) > 3 else ""  # noqa: PLR2004
+def content_digest(raw: bytes) -> bytes:
+    """A message's content, whatever its line ends, blank lines and frame are."""
+    raw = raw.strip(b"\r\n\x0b\x1c \t")
+    if b"\n" in raw:
+        raw = raw.replace(b"\r\n", b"\r").replace(b"\n", b"\r")
+    while b"\r\r" in raw:
+        raw = raw.replace(b"\r\r", b"\r")
+    return blake2b(raw, digest_size=16).digest()
+
+
+def _older_kind(message: Message, kind: str) -> str:
+    """The type of a message that names no trigger in MSH-9: older senders name it in EVN-1 alone."""
+    if "^" in kind or not kind:
+        return kind
+    trigger = message.value(message.first("EVN"), 1).upper()
+    return f"{kind}^{trigger}" if trigger else _ALONE.get(kind, kind)
+
+
+def _first_time(reads: tuple[Any, ...] | list[Any], scope: Scope) -> Stamp | None:
+    for read in reads:
+        stamp = read(scope)
+        if stamp:
+            try:
+                return scope.times.read(stamp)
+            except ValueError:
+                scope.notes.append(BAD_TIME)
+    return None
+
+
+def _no_time(recipe: Recipe, scope: Scope) -> Unreadable:
+    there = [path for path in recipe.time if scope.value(path)]
+    named = ", ".join(map(str, there or recipe.time))
+    if there:
+        return Unreadable(Reason.BAD_TIME, place=named, mend="YYYYMMDDHHMMSS, with an offset at best, is expected")
+    return Unreadable(Reason.NO_TIME, place=named, mend="say there when it happened")

@@ -3,81 +3,137 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
-from connectors.hl7.message import Message, Segment
+from connectors.hl7.message import NO_FIELDS, Fields, Message
 from connectors.hl7.time import Times
 from connectors.mapping.path import Path
 
 _ORDER_HEADS: Final = ("ORC", "OBR")
+_OF_ALL: Final = frozenset({"MSH", "EVN", "SFT"})
+_SPECIMEN_FIRST: Final = frozenset({"OUL^R22", "OUL^R23", "OML^O33", "OML^O35"})
+"""Messages whose specimens stand before the orders on them (HL7 v2.5.1, 4.4 and 7.3)."""
+_CONTROL_AFTER: Final = frozenset({"OUL^R22", "OUL^R23", "OUL^R24"})
+"""Messages where ORC follows its OBR."""
 
 
 class Scope:
-    """Segments by name, the group's own first. `times` reads stamps in the sender's zone; `notes` are remarks."""
+    """Segments by name, the group's own first. `times` reads stamps in the sender's zone; `notes` are remarks.
 
-    __slots__ = ("_all", "_first", "message", "notes", "number", "own", "times", "trigger")
+    `first` holds the fields of the first segment of a name once they were asked for; `shared` what several events of
+    this scope share, once it was read.
+    """
+
+    __slots__ = ("_own", "assumed", "first", "message", "notes", "number", "shared", "times", "trigger")
 
     def __init__(
-        self, message: Message, trigger: str, times: Times, notes: list[str], own: list[Segment] | None = None, number: int = 1
+        self,
+        message: Message,
+        trigger: str,
+        times: Times,
+        notes: list[str],
+        own: dict[str, list[str]] | None,
+        number: int,
     ) -> None:
         self.message: Message = message
         self.trigger: str = trigger
         self.times: Times = times
         self.notes: list[str] = notes
-        self.own: list[Segment] = own if own is not None else message.segments
         self.number: int = number
-        self._first: dict[str, Segment] = {}
-        for segment in self.own:
-            self._first.setdefault(segment.name, segment)
+        self.assumed: bool = False  # a stamp without an offset was read
+        self.first: dict[str, Fields] = {"MSH": message.header}
+        self.shared: dict[str, dict[str, Any]] = {}
+        self._own: dict[str, list[str]] | None = own
 
-    def first(self, name: str) -> Segment | None:
-        """The first segment of a name in the group, else in the message."""
-        found = self._first.get(name)
-        if found is None and self.own is not self.message.segments:
-            found = self.message.first(name)
+    def load(self, name: str) -> Fields:
+        """The first segment of a name in the group, else in the message; NO_FIELDS where there is none. In a message
+        about two patients nothing is borrowed from the other one."""
+        by_name = self.message.by_name
+        lines = self._own.get(name) if self._own is not None else None
+        if lines is None and (self._own is None or name in _OF_ALL or len(by_name.get("PID", ())) < 2):
+            lines = by_name.get(name)
+        found = self.first[name] = self.message.split(lines[0]) if lines else NO_FIELDS
         return found
 
+    def fields(self, name: str) -> Fields:
+        """As `load`, split once."""
+        found = self.first.get(name)
+        return found if found is not None else self.load(name)
+
+    def all(self, name: str) -> list[Fields]:
+        """The segments of a name in the group alone (in a scope that is a message: all of them)."""
+        lines = (self._own if self._own is not None else self.message.by_name).get(name, ())
+        return [self.message.split(line) for line in lines]
+
+    def find(self, path: Path) -> Fields:
+        """The segment that a path means: the first, the n-th, or the first whose field has a value."""
+        if path.number > 1:
+            segments = self.all(path.segment)
+            return segments[path.number - 1] if path.number <= len(segments) else NO_FIELDS
+        if path.having:
+            wanted = path.equal.upper()
+            for fields in self.all(path.segment):
+                if self.message.value(fields, path.having).upper() == wanted:
+                    return fields
+            return NO_FIELDS
+        return self.fields(path.segment)
+
     def value(self, path: Path) -> str:
-        """One value; "" where it is absent or deleted."""
-        segment = self.first(path.segment)
-        if segment is None:
+        """One value; "" where it is absent or deleted, or where the message's version has no such field."""
+        if (path.since or path.until) and not self.has_version(path):
             return ""
-        return segment.value(path.field, path.component, path.subcomponent, path.repetition)
+        return self.message.value(self.find(path), path.field, path.component, path.subcomponent, path.repetition)
 
-    def all(self, name: str) -> list[Segment]:
-        """The segments of a name in the group alone."""
-        return [s for s in self.own if s.name == name]
+    def has_version(self, path: Path) -> bool:
+        """Whether MSH-12 is one that a path is for. A message without a version may have any field."""
+        version = self.message.value(self.message.header, 12)
+        return not version or (path.since <= version and (not path.until or version[: len(path.until)] <= path.until))
 
 
-def order_groups(message: Message) -> Iterator[list[Segment]]:
-    """The groups of orders: each begins at ORC, or at OBR where the group before it has one already.
+def groups(each: str, message: Message, trigger: str) -> Iterator[dict[str, list[str]] | None]:
+    """The groups that events are read from: the message itself, its orders, or what begins at a segment."""
+    if each == "MESSAGE":
+        yield None
+    elif each == "ORDER":
+        yield from _order_groups(message, trigger)
+    else:
+        yield from _segment_groups(each, message)
 
-    Orders inside an order's own observations are not opened; what stands before the first group belongs to all.
-    """
-    group: list[Segment] = []
-    for segment in message.segments:
-        name = segment.name
-        if name in _ORDER_HEADS:
-            names = {s.name for s in group}
-            if group and (name in names or (name == "ORC" and "OBR" in names)):
-                yield group
-                group = []
-            group.append(segment)
+
+def _order_groups(message: Message, trigger: str) -> Iterator[dict[str, list[str]]]:
+    """Each group begins at ORC, or at OBR where the group before it has one already. The patient of a group is the
+    last before it."""
+    control_after, specimen_first = trigger in _CONTROL_AFTER, trigger in _SPECIMEN_FIRST
+    around: dict[str, list[str]] = {}  # what stands before the groups and belongs to those that follow
+    group: dict[str, list[str]] = {}
+    for line in message.lines:
+        name = line[:3]
+        begins = name == "OBR" and ("OBR" in group or control_after)
+        begins = begins or (name == "ORC" and not control_after)
+        ends = name == "PID" or (name == "SPM" and specimen_first)
+        if (begins or ends) and group:
+            yield group
+            group = {}
+        if ends or (name == "PV1" and not group):
+            around = {} if name == "PID" else around
+            around[name] = [line]
         elif group:
-            group.append(segment)
+            group.setdefault(name, []).append(line)
+        elif name in _ORDER_HEADS:
+            group = {**{key: [*lines] for key, lines in around.items()}, name: [line]}
     if group:
         yield group
 
 
-def patient_groups(message: Message) -> Iterator[list[Segment]]:
-    """The groups of patients: each begins at a PID."""
-    group: list[Segment] = []
-    for segment in message.segments:
-        if segment.name == "PID":
+def _segment_groups(each: str, message: Message) -> Iterator[dict[str, list[str]]]:
+    group: dict[str, list[str]] = {}
+    for line in message.lines:
+        name = line[:3]
+        if name == each:
             if group:
                 yield group
-            group = [segment]
+            group = {name: [line]}
         elif group:
-            group.append(segment)
+            group.setdefault(name, []).append(line)
     if group:
         yield group

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Final, Literal, get_args
+from typing import Final, get_args
 
 from connectors.mapping.path import Path, read_path
 from connectors.mapping.spec import (
@@ -13,19 +13,25 @@ from connectors.mapping.spec import (
     EventSpec,
     Given,
     Kind,
+    Label,
     MappingSpec,
     Scalar,
     Test,
     Trigger,
+    fold,
 )
-from schemas.declaration import Findings, Items, Leaf, Node, Table, kind_of, suggest
+from schemas.declaration import Entry, Findings, Items, Leaf, Node, Table, is_misspelt, kind_of, suggest
 
 _KINDS: Final[tuple[str, ...]] = tuple(k for k in get_args(Kind) if k != "value")
-_OPTIONS: Final = ("table", "strict", "plain", "lower", "whole", "pad")
+_OPTIONS: Final = ("table", "strict", "lower", "whole", "pad")
 _EVENT_KEYS: Final = ("groups", "time", "own_time", "attributes")
 _GIVEN_KEYS: Final = ("event", "when", "unless", "set")
-_KEYS: Final = ("version", "tables", "groups", "events", "messages", "add", "off")
+_LABEL_KEYS: Final = ("label", "when", "unless")
+_TEST_KEYS: Final = ("table", "is")
+_KEYS: Final = ("version", "tables", "groups", "events", "messages", "add", "sensitive", "off")
 _MESSAGE: Final = re.compile(r"[A-Z][A-Z0-9]{2}(\^[A-Z][A-Z0-9]{2})?\Z")
+_MESSAGES: Final = re.compile(r"[\s,]+")  # a key may name several: `ORU^R01 ORU^R30`
+_EACH: Final = re.compile(r"MESSAGE|ORDER|[A-Z][A-Z0-9]{2}")
 _EVENT: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+\Z")
 
 
@@ -52,11 +58,9 @@ class _Reader:
         for name, node in self._entries(root, "events"):
             self._events[name] = self._read_event(name, node, groups)
         messages = dict(self._over.messages)
-        for name, node in self._entries(root, "messages"):
-            self._check_message(root, "messages", name)
+        for name, node in self._triggers(root, "messages"):
             messages[name] = self._read_trigger(node)
-        for name, node in self._entries(root, "add"):
-            self._check_message(root, "add", name)
+        for name, node in self._triggers(root, "add"):
             before = messages.get(name, Trigger())
             more = self._read_trigger(node, before.each)
             messages[name] = replace(more, events=before.events + more.events)
@@ -65,8 +69,30 @@ class _Reader:
             groups=groups,
             events=self._events,
             messages=messages,
+            sensitive=(*self._read_labels(root.find("sensitive")), *self._over.sensitive),
             off=self._over.off | frozenset(self._read_off(root)),
         )
+
+    def _triggers(self, root: Table, key: str) -> list[tuple[str, Node]]:
+        """The message types of a section, one by one, each with what it gives."""
+        found: list[tuple[str, Node]] = []
+        for names, node in self._entries(root, key):
+            for name in filter(None, _MESSAGES.split(names)):
+                self._check_message(root, key, names, name)
+                found.append((name, node))
+        return found
+
+    def _read_labels(self, node: Node | None) -> list[Label]:
+        labels = []
+        for item in node if isinstance(node, Items) else [node] if node is not None else []:
+            label = item.find("label") if isinstance(item, Table) else None
+            if not isinstance(item, Table) or not isinstance(label, Leaf):
+                self._wrong(item, "a label is expected: {label: vip, when: {PV1-16: present}}")
+                continue
+            self._check_keys(item, _LABEL_KEYS, "a label")
+            when, unless = self._tests(item.find("when")), self._tests(item.find("unless"))
+            labels.append(Label(label=label.text, when=when, unless=unless))
+        return labels
 
     def _read_off(self, root: Table) -> list[str]:
         node = root.find("off")
@@ -95,7 +121,7 @@ class _Reader:
             if value is None:
                 self._wrong(entry.node, "a code is mapped to a text, a number, true or false")
             else:
-                table[entry.key.text.upper()] = value
+                table[fold(entry.key.text)] = value
         return table
 
     def _read_attributes(self, node: Node) -> dict[str, Attribute]:
@@ -121,7 +147,6 @@ class _Reader:
         attribute = Attribute(
             table=str(table) if table is not None else None,
             strict=options.get("strict") is True,
-            plain=options.get("plain") is True,
             lower=options.get("lower") is True,
             whole=options.get("whole") is True,
             pad=pad if isinstance(pad := options.get("pad"), int) else 0,
@@ -156,16 +181,17 @@ class _Reader:
             attributes={**before.attributes, **(self._read_attributes(attributes) if attributes is not None else {})},
         )
 
-    def _read_trigger(self, node: Node, each: Literal["MESSAGE", "ORDER", "PID"] = "MESSAGE") -> Trigger:
+    def _read_trigger(self, node: Node, each: str = "MESSAGE") -> Trigger:
         given: Node | None = node
-        if isinstance(node, Table) and node.find("events") is not None:
+        if isinstance(node, Table) and (node.find("events") is not None or node.find("each") is not None):
             self._check_keys(node, ("each", "events"), "a trigger")
             over = node.find("each")
-            text = over.text if isinstance(over, Leaf) else "MESSAGE"
-            if text not in ("MESSAGE", "ORDER", "PID"):
-                self._wrong(over or node, "each is MESSAGE, ORDER or PID", suggest(text, ("MESSAGE", "ORDER", "PID")))
-            else:
-                each = text  # type: ignore[assignment]  # one of the three
+            if over is not None:
+                each = over.text if isinstance(over, Leaf) else ""
+                if not _EACH.fullmatch(each):
+                    self._wrong(
+                        over, "each is MESSAGE, ORDER or a segment such as PID", suggest(each, ("MESSAGE", "ORDER"))
+                    )
             given = node.find("events")
         nodes = list(given) if isinstance(given, Items) else [given] if given is not None else []
         events = [g for n in nodes if (g := self._read_given(n)) is not None]
@@ -189,8 +215,9 @@ class _Reader:
 
     def _event(self, leaf: Leaf) -> str:
         if leaf.text not in self._events:
-            if not _EVENT.match(leaf.text) or (near := suggest(leaf.text, self._events)) is not None:
-                self._wrong(leaf, f"no event {leaf.text} is mapped", suggest(leaf.text, self._events))
+            near = next((known for known in self._events if is_misspelt(leaf.text, known)), None)
+            if near is not None or not _EVENT.match(leaf.text):
+                self._wrong(leaf, f"no event {leaf.text} is mapped", near)
             else:
                 self._events[leaf.text] = EventSpec()
         return leaf.text
@@ -201,20 +228,36 @@ class _Reader:
         if not isinstance(node, Table):
             self._wrong(node, f"conditions are a mapping of paths to codes, not {kind_of(node)}")
             return ()
-        tests = []
-        for entry in node.entries:
-            wanted = self._texts(entry.node)
-            one_of = None if wanted == ["present"] else tuple(w.upper().replace(" ", "") for w in wanted)
-            name = entry.key.text
-            if name.startswith("derived."):
-                derive = name.removeprefix("derived.")
-                if derive not in self._derived:
-                    self._wrong(entry.key, f"nothing is derived by the name {derive}", suggest(derive, self._derived))
-                tests.append(Test(path=None, derive=derive, one_of=one_of))
-            else:
-                paths = self._paths(entry.key)
-                tests += [Test(path=path, derive=None, one_of=one_of) for path in paths]
-        return tuple(tests)
+        return tuple(test for entry in node.entries for test in self._tests_of(entry))
+
+    def _tests_of(self, entry: Entry) -> list[Test]:
+        """The tests of one line: a path or a derived attribute, and what it must be."""
+        table: str | None = None
+        wanted_node: Node | None = entry.node
+        if isinstance(entry.node, Table):
+            self._check_keys(entry.node, _TEST_KEYS, "a test")
+            named, wanted_node = entry.node.find("table"), entry.node.find("is")
+            table = named.text if isinstance(named, Leaf) else None
+            if table not in self._tables:
+                self._wrong(named or entry.node, f"there is no table {table or ''}", suggest(table or "", self._tables))
+                table = None
+        wanted = self._texts(wanted_node) if wanted_node is not None else ["present"]
+        one_of = (
+            {"present": None, "absent": ()}.get(wanted[0])
+            if wanted in (["present"], ["absent"])
+            else self._folded(wanted)
+        )
+        name = entry.key.text
+        if not name.startswith("derived."):
+            return [Test(path=path, derive=None, one_of=one_of, table=table) for path in self._paths(entry.key)]
+        derive = name.removeprefix("derived.")
+        if derive not in self._derived:
+            self._wrong(entry.key, f"nothing is derived by the name {derive}", suggest(derive, self._derived))
+            return []
+        return [Test(path=None, derive=derive, one_of=one_of, table=table)]
+
+    def _folded(self, wanted: list[str]) -> tuple[str, ...]:
+        return tuple(map(fold, wanted))
 
     def _paths(self, node: Node) -> tuple[Path, ...]:
         paths = []
@@ -235,14 +278,12 @@ class _Reader:
                 self._wrong(leaf, f"a text or a list of texts is expected, not {kind_of(leaf)}")
         return [leaf.text for leaf in leaves if isinstance(leaf, Leaf)]
 
-    def _check_message(self, root: Table, key: str, name: str) -> None:
+    def _check_message(self, root: Table, key: str, names: str, name: str) -> None:
         if not _MESSAGE.match(name):
-            place = root.find(key)
-            self._findings.error(
-                place.place_of(name) if isinstance(place, Table) else root.place,
-                f"{name} is no message type: ADT^A08 is the form",
-                suggest(name, self._over.messages),
-            )
+            section = root.find(key)
+            place = section.place_of(names) if isinstance(section, Table) else root.place
+            text = f"{name} is no message type: ADT^A08 is the form"
+            self._findings.error(place, text, suggest(name, self._over.messages))
 
     def _check_keys(self, table: Table, known: tuple[str, ...], of: str) -> None:
         for entry in table.entries:

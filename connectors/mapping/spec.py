@@ -12,20 +12,25 @@ Scalar = str | int | float | bool
 Kind = Literal["text", "id", "second", "code", "time", "date", "number", "list", "derive", "value"]
 
 
+def fold(code: str) -> str:
+    """A code as tables and conditions compare it: without case and blanks."""
+    return code.upper().replace(" ", "")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attribute:
     """Where one attribute stands. `paths` are tried in order, the first that holds something counts.
 
-    `second`: the paths are pairs, placer's and filler's; the filler's number where the placer's is there too.
-    `code`: the value through `table`; with `strict` a code that the table lacks is absent, else it stays as sent;
-    `pad` fills digits with leading zeros; `plain` compares without blanks. `derive` names a function.
+    `second`: the first half of the paths are the placer's, the rest the filler's; the filler's number where the
+    placer's is there too. `code`: the value through `table`; with `strict` a code that the table lacks is absent and
+    counted, else it stays as sent; `pad` fills digits with leading zeros; `whole` takes a field with its components.
+    `derive` names a function. Tables are asked without case and blanks.
     """
 
     kind: Kind = "text"
     paths: tuple[Path, ...] = ()
     table: str | None = None
     strict: bool = False
-    plain: bool = False
     lower: bool = False
     whole: bool = False
     pad: int = 0
@@ -45,11 +50,13 @@ class EventSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Test:
-    """One line of `when`: the value at a path (or a derived attribute) is one of `one_of`, or merely there."""
+    """One line of `when`: the value at a path (or a derived attribute), through `table` where one is named, is one
+    of `one_of`. None: it is merely there; empty: it is not."""
 
     path: Path | None
     derive: str | None
-    one_of: tuple[str, ...] | None  # None: present
+    one_of: tuple[str, ...] | None
+    table: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +71,19 @@ class Given:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger:
-    """`each`: the message as a whole, or once for every group of orders or of patients."""
+    """`each`: MESSAGE as a whole, or once for every group: ORDER, or what begins at the segment of that name."""
 
-    each: Literal["MESSAGE", "ORDER", "PID"] = "MESSAGE"
+    each: str = "MESSAGE"
     events: tuple[Given, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """What marks a message as sensitive: the first label whose conditions hold."""
+
+    label: str
+    when: tuple[Test, ...] = ()
+    unless: tuple[Test, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,4 +92,5 @@ class MappingSpec:
     groups: Mapping[str, Mapping[str, Attribute]] = field(default_factory=dict)
     events: Mapping[str, EventSpec] = field(default_factory=dict)
     messages: Mapping[str, Trigger] = field(default_factory=dict)
+    sensitive: tuple[Label, ...] = ()
     off: frozenset[str] = frozenset()
