@@ -304,7 +304,7 @@ class Engine:
     def _put_in(self, log: list[Event], lost: dict[str, Alert]) -> None:
         self._hold()
         self._lost.update(lost)
-        self._putting_back = True
+        self._putting_back = self._running.again = True
         placed = [(event, self._person_of(event)) for event in sorted(log, key=_ORDER)]
         for event, person in placed:  # what is true of the person at any time is known before anything is judged
             if event.type in FACT_EVENTS:
@@ -312,7 +312,7 @@ class Engine:
             learn_aliases(person, event)
         for event, person in placed:
             self._put(event, person)
-        self._putting_back = False
+        self._putting_back = self._running.again = False
         self._release()
 
     def _hold(self) -> None:

@@ -39,11 +39,12 @@ class Running:
     when all of it is there, so that nothing is raised and taken back on the way.
     """
 
-    __slots__ = ("_alerts", "_timers", "clock", "count", "deferred", "without_due", "without_key")
+    __slots__ = ("_alerts", "_timers", "again", "clock", "count", "deferred", "without_due", "without_key")
 
     def __init__(self, alerts: Alerts, timers: Timers) -> None:
         self._alerts: Alerts = alerts
         self._timers: Timers = timers
+        self.again: bool = False  # evidence is being put in again: it was counted before
         self.clock: int = NEVER
         self.count: int = 0  # waits that there are
         self.without_due: int = 0  # starts that gave no time
@@ -129,7 +130,7 @@ class Running:
         else:
             value = as_key(event.data, group.key, person)
             if value is None:
-                self.without_key += 1
+                self.without_key += not self.again
                 return None
         journeys = person.journeys.get(group.index)
         if journeys is None:
@@ -160,7 +161,7 @@ class Running:
                     continue
             due = plan.due(event)
             if due is None:
-                self.without_due += 1
+                self.without_due += not self.again
                 continue
             moved = [w for w in running if move_wait(w, event, *due)] if plan.restart == "move" else []
             for wait in moved:
