@@ -30,6 +30,7 @@ from streams.core.waits import (
 
 _PERSON_KEY: Final = (PERSON,)
 _STARTED: Final = attrgetter("start.time")
+_PLAN: Final = attrgetter("plan.index")
 
 
 class Running:
@@ -168,7 +169,11 @@ class Running:
                 self.look(wait)
             if not moved:
                 wait = Wait(plan, journey, event, *due, fresh=not running)
-                journey.waits.append(wait)
+                waits = journey.waits
+                if not waits or waits[-1].plan.index <= plan.index:
+                    waits.append(wait)
+                else:
+                    waits.insert(bisect_right(waits, plan.index, key=_PLAN), wait)
                 self._open(wait)
 
     def _open(self, wait: Wait) -> None:
@@ -235,65 +240,43 @@ class Running:
 
     def _judge_again(self, plan: WaitPlan, journey: Journey, event: Event) -> None:
         """Judge a threshold's waits in a journey from the last quiet point before an event on."""
-        if self._is_idle(plan, journey, event):
-            return
         waits = journey.waits
         time = event.time
-        person = journey.person
-        reach = plan.skew + person.coarse
-        low = bisect_left(waits, time, key=_STARTED)
-        while low and not (waits[low - 1].plan is plan and waits[low - 1].fresh):
+        reach = plan.skew + journey.person.coarse
+        begin = bisect_left(waits, plan.index, key=_PLAN)
+        end = bisect_right(waits, plan.index, lo=begin, key=_PLAN)
+        low = bisect_left(waits, time, begin, end, key=_STARTED)
+        while low > begin and not waits[low - 1].fresh:
             low -= 1
-        anchor = waits[low - 1] if low else None
-        low = low - 1 if anchor is not None else 0
-        since = NEVER if anchor is None else anchor.start.time - reach
-        first = None if anchor is None else (anchor.start.time, 0, anchor.start.source, anchor.start.id)
+        anchor = waits[low - 1] if low > begin else None
+        if anchor is None:
+            started = begin < end and waits[begin].start.time <= time + reach
+            if not started and all(m.rank != START for m in plan.narrow.get(event.type, ())):
+                return  # no wait began before it that it could end, and it begins none
+            low, since, first = begin, NEVER, None
+        else:
+            low, since = low - 1, anchor.start.time - reach
+            first = (anchor.start.time, 0, anchor.start.source, anchor.start.id)
 
-        def known(start: Event) -> Wait | None:
+        def known(start: Event) -> int | None:
             if start.time <= time + reach:
                 return None
-            for wait in waits[bisect_left(waits, start.time, key=_STARTED) :]:
-                if wait.start.time > start.time:
-                    return None
-                if wait.start is start and wait.plan is plan and wait.fresh:
-                    return wait
+            at = bisect_left(waits, start.time, low, end, key=_STARTED)
+            while at < end and waits[at].start.time == start.time:
+                if waits[at].start is start and waits[at].fresh:
+                    return at
+                at += 1
             return None
 
         judgement = Judgement(plan, journey)
         stop = judgement.judge(entries_since(plan, journey, since), first, known)
-        high = len(waits)
-        if stop is not None:
-            high = bisect_left(waits, stop.start.time, key=_STARTED)
-            while waits[high] is not stop:
-                high += 1
-        self._reconcile(plan, journey, low, high, judgement.waits)
+        self._reconcile(journey, low, end if stop is None else stop, judgement.waits)
 
-    def _is_idle(self, plan: WaitPlan, journey: Journey, event: Event) -> bool:
-        """Whether an event out of order plainly changes nothing: waits of `keep` follow each other, so a start while
-        one runs is not heard, and a mark while none runs, nor will start within its reach, has nothing to mark."""
-        if plan.restart != "keep":
-            return False
-        matches = plan.narrow.get(event.type, []) + plan.wide.get(event.type, [])
-        starts = any(m.rank == START for m in matches)
-        if starts and any(m.rank != START for m in matches):
-            return False
-        waits = journey.waits
-        reach = 0 if starts else plan.skew + journey.person.coarse
-        at = bisect_right(waits, event.time + reach, key=_STARTED)
-        while at and waits[at - 1].plan is not plan:
-            at -= 1
-        before = waits[at - 1] if at else None
-        if starts:
-            runs = before is not None and before.start.time < event.time
-            return runs and before is not None and (before.close is None or before.close.time > event.time)
-        return before is None or (before.close is not None and before.close.time < event.time)
-
-    def _reconcile(self, plan: WaitPlan, journey: Journey, low: int, high: int, judged: list[Wait]) -> None:
+    def _reconcile(self, journey: Journey, low: int, high: int, judged: list[Wait]) -> None:
         """Put the newly judged waits in the place of the old ones, each with what was already said of it."""
-        segment = journey.waits[low:high]
-        old = {id(w.start): w for w in segment if w.plan is plan}
+        old = {id(w.start): w for w in journey.waits[low:high]}
         kept = [_renewed(old.pop(id(new.start), None), new) for new in judged]
-        journey.waits[low:high] = sorted([w for w in segment if w.plan is not plan] + kept, key=_STARTED)
+        journey.waits[low:high] = kept
         gone = set(map(id, old.values()))
         mine = set(map(id, kept))
         was_open = bool(journey.running)

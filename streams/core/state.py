@@ -120,7 +120,8 @@ def root(person: Person) -> Person:
 class Journey:
     """The events of one person that carry one key value, and the waits that run over them.
 
-    `events` are in order of time; `running` are the waits not closed; `waits` holds all, running ones too.
+    `events` are in order of time; `running` are the waits not closed; `waits` holds all, running ones
+    too, in order of their thresholds and then of their starts.
     `last` is the latest instant that any of the events reaches (its time and the coarseness of its stamp).
     """
 

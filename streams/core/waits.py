@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from heapq import merge
+from itertools import groupby
 from typing import Any, Final
 
 from schemas.event import Event
@@ -106,14 +108,19 @@ def move_wait(wait: Wait, event: Event, due: int, base: int) -> bool:
     return True
 
 
-def entries_since(plan: WaitPlan, journey: Journey, since: int) -> list[Entry]:
-    """All that concerns the waits of a threshold in a journey from an instant on, in the order of the law."""
+def entries_since(plan: WaitPlan, journey: Journey, since: int) -> Iterator[Entry]:
+    """All that concerns the waits of a threshold in a journey from an instant on, in the order of the law; an instant
+    at a time, for whoever asks may stop long before the end."""
     person = journey.person
-    found = list(_entries(plan.narrow, journey.events, since, person))
+    found = _entries(plan.narrow, journey.events, since, person)
     if person.wide and plan.wide and not person.anonymous:
-        found += _entries(plan.wide, person.wide, since, person)
-    found.sort(key=_order)
-    return found
+        found = merge(found, _entries(plan.wide, person.wide, since, person), key=_time)
+    for _, at_one_instant in groupby(found, key=_time):
+        yield from sorted(at_one_instant, key=_order)
+
+
+def _time(entry: Entry) -> int:
+    return entry[0]
 
 
 def _order(entry: Entry) -> Place:
@@ -123,7 +130,8 @@ def _order(entry: Entry) -> Place:
 def _entries(
     matches: dict[str, list[CompiledMatch]], events: list[Event], since: int, person: Person
 ) -> Iterator[Entry]:
-    for event in events[bisect_left(events, since, key=BY_TIME) :]:
+    for at in range(bisect_left(events, since, key=BY_TIME), len(events)):
+        event = events[at]
         started = False
         for match in matches.get(event.type, ()):
             if match.rank == START and started:
@@ -147,9 +155,7 @@ class Judgement:
         self.waits: list[Wait] = []
         self.without_due: int = 0
 
-    def judge(
-        self, entries: Iterable[Entry], first: Place | None, known: Callable[[Event], Wait | None]
-    ) -> Wait | None:
+    def judge(self, entries: Iterable[Entry], first: Place | None, known: Callable[[Event], int | None]) -> int | None:
         """Take the entries in order. Those before `first` count only as ends that reach behind them. A quiet start
         that is `known` to have opened a wait beyond the reach of what is new ends the pass: from there on all is as
         it was. Returns that wait, or None at the end of the evidence."""
@@ -159,8 +165,8 @@ class Judgement:
                 if match.rank == END:
                     self._reach(event, match)
             elif match.rank == START:
-                if not self._running and (wait := known(event)) is not None:
-                    return wait
+                if not self._running and (at := known(event)) is not None:
+                    return at
                 self._start(event)
             else:
                 self._mark(event, match)
