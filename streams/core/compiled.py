@@ -88,6 +88,7 @@ class WaitPlan:
         "threshold",
         "warn_before",
         "warn_share",
+        "warns",
         "wide",
     )
 
@@ -121,6 +122,7 @@ class WaitPlan:
         self.open_time: Callable[[int, int], int] | None = open_time(calendar) if self.business and calendar else None
         self.push: Callable[[int, int], int] | None = pusher(calendar) if self.business and calendar else None
         self.due: Callable[[Event], tuple[int, int] | None] = _due(threshold, rule)
+        self.warns: bool = rule.warn_at is not None
         self.warn_share: Fraction | None = rule.warn_at if isinstance(rule.warn_at, Fraction) else None
         warn = rule.warn_at if isinstance(rule.warn_at, Duration) else None
         self.warn_before: Callable[[int], int | None] | None = subtracter(warn, calendar) if warn else None
@@ -212,10 +214,11 @@ def _due(threshold: Threshold, rule: WaitRule) -> Callable[[Event], tuple[int, i
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """All wait thresholds of one key."""
+    """All wait thresholds of one key. `attribute` is its name where the key is a single one, and not the person."""
 
     index: int
     key: tuple[str, ...]
+    attribute: str | None
     plans: list[WaitPlan] = field(default_factory=list)
 
 
@@ -260,6 +263,9 @@ class TypePlan:
     denominators: list[tuple[Plan[RateRule], CompiledMatch]] = field(default_factory=list)
     averages: list[tuple[Plan[AverageRule], CompiledMatch]] = field(default_factory=list)
     held: bool = False  # whether an event of this type is evidence that its person keeps
+    waits: bool = False  # whether waits concern it
+    tallied: bool = False  # whether measures, sequences or counts concern it
+    rated: bool = False  # whether rates or averages concern it
 
 
 @dataclass(slots=True, eq=False)
@@ -320,6 +326,9 @@ class _Compiler:
     def finish(self) -> Compiled:
         for plan in self._types.values():
             measured = any(m.facts is not None for _, m in plan.measures)
+            plan.waits = bool(plan.groups or plan.wide)
+            plan.tallied = bool(plan.measures or plan.firsts or plan.thens or plan.counts)
+            plan.rated = bool(plan.numerators or plan.denominators or plan.averages)
             plan.held = bool(plan.groups or plan.wide or plan.firsts or plan.thens or plan.counts or measured)
         return Compiled(
             types=self._types,
@@ -365,7 +374,8 @@ class _Compiler:
                 self._anchors.add(attribute)
         for match in (*rule.start, *rule.satisfied_by, *rule.cancelled_by, *rule.paused_by, *rule.resumed_by):
             self._read_match(match)
-        group = self._groups.setdefault(rule.key, Group(len(self._groups), rule.key))
+        single = rule.key[0] if len(rule.key) == 1 and rule.key != (PERSON,) else None
+        group = self._groups.setdefault(rule.key, Group(len(self._groups), rule.key, single))
         plan.group = group
         group.plans.append(plan)
         for compiled in plan.matches:

@@ -47,6 +47,7 @@ _IDENTITY_EVENTS: Final = {
     "person.unmerged": False,
     "person.unlinked": False,
 }
+_SPECIAL: Final = frozenset((*_IDENTITY_EVENTS, "identity.moved", *FACT_EVENTS, *APPOINTMENT_EVENTS))
 _ORDER: Final = attrgetter("time", "source", "id")
 
 
@@ -122,19 +123,24 @@ class Engine:
     def apply(self, event: Event, at: int | None = None) -> None:
         """Take one event at a log time (without one: the clock, or the event's time if that is later). The caller
         moves the clock: by ticks, or by event time, then to just before the event."""
-        self._alerts.now = at if at is not None else max(self.clock, event.time)
+        time = event.time
+        self._alerts.now = at if at is not None else time if time > self.clock else self.clock  # noqa: FURB136 - a call costs more
         person = self.identity.known.get(event.identifiers)
         if person is None:
             person = self._identify(event)
-        data = event.data
-        if not SECOND_NUMBERS.isdisjoint(data):
+        type_, data = event.type, event.data
+        paired = not SECOND_NUMBERS.isdisjoint(data)
+        if paired:
             fill_numbers(data)
         self.journeys.add(person, data)
-        if event.type in _IDENTITY_EVENTS or event.type == "identity.moved":
-            person = self._change_identity(event)
-        self._put(event, person)
-        plan = self._types.get(event.type)
-        if plan is not None and (plan.numerators or plan.denominators or plan.averages):
+        plan = self._types.get(type_, _EMPTY)
+        if paired or type_ in _SPECIAL:
+            if type_ in _IDENTITY_EVENTS or type_ == "identity.moved":
+                person = self._change_identity(event)
+            self._put(event, person)
+        else:
+            self._put_plainly(plan, event, person)
+        if plan.rated:
             self._tallies.add_to_rates(plan, event, self.clock)
 
     def apply_together(self, events: Sequence_[Event], at: int | None = None) -> None:
@@ -150,10 +156,8 @@ class Engine:
 
     def _put(self, event: Event, person: Person) -> None:
         """Put an event into the evidence of its person."""
-        plan = self._types.get(event.type, _EMPTY)
-        data = event.data
-        kept = plan.held
-        if not SECOND_NUMBERS.isdisjoint(data):
+        kept = event.type in APPOINTMENT_EVENTS
+        if not SECOND_NUMBERS.isdisjoint(event.data):
             kept = True
             if self._learn_numbers(person, event):
                 return
@@ -164,28 +168,32 @@ class Engine:
                 person.log.append(event)
                 self._put_back([person])
                 return
-        if event.type in APPOINTMENT_EVENTS:
-            kept = True
-            if keep_appointment(person, event) and not self._putting_back:
-                person.log.append(event)
-                self._put_back([person])
-                return
-        if kept:
+        if event.type in APPOINTMENT_EVENTS and keep_appointment(person, event) and not self._putting_back:
             person.log.append(event)
-        if event.type == APPOINTMENT_STATED:
-            event = transition(person, event)
-            plan = self._types.get(event.type, _EMPTY)
-        self._judge(plan, event, person)
+            self._put_back([person])
+            return
+        told_as = transition(person, event) if event.type == APPOINTMENT_STATED else event
+        plan = self._types.get(told_as.type, _EMPTY)
+        if kept and not (plan.held and told_as is event):
+            person.log.append(event)
+        self._put_plainly(plan, told_as, person, logged=told_as is not event)
 
-    def _judge(self, plan: TypePlan, event: Event, person: Person) -> None:
-        if plan.groups or plan.wide:
+    def _put_plainly(self, plan: TypePlan, event: Event, person: Person, *, logged: bool = False) -> None:
+        """Keep an event if it is evidence, and judge what it concerns."""
+        if not plan.held:
+            if plan.tallied:
+                self._tallies.measure(plan, event, person)
+            return
+        if not logged:
+            person.log.append(event)
+        if plan.waits:
             self._running.apply(plan, event, person)
-        if plan.measures:
+        if plan.tallied:
             self._tallies.measure(plan, event, person)
-        if plan.firsts or plan.thens or plan.counts:
             self._tallies.add(plan, event, person, self.clock)
-        if plan.held and event.time + event.precision > person.last:
-            person.last = event.time + event.precision
+        reach = event.time + event.precision
+        if reach > person.last:  # noqa: PLR1730 - a call costs more
+            person.last = reach
 
     def _learn_numbers(self, person: Person, event: Event) -> bool:
         """Learn which numbers are one; True when the person's evidence was put in again, this event with it."""
