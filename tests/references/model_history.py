@@ -115,6 +115,8 @@ class History:
     def text(self, told: Told, name: str) -> str | None:
         """An attribute as a key compares it: a number of an order or appointment by the one that stands for it."""
         value = text(told.read(name))
+        if value is None and name in ALIASES:
+            value = text(told.read(ALIASES[name]))
         return self.canonical.get((self.group(told), name), {}).get(value, value) if value is not None else None
 
     def key(self, told: Told, names: Sequence[str]) -> str | None:
@@ -146,13 +148,14 @@ class History:
         value = self.value(told, name)
         if not isinstance(wanted, Mapping):
             return value is not None and any(text(value) == text(one) for one in listed(wanted))
-        tests = {
-            "present": lambda there: (value is not None) == there,
-            "differs_from": lambda other: None not in (pair := (value, self.value(told, other))) and pair[0] != pair[1],
-            "above": lambda limit: (own := number(value)) is not None and own > number(limit),
-            "below": lambda limit: (own := number(value)) is not None and own < number(limit),
-        }
-        return all(tests[test](argument) for test, argument in wanted.items())
+        for side, sign in (("above", 1), ("below", -1)):
+            limit, own = number(wanted.get(side)), number(value)
+            if limit is not None and (own is None or (own - limit) * sign <= 0):
+                return False
+        if "present" in wanted and (value is not None) != wanted["present"]:
+            return False
+        other = self.value(told, wanted["differs_from"]) if "differs_from" in wanted else None
+        return "differs_from" not in wanted or (None not in (value, other) and text(value) != text(other))
 
     def matching(self, told: Iterable[Told], matches: Any) -> list[Told]:
         return [one for one in told if any(self.matches(one, match) for match in listed(matches))]
@@ -178,12 +181,15 @@ def statements(told: Iterable[Told]) -> tuple[set[str], dict[frozenset[str], boo
         nodes |= {*names, *([under] if (under := came_under(one)) else [])}
         for other in names[1:]:
             edges[frozenset((names[0], other))] = True
-        if one.type in JOINS + PARTS and one.data.get("surviving"):
-            others = [one.data.get("retired")]
-            others += [f"contact {one.data['contact_id']}"] if one.data.get("contact_id") else []
-            for other in filter(None, others):
-                nodes |= {one.data["surviving"], other}
-                edges[frozenset((one.data["surviving"], other))] = one.type in JOINS
+        if one.type not in JOINS + PARTS or not one.data.get("surviving"):
+            continue
+        surviving, retired = one.data["surviving"], one.data.get("retired")
+        if one.data.get("contact_id"):  # the last word says whose call it was: a contact unites no two persons
+            retired = f"contact {one.data['contact_id']}"
+            edges = {pair: joins for pair, joins in edges.items() if retired not in pair}
+        if retired:
+            nodes |= {surviving, retired}
+            edges[frozenset((surviving, retired))] = one.type in JOINS
     return nodes, edges
 
 

@@ -69,15 +69,15 @@ def judge_counts(threshold: Declared, history: History, calendar: ModelCalendar 
             inside = [one for one in told if one.time <= now < leaves[one]]
             enough = how_many(history, inside, distinct) >= limit["at_least"]
             if opened and not enough:
-                times = (opened.time, opened.time, now)
-                judged.alerts.append(row(threshold, opened, key, ("resolved", "breached"), times))
+                ended = (opened.time, opened.time, now)
+                judged.alerts.append(row(threshold, opened, key, ("resolved", "breached"), ended))
                 opened = None
             elif enough and not opened:
                 counts = (inside[: n + 1] for n in range(len(inside)))
                 opened = next(c[-1] for c in counts if how_many(history, c, distinct) >= limit["at_least"])
         if opened:
-            times = (opened.time, opened.time, None)
-            judged.alerts.append(row(threshold, opened, key, ("breached", "breached"), times))
+            still = (opened.time, opened.time, None)
+            judged.alerts.append(row(threshold, opened, key, ("breached", "breached"), still))
     return judged
 
 
@@ -103,12 +103,13 @@ def judge_rates(threshold: Declared, history: History, calendar: ModelCalendar |
     step = window // 12
     grace = ModelDuration(threshold["grace"], None).length() if "grace" in threshold else step
     matches = [m for role in ("of", "out_of", "event") for m in listed(threshold.get(role))]
-    queues: dict[str, list[Told]] = {}
+    by = listed(threshold.get("by"))
+    queues: dict[tuple[str, ...], list[Told]] = {}
     for told in history.matching(history.told, matches):
-        values = [text(told.read(name)) for name in listed(threshold.get("by"))]
+        values = [text(told.read(name)) for name in by]
         if None not in values:
-            queues.setdefault("|".join(str(value) for value in values), []).append(told)
-    for by, members in queues.items():
+            queues.setdefault(tuple(str(value) for value in values), []).append(told)
+    for queue, members in queues.items():
         opened: int | None = None
         number_of_step = members[0].time // step
         while (end := number_of_step * step) + grace <= clock and end <= members[-1].time + window + step:
@@ -117,23 +118,24 @@ def judge_rates(threshold: Declared, history: History, calendar: ModelCalendar |
             if beyond and opened is None:
                 opened = end
             elif opened is not None and not beyond:
-                judged.alerts.append(rate_row(threshold, by, step, opened, end))
+                judged.alerts.append(rate_row(threshold, dict(zip(by, queue, strict=True)), step, opened, end))
                 opened = None
             number_of_step += 1
         if opened is not None:
-            judged.alerts.append(rate_row(threshold, by, step, opened, None))
+            judged.alerts.append(rate_row(threshold, dict(zip(by, queue, strict=True)), step, opened, None))
     return judged
 
 
-def rate_row(threshold: Declared, by: str, step: int, opened: int, ended: int | None) -> Row:
+def rate_row(threshold: Declared, by: dict[str, str], step: int, opened: int, ended: int | None) -> Row:
+    key = "|".join(by.values())
     return {
-        "id": alert_id(threshold["id"], by, str(opened // step)),
-        "key": by,
+        "id": alert_id(threshold["id"], key, str(opened // step)),
+        "key": key,
         "state": "breached" if ended is None else "resolved",
         "level": "breached",
         "started_at": opened,
         "due_at": opened,
         "ended_at": ended,
         "delay_seconds": None if ended is None else (ended - opened) // SECOND,
-        "facility": None,
+        "facility": by.get("facility"),
     }

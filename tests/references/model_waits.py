@@ -90,10 +90,14 @@ class Waits:
         return all(theirs is not None and theirs == own for theirs, own in pairs)
 
     def counted(self, wait: Wait, roles: Sequence[str], reaches: Callable[[Evidence], bool]) -> Iterator[Evidence]:
-        """What of these roles finds the wait, reaches it, and is the n-th where its match says `times: n`."""
+        """What of these roles finds the wait, reaches it, and is the n-th where its match says `times: n`.
+
+        An event that started or moved the wait does nothing else to it.
+        """
         seen: Counter[int] = Counter()
+        starts = [start.told for start in wait.starts]
         for one in self.evidence:
-            if one.role in roles and reaches(one) and self.finds(one, wait):
+            if one.role in roles and one.told not in starts and reaches(one) and self.finds(one, wait):
                 seen[id(one.match)] += 1
                 if seen[id(one.match)] == one.match.get("times", 1) or "times" not in one.match:
                     yield one
@@ -104,8 +108,7 @@ class Waits:
         def reaches(one: Evidence) -> bool:
             skew = self.duration(self.threshold["skew"]).length() if "skew" in self.threshold else 0
             slack = skew + one.told.precision if one.role == "satisfied_by" else 0
-            own = any(start.told is one.told for start in wait.starts)
-            return not own and wait.starts[0].told.time <= one.told.time + slack
+            return wait.starts[0].told.time <= one.told.time + slack
 
         return next(self.counted(wait, ("satisfied_by", "cancelled_by"), reaches), None)
 
