@@ -266,6 +266,7 @@ class TypePlan:
     waits: bool = False  # whether waits concern it
     tallied: bool = False  # whether measures, sequences or counts concern it
     rated: bool = False  # whether rates or averages concern it
+    keep: frozenset[str] = frozenset()  # the attributes that anything reads of such an event
 
 
 @dataclass(slots=True, eq=False)
@@ -278,6 +279,7 @@ class Compiled:
     reads: frozenset[str]
     anchors: frozenset[str]
     facts: frozenset[str]
+    constants: dict[str, str]  # each text that a `where` compares with: one copy of it serves every event
 
 
 def compile_thresholds(thresholds: ThresholdSet) -> Compiled:
@@ -295,6 +297,8 @@ class _Compiler:
         self._reads: set[str] = set()
         self._anchors: set[str] = set()
         self._facts: set[str] = set()
+        self._keep: dict[str, set[str]] = {}
+        self._constants: dict[str, str] = {}
 
     def add(self, threshold: Threshold, index: int) -> None:
         rule = threshold.rule
@@ -302,29 +306,26 @@ class _Compiler:
             case WaitRule():
                 self._add_wait(WaitPlan(threshold, rule, index))
             case MeasureRule():
-                self._read(*(rule.key or ()), rule.value)
-                self._file(rule.event, "measures", Plan(threshold, rule, index))
+                self._file(rule.event, "measures", Plan(threshold, rule, index), *(rule.key or ()), rule.value)
             case SequenceRule():
-                self._read(*rule.key)
                 sequence = Plan(threshold, rule, index)
-                self._file(rule.first, "firsts", sequence)
-                self._file(rule.then, "thens", sequence)
+                self._file(rule.first, "firsts", sequence, *rule.key)
+                self._file(rule.then, "thens", sequence, *rule.key)
             case CountRule():
-                self._read(*rule.key, rule.distinct)
-                self._file(rule.event, "counts", Plan(threshold, rule, index))
+                self._file(rule.event, "counts", Plan(threshold, rule, index), *rule.key, rule.distinct)
             case RateRule():
-                self._read(*rule.by, rule.distinct)
                 rate = Plan(threshold, rule, index)
-                self._file(rule.of, "numerators", rate)
-                self._file(rule.out_of, "denominators", rate)
+                self._file(rule.of, "numerators", rate, *rule.by, rule.distinct)
+                self._file(rule.out_of, "denominators", rate, *rule.by, rule.distinct)
             case AverageRule():
-                self._read(*rule.by, rule.distinct, rule.value)
-                self._file(rule.event, "averages", Plan(threshold, rule, index))
+                average = Plan(threshold, rule, index)
+                self._file(rule.event, "averages", average, *rule.by, rule.distinct, rule.value)
             case SilenceRule():
                 pass  # judged from the sources themselves, no event is made of it
 
     def finish(self) -> Compiled:
-        for plan in self._types.values():
+        for type_, plan in self._types.items():
+            plan.keep = frozenset(self._keep.get(type_, ()))
             measured = any(m.facts is not None for _, m in plan.measures)
             plan.waits = bool(plan.groups or plan.wide)
             plan.tallied = bool(plan.measures or plan.firsts or plan.thens or plan.counts)
@@ -336,6 +337,7 @@ class _Compiler:
             reads=frozenset(self._reads),
             anchors=frozenset(self._anchors),
             facts=frozenset(self._facts),
+            constants=self._constants,
         )
 
     def _plan(self, event: str) -> TypePlan:
@@ -347,33 +349,38 @@ class _Compiler:
                 self._reads.add(name)
                 self._reads.add(name.partition(".")[0])
 
-    def _read_match(self, match: Match) -> None:
-        for condition in match.where:
-            for name in (condition.attribute, condition.differs_from):
-                if name and name.startswith("person."):
-                    self._facts.add(name.removeprefix("person."))
-                else:
-                    self._read(name)
+    def _read_match(self, match: Match, *more: str | None) -> None:
+        """Note what is read of the events of a match: in its conditions, and `more`."""
         self._read(*(match.by or ()))
+        keep = self._keep.setdefault(match.event, set())
+        names = [*more, *(match.by or ())]
+        for condition in match.where:
+            names += [condition.attribute, condition.differs_from]
+            for value in condition.one_of or ():
+                if isinstance(value, str):
+                    self._constants[value] = value
+        for name in names:
+            if name and name.startswith("person."):
+                self._facts.add(name.removeprefix("person."))
+            elif name:
+                self._read(name)
+                keep.update((name, name.partition(".")[0]))
 
-    def _file(self, matches: Iterable[Match], role: str, plan: Plan[Any]) -> None:
+    def _file(self, matches: Iterable[Match], role: str, plan: Plan[Any], *read: str | None) -> None:
         for match in matches:
-            self._read_match(match)
+            self._read_match(match, *read)
             getattr(self._plan(match.event), role).append((plan, CompiledMatch(match, START)))
 
     def _add_wait(self, plan: WaitPlan) -> None:
         rule = plan.rule
-        self._read(*rule.key)
-        for attribute in (
-            rule.not_before,
-            rule.before.attribute if rule.before else None,
-            rule.after.attribute if rule.after else None,
-        ):
-            if attribute:
-                self._read(attribute)
-                self._anchors.add(attribute)
-        for match in (*rule.start, *rule.satisfied_by, *rule.cancelled_by, *rule.paused_by, *rule.resumed_by):
-            self._read_match(match)
+        anchors = [rule.not_before, *(anchor.attribute for anchor in (rule.before, rule.after) if anchor)]
+        self._anchors.update(anchor for anchor in anchors if anchor)
+        ends = (*rule.satisfied_by, *rule.cancelled_by, *rule.paused_by, *rule.resumed_by)
+        compared = [attribute for match in ends for attribute in match.by or ()]
+        for match in rule.start:
+            self._read_match(match, *rule.key, *anchors, *compared)
+        for match in ends:
+            self._read_match(match, *rule.key)
         single = rule.key[0] if len(rule.key) == 1 and rule.key != (PERSON,) else None
         group = self._groups.setdefault(rule.key, Group(len(self._groups), rule.key, single))
         plan.group = group

@@ -19,6 +19,7 @@ from streams.core.alerts import Alerts, Transition
 from streams.core.compiled import Compiled, TypePlan, compile_thresholds
 from streams.core.counts import Count
 from streams.core.held import (
+    ALIASES,
     APPOINTMENT_EVENTS,
     APPOINTMENT_STATED,
     FACT_EVENTS,
@@ -48,6 +49,8 @@ _IDENTITY_EVENTS: Final = {
     "person.unlinked": False,
 }
 _SPECIAL: Final = frozenset((*_IDENTITY_EVENTS, "identity.moved", *FACT_EVENTS, *APPOINTMENT_EVENTS))
+_KEPT: Final = frozenset(("message_id", "surviving", "retired", "contact_id", *MOVABLE, *ALIASES, *SECOND_NUMBERS))
+"""Kept of every event: what says whose it is and where it came from."""
 _ORDER: Final = attrgetter("time", "source", "id")
 
 
@@ -139,6 +142,8 @@ class Engine:
                 person = self._change_identity(event)
             self._put(event, person)
         else:
+            if plan.held:
+                self._slim(plan, event)
             self._put_plainly(plan, event, person)
         if plan.rated:
             self._tallies.add_to_rates(plan, event, self.clock)
@@ -177,6 +182,13 @@ class Engine:
         if kept and not (plan.held and told_as is event):
             person.log.append(event)
         self._put_plainly(plan, told_as, person, logged=told_as is not event)
+
+    def _slim(self, plan: TypePlan, event: Event) -> None:
+        """Keep of an event that will be held only what is read of it: memory is what a year of evidence costs."""
+        keep, constant = plan.keep, self.compiled.constants.get
+        event.data = {
+            k: constant(v, v) if type(v) is str else v for k, v in event.data.items() if k in keep or k in _KEPT
+        }
 
     def _put_plainly(self, plan: TypePlan, event: Event, person: Person, *, logged: bool = False) -> None:
         """Keep an event if it is evidence, and judge what it concerns."""

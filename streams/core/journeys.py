@@ -18,7 +18,6 @@ KEYS: Final = (
     "request_id",
 )
 """What ties events: referral, order, appointment, encounter, contact, claim and account, case (DESIGN.md)."""
-_TIES: Final = frozenset(KEYS)
 
 
 class Journeys:
@@ -31,12 +30,11 @@ class Journeys:
 
     def add(self, person: Person, data: dict[str, Any]) -> None:
         """Note the journeys of an event."""
-        if _TIES.isdisjoint(data):
-            return
-        for key, owners in self._owners.items():
-            value = data.get(key)
-            if value is None or type(value) is not str:
+        owners_by_key = self._owners
+        for key, value in data.items():
+            if key not in owners_by_key or type(value) is not str:
                 continue
+            owners = owners_by_key[key]
             known = owners.get(value)
             if known is None:
                 owners[value] = person

@@ -123,8 +123,11 @@ class Running:
 
     def _journey(self, group_plan: GroupPlan, event: Event, person: Person) -> Journey | None:
         group = group_plan.group
+        attribute = group.attribute
         value: str | tuple[str, ...] | None
-        if group.key == _PERSON_KEY:
+        if attribute is not None and type(text := event.data.get(attribute)) is str and text:
+            value = text if person.aliases is None else person.aliases.get((attribute, text), text)
+        elif group.key == _PERSON_KEY:
             if person.anonymous:
                 return None
             value = ""
@@ -185,11 +188,18 @@ class Running:
             if not journey.running:
                 journey.person.open[journey] = None
             journey.running.append(wait)
+            if self.deferred is None:
+                first = wait.due + wait.plan.grace
+                if wait.warn is not None and wait.warn < first:
+                    first = wait.warn
+                if self.clock < first:  # nothing to say yet
+                    self._timers.set(wait, first)
+                    return
         self.look(wait)
 
     def _mark_in_order(self, marks: dict[WaitPlan, list[CompiledMatch]], event: Event, journey: Journey) -> None:
         again: dict[WaitPlan, None] = {}
-        for wait in list(journey.running):
+        for wait in tuple(journey.running):
             matches = marks.get(wait.plan)
             if matches is None or wait.start is event or wait.counted is event:
                 continue
@@ -197,12 +207,11 @@ class Running:
                 again[wait.plan] = None
                 continue
             for match in matches:
-                if not holds(match, event, journey.person) or not finds(match, event, wait):
+                if not holds(match, event, journey.person) or not (match.by is None or finds(match, event, wait)):
                     continue
                 if match.rank >= END:
                     close_wait(wait, event, cancelled=match.rank != END)
                     self._close(wait)
-                    self.look(wait)
                     break
                 changed = pause_wait(wait, event) if match.rank == PAUSE else resume_wait(wait, event)
                 if changed:
@@ -215,17 +224,28 @@ class Running:
         journey.running.remove(wait)
         if not journey.running:
             journey.person.open.pop(journey, None)
+        in_time = wait.due if wait.warn is None else min(wait.warn, wait.due)
+        if wait.alert is None and self.deferred is None and wait.close is not None and wait.close.time <= in_time:
+            wait.next = None  # nothing was said of it, and nothing will be
+            return
+        self.look(wait)
 
     def _wide(self, plan: TypePlan, event: Event, person: Person, *, in_order: bool) -> None:
-        if person.wide is None:
-            person.wide = []
-        insort(person.wide, event, key=BY_TIME)
+        wide = person.wide
+        if wide is None:
+            wide = person.wide = []
+        if in_order:
+            wide.append(event)
+        else:
+            insort(wide, event, key=BY_TIME)
         person.wide_last = max(person.wide_last, event.time + event.precision)
         if person.anonymous:
             return
         if in_order:
-            for journey in list(person.open):
-                self._mark_in_order(plan.wide, event, journey)
+            concerned = plan.wide_by_group
+            for journey in tuple(person.open):
+                if journey.group in concerned:
+                    self._mark_in_order(plan.wide, event, journey)
             return
         for journey in list(person.every_journey()):
             if event.time > journey.last:

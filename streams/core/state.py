@@ -175,7 +175,7 @@ class Wait:
         self.counted: Event = start
         self.base: int = base
         self.due: int = due
-        self.warn: int | None = plan.warn(start.time, due)
+        self.warn: int | None = plan.warn(start.time, due) if plan.warns else None
         self.close: Event | None = None
         self.cancelled: bool = False
         self.pauses: tuple[tuple[Event, Event], ...] = ()
