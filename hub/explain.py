@@ -138,9 +138,9 @@ def _other(alert: Alert, owner: object | None, where: ZoneInfo) -> list[str]:
 
 
 def _event(event: Event) -> str:
-    message = event.data.get("message_id")
-    named = f", message {message}" if message else ""
-    return f"{event.type} from {event.source}{named}"
+    if event.source.startswith("hl7/"):
+        return f"{event.type} from {event.source}, message {event.id.partition('@')[0].partition('/')[0]}"
+    return f"{event.type} from {event.source}, event {event.id}"
 
 
 def moment(micros: int, where: ZoneInfo) -> str:

@@ -75,6 +75,7 @@ class CloudEventReader:
         self._default: tzinfo | None = ZoneInfo(default_zone) if default_zone else None
         self._times: frozenset[str] = _TIMES | times
         self._identifiers: dict[tuple[str, str | None], tuple[str, ...]] = {}
+        self._texts: dict[str, str] = {}  # one copy of each source, type and facility
         self.assumed_utc: int = 0
 
     def read(self, line: bytes, place: str) -> Event | Reading:
@@ -109,14 +110,15 @@ class CloudEventReader:
         if not self._times.isdisjoint(data):
             self._settle_times(data, facility)
         precision = data.get("time_precision")
+        one = self._texts.setdefault
         return Event(
             wire.id,
-            wire.source,
-            wire.type,
+            one(wire.source, wire.source),
+            one(wire.type, wire.type),
             time,
             data,
             self._names(data, wire.person),
-            facility if isinstance(facility, str) else None,
+            one(facility, facility) if isinstance(facility, str) else None,
             _PRECISIONS.get(precision, 0) if isinstance(precision, str) else 0,
             wire.sensitivity,
         )

@@ -49,7 +49,7 @@ _IDENTITY_EVENTS: Final = {
     "person.unlinked": False,
 }
 _SPECIAL: Final = frozenset((*_IDENTITY_EVENTS, "identity.moved", *FACT_EVENTS, *APPOINTMENT_EVENTS))
-_KEPT: Final = frozenset(("message_id", "surviving", "retired", "contact_id", *MOVABLE, *ALIASES, *SECOND_NUMBERS))
+_KEPT: Final = frozenset(("surviving", "retired", "contact_id", *MOVABLE, *ALIASES, *SECOND_NUMBERS))
 """Kept of every event: what says whose it is and where it came from."""
 _ORDER: Final = attrgetter("time", "source", "id")
 
