@@ -17,7 +17,7 @@ _HOUR: Final = r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?Z?"
 TIME: Final = rf"{_DAY}[ T]\s*{_HOUR}(?![\w:.])"
 """A time that names its day: `fri 16:50`, `mon+2w 09:00`, `+3d 10:00`, `2026-03-09 10:00:30`, with `Z` in UTC."""
 
-_TIME: Final = re.compile(rf"({_DAY})?[ T]*({_HOUR})(?![\w:.])")
+_TIME: Final = re.compile(rf"({_DAY})?[ T]*({_HOUR})(?![\w.]|:(?!\s))")  # a colon may end it: `arrives TIME:`
 _LENGTH: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 _SPAN: Final = re.compile(r"(\d{1,2})(?::(\d{2}))?-(\d{1,2})(?::(\d{2}))?")
 _DAYS_NAMED: Final = re.compile(r"([a-z]{3})(?:-([a-z]{3}))?")

@@ -191,7 +191,7 @@ def test_the_end_moves_the_clock() -> None:
 def test_every_mistake_is_told_with_its_line() -> None:
     found = mistakes(
         "timezone: Mars/Olympus\nfrom: yesterday\n\n"
-        "fri 10:00 result.final order=o1\n2026-03-13 10:00 resultfinal\n2026-03-13 10:00 -> broken\n"
+        "fri 10:00 result.final order=o1\n2026-03-13 10:00 resultfinal\n2026-03-13 10:00 -> breachd\n"
         "2026-03-13 09:00 result.final\n2026-03-13 25:00 result.final\n2026-03-13 11:00 result.final (sometimes)\n"
         "2026-03-13 11:00 result.final order=o1 order=o2\n2026-03-13 11:00 -> breached perhaps\n"
     )
