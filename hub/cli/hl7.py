@@ -1,0 +1,143 @@
+"""`pxhub hl7`: look into HL7 v2 files."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from connectors.api import Reading
+from connectors.hl7.charset import decode
+from connectors.hl7.explain import faults, named, named_fields, version_of
+from connectors.hl7.files import split_messages
+from connectors.hl7.mappings import load_mapping
+from connectors.hl7.message import Message
+from connectors.hl7.read import Hl7Reader
+from hub.site import Site, read_site
+from schemas.errors import Unreadable, WrongUse
+from schemas.instant import write_instant
+
+hl7_app = typer.Typer(no_args_is_help=True, help="Look into HL7 v2 messages.")
+_LONGEST = 60  # characters of a value in a table; documents stand in some fields
+
+
+class Format(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+
+
+@hl7_app.command("check")
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="HL7 v2 files, gzipped ones too.")],
+    mapping: Annotated[Path | None, typer.Option(help="A mapping laid over the shipped one.")] = None,
+    site: Annotated[Path | None, typer.Option(help="The site file.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="For stamps without an offset.")] = None,
+    format_: Annotated[Format, typer.Option("--format", help="table for people, json for machines.")] = Format.TABLE,
+) -> None:
+    """Say of each message what it becomes, and what its version has against it.
+
+    Exit code 1 when a message is a dead letter or its version objects.
+    """
+    reader = _reader(mapping, site, timezone)
+    found = [_checked(reader, raw, place) for path in files for place, raw in _messages(path)]
+    if format_ is Format.JSON:
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+    else:
+        for message in found:
+            typer.echo(f"{message['place']}: {message['becomes']}")
+            for line in message["faults"]:
+                typer.echo(f"    {line}")
+        wrong = sum(1 for message in found if not message["well"])
+        typer.echo(f"{len(found)} messages, {wrong} with something wrong")
+    if not all(message["well"] for message in found):
+        raise typer.Exit(1)
+
+
+@hl7_app.command("show")
+def show(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An HL7 v2 file.")],
+    format_: Annotated[Format, typer.Option("--format", help="table for people, json for machines.")] = Format.TABLE,
+) -> None:
+    """Show the fields of each message with their names in the standard. This shows values: they are a patient's."""
+    shown: list[dict[str, Any]] = []
+    for place, raw in _messages(file):
+        if isinstance(raw, Reading):
+            shown.append({"place": place, "unreadable": _dead(raw), "fields": []})
+            continue
+        try:
+            message = Message(decode(raw)[0])
+        except Unreadable as wrong:
+            shown.append({"place": place, "unreadable": str(wrong), "fields": []})
+            continue
+        fields = [{"place": f.place, "name": f.name, "type": f.type, "value": f.value} for f in named_fields(message)]
+        shown.append({"place": place, "version": version_of(message), "fields": fields})
+    if format_ is Format.JSON:
+        typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+        return
+    console = Console()
+    for message_shown in shown:
+        table = Table(title=Text(message_shown["place"]), title_justify="left", box=None)
+        for column in ("field", "name", "type", "value"):
+            table.add_column(column)
+        for field in message_shown["fields"]:
+            value = field["value"] if len(field["value"]) <= _LONGEST else field["value"][:_LONGEST] + "..."
+            table.add_row(*(Text(t) for t in (field["place"], field["name"], field["type"], value)))
+        console.print(message_shown.get("unreadable") or table)
+
+
+def _checked(reader: Hl7Reader, raw: bytes | Reading, place: str) -> dict[str, Any]:
+    if isinstance(raw, Reading):
+        return {"place": place, "becomes": _dead(raw), "events": [], "faults": [], "well": False}
+    reading = reader.read(raw, place)
+    found: list[str] = []
+    if reading.dead is None:
+        text = decode(raw)[0]
+        message = Message(text)
+        found = [named(line, version_of(message)) for line in faults(message, text)]
+    becomes = named(_dead(reading), "2.5.1") if reading.dead is not None else f"ignored, {reading.ignored}"
+    if reading.events:
+        becomes = ", ".join(f"{event.type} at {write_instant(event.time)}" for event in reading.events)
+    if reading.notes:
+        found += [f"note: {note}" for note in dict.fromkeys(reading.notes)]
+    objected = any(not line.startswith(("note:", "Warning")) for line in found)
+    return {
+        "place": place,
+        "becomes": becomes,
+        "events": [event.type for event in reading.events],
+        "faults": found,
+        "well": reading.dead is None and not objected,
+    }
+
+
+def _dead(reading: Reading) -> str:
+    letter = reading.dead
+    return f"dead letter, {letter.reason.value} at {letter.place}: {letter.mend}" if letter is not None else ""
+
+
+def _reader(mapping: Path | None, site_path: Path | None, timezone: str | None) -> Hl7Reader:
+    site = read_site(site_path) if site_path is not None else Site()
+    override = None if mapping is None else (str(mapping), mapping.read_text(encoding="utf-8-sig"))
+    zones = {name: facility.zone for name, facility in site.facilities.items() if facility.zone}
+    charsets = {name: facility.charset for name, facility in site.facilities.items() if facility.charset}
+    return Hl7Reader(
+        load_mapping(site.mapping, override), zones=zones, default_zone=timezone or site.timezone, charsets=charsets
+    )
+
+
+def _messages(path: Path) -> Iterator[tuple[str, bytes | Reading]]:
+    try:
+        content = path.read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+    except (OSError, EOFError) as wrong:
+        raise WrongUse(f"{path}: it cannot be read") from wrong
+    for number, raw in enumerate(split_messages([content]), start=1):
+        yield f"{path} message {number}", raw

@@ -1,0 +1,67 @@
+"""`pxhub hl7`: what a message becomes, what its version has against it, what its fields are called."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hub.__main__ import main
+
+HEAD = "MSH|^~\\&|ADT|NORTH|HUB|HUB|20260302100000||ADT^A01^ADT_A01|1|P|{version}\rEVN||20260302100000\r"
+WELL = HEAD.format(version="2.5.1") + "PID|1||M1^^^NORTH^MR||Doe^Jane||19800101|{sex}\rPV1|1|I\r"
+
+
+@pytest.fixture
+def say(tmp_path: Path, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]  # a small closure
+    def run(command: str, content: str, *options: str) -> tuple[int, str]:
+        path = tmp_path / "message.hl7"
+        path.write_text(content)
+        with pytest.raises(SystemExit) as stopped:
+            main(["hl7", command, str(path), *options])
+        return int(stopped.value.code or 0), capsys.readouterr().out
+
+    return run
+
+
+def test_a_message_that_is_well(say) -> None:  # type: ignore[no-untyped-def]
+    code, out = say("check", WELL.format(sex="F"))
+    assert code == 0
+    assert "visit.started at 2026-03-02T10:00:00Z" in out
+
+
+def test_a_code_that_its_table_lacks_is_told_by_field_and_not_by_value(say) -> None:  # type: ignore[no-untyped-def]
+    _, out = say("check", WELL.format(sex="QQQ"))
+    assert "PID-8 (ADMINISTRATIVE_SEX)" in out
+    assert "QQQ" not in out
+
+
+def test_a_missing_segment_is_told(say) -> None:  # type: ignore[no-untyped-def]
+    code, out = say("check", HEAD.format(version="2.5.1") + "PID|1||M1^^^NORTH^MR||Doe^Jane\r")
+    assert code == 1
+    assert "PV1" in out
+
+
+def test_a_dead_letter_names_its_field(say) -> None:  # type: ignore[no-untyped-def]
+    code, out = say("check", HEAD.format(version="2.5.1") + "PID|1||\rPV1|1|I\r", "--format", "json")
+    [message] = json.loads(out)
+    assert code == 1
+    assert not message["well"]
+    assert "no_identifier" in message["becomes"]
+    assert "PID-3 (PATIENT_IDENTIFIER_LIST)" in message["becomes"]
+
+
+@pytest.mark.parametrize("version", ["2.9", "", "2.4^^", "nonsense", "2.3"])
+def test_any_version_is_looked_into(say, version: str) -> None:  # type: ignore[no-untyped-def]
+    _, out = say("check", HEAD.format(version=version) + "PID|1||M1^^^NORTH^MR||Doe^Jane||19800101|F\rPV1|1|I\r")
+    assert "1 messages" in out
+
+
+def test_show_names_the_fields(say) -> None:  # type: ignore[no-untyped-def]
+    code, out = say("show", WELL.format(sex="F"), "--format", "json")
+    [shown] = json.loads(out)
+    assert code == 0
+    names = {field["place"]: field["name"] for field in shown["fields"]}
+    assert names["PID-7"] == "DATE_TIME_OF_BIRTH"
+    assert names["PV1-2"] == "PATIENT_CLASS"
