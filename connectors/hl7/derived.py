@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from connectors.hl7.identifiers import extended, patient, person_identifiers
-from connectors.hl7.message import Fields, Message
-from connectors.hl7.scope import Scope
+from connectors.hl7.message import LARGE_FIELD, Fields, Message
+from connectors.hl7.scope import Scope, reader
 from connectors.mapping.path import Path
 from connectors.mapping.spec import fold
 from schemas.event import HOUR
@@ -18,21 +18,33 @@ Derive = Callable[[Scope, Tables], Any]
 _ABNORMAL: Final = frozenset({"H", "L", "A", "HH", "LL", "AA", "HU", "LU", "POS", "DET"})
 _CRITICAL: Final = frozenset({"HH", "LL", "AA"})
 _URGENT: Final = frozenset({"S", "A"})
-_OBR_25: Final = Path("OBR", 25)
-_NOTICE_FROM: Final = (Path("SCH", 11, 4, until="2.6"), Path("TQ1", 7), Path("AIS", 4), Path("SCH", 11, 4))
+_STATUS: Final = reader(Path("OBR", 25))
+_SECTION: Final = reader(Path("OBR", 24))
+_SERVICE: Final = reader(Path("OBR", 4))
+_VISIT_ENDED: Final = reader(Path("PV1", 45))
+_SENT: Final = reader(Path("MSH", 7))
+_STARTS: Final = tuple(
+    map(reader, (Path("SCH", 11, 4, until="2.6"), Path("TQ1", 7), Path("AIS", 4), Path("SCH", 11, 4)))
+)
 
 
 def _flags(scope: Scope) -> set[str]:
     """OBX-8.1 of every repetition of the group's observations."""
+    known: set[str] | None = scope.memo.get("flags")
+    if known is not None:
+        return known
     message = scope.message
     flags: set[str] = set()
-    for fields in scope.all("OBX"):
+    for line in scope.lines("OBX"):
+        # nothing behind OBX-8 is asked for, and a large OBX-5 is not copied
+        fields = line.split(message.field_separator, 9) if len(line) < LARGE_FIELD else message.split(line)
         text = fields[8] if len(fields) > 8 else ""
         if text.isalnum():
             flags.add(text.upper())
         elif text:
             flags.update(message.part(repetition).upper() for repetition in text.split(message.repetition))
     flags.discard("")
+    scope.memo["flags"] = flags
     return flags
 
 
@@ -44,19 +56,25 @@ def abnormal(scope: Scope, _: Tables) -> bool | None:
 def critical(scope: Scope, _: Tables) -> bool | None:
     """Never from an unverified result (OBR-25 R)."""
     flags = _flags(scope)
-    if not flags or scope.value(_OBR_25).upper() == "R":
+    if not flags or _STATUS(scope).upper() == "R":
         return None
     return not _CRITICAL.isdisjoint(flags)
 
 
 def category(scope: Scope, tables: Tables) -> str | None:
     """The group of OBR-24; where it is empty the site's lists by OBR-4 and MSH-3, then LAB where there is an SPM."""
-    order = scope.fields("OBR")
-    code = scope.message.value(order, 24)
+    if "category" not in scope.memo:
+        scope.memo["category"] = _category(scope, tables)
+    found: str | None = scope.memo["category"]
+    return found
+
+
+def _category(scope: Scope, tables: Tables) -> str | None:
+    code = _SECTION(scope)
     if code:
         return str(tables["category"].get(fold(code), code))
     for name, value in (
-        ("category_of_code", scope.message.value(order, 4)),
+        ("category_of_code", _SERVICE(scope)),
         ("category_of_sender", scope.message.value(scope.message.header, 3)),
     ):
         table = tables.get(name)
@@ -70,9 +88,10 @@ def slow(scope: Scope, tables: Tables) -> bool | None:
     """Every laboratory order has it: cultures, send-outs and the like are slow, and a site's own codes."""
     if category(scope, tables) != "LAB":
         return None
-    order = scope.fields("OBR")
-    code, own = fold(scope.message.value(order, 24)), fold(scope.message.value(order, 4))
-    return bool(tables["slow"].get(code) or tables.get("slow_codes", {}).get(own))
+    if tables["slow"].get(fold(_SECTION(scope))):
+        return True
+    own = tables.get("slow_codes")
+    return bool(own and own.get(fold(_SERVICE(scope))))
 
 
 def collected(scope: Scope, _: Tables) -> str | None:
@@ -81,18 +100,18 @@ def collected(scope: Scope, _: Tables) -> str | None:
         stamp = scope.value(path)
         if stamp:
             try:
-                return stamp if scope.times.read(stamp)[0] <= scope.times.read(scope.value(Path("MSH", 7)))[0] else None
+                return stamp if scope.times.read(stamp)[0] <= scope.times.read(_SENT(scope))[0] else None
             except ValueError:
                 return None
     return None
 
 
 def after_discharge(scope: Scope, _: Tables) -> bool | None:
-    left = scope.value(Path("PV1", 45))
+    left = _VISIT_ENDED(scope)
     if not left:
         return None
     try:
-        told_at = scope.times.read(scope.value(Path("OBR", 22)) or scope.value(Path("MSH", 7)))[0]
+        told_at = scope.times.read(scope.value(Path("OBR", 22)) or _SENT(scope))[0]
         return scope.times.read(left)[0] < told_at
     except ValueError:
         return None
@@ -100,9 +119,11 @@ def after_discharge(scope: Scope, _: Tables) -> bool | None:
 
 def notice_hours(scope: Scope, _: Tables) -> int | float | None:
     """Hours from the cancellation to the start; below zero where it had begun."""
-    start = next((stamp for path in _NOTICE_FROM if (stamp := scope.value(path))), "")
+    start = next((stamp for read in _STARTS if (stamp := read(scope))), "")
+    if not start:
+        return None
     try:
-        notice = scope.times.read(start)[0] - scope.times.read(scope.value(Path("MSH", 7)))[0]
+        notice = scope.times.read(start)[0] - scope.times.read(_SENT(scope))[0]
     except ValueError:
         return None
     return notice // HOUR if notice % HOUR == 0 else round(notice / HOUR, 4)
@@ -209,3 +230,13 @@ DERIVED: Final[Mapping[str, Derive]] = {
     "urgent": urgent,
 }
 """By the name that a mapping's `derive:` gives."""
+
+NEEDS: Final[Mapping[str, str]] = {
+    "abnormal": "OBX",
+    "after_discharge": "PV1",
+    "critical": "OBX",
+    "phones": "PID",
+    "retired": "MRG",
+    "surviving": "PID",
+}
+"""A segment without which there is nothing to derive."""

@@ -1,21 +1,21 @@
-"""Compile a mapping: every attribute becomes a function of a scope, every trigger a short list of them."""
+"""Attributes and paths as functions of a scope."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from connectors.hl7.derived import DERIVED
+from connectors.hl7.derived import DERIVED, NEEDS
 from connectors.hl7.identifiers import entity, entity_in_pair, extended
-from connectors.hl7.scope import Scope
+from connectors.hl7.message import Message
+from connectors.hl7.scope import Read, Scope, of_versions, reader
 from connectors.mapping.path import Path
-from connectors.mapping.spec import Attribute, EventSpec, Given, MappingSpec, Test, Trigger, fold
-from schemas.instant import write_instant
+from connectors.mapping.spec import Attribute, fold
 
 Extract = Callable[[Scope], Any]
-Read = Callable[[Scope], str]
-Hold = Callable[[Scope], bool]
 Tables = Mapping[str, Mapping[str, Any]]
+Segments = frozenset[str]
+"""The names of the segments that a message has."""
 
 BAD_TIME: Final = "bad_time_skipped"
 _CX_FIELDS: Final = frozenset(
@@ -27,162 +27,45 @@ _PAIR_FIELDS: Final = frozenset({("ORC", 8), ("OBR", 29), ("SPM", 2), ("SPM", 3)
 """Fields of type EIP: a placer's and a filler's number in one."""
 
 
-class Recipe:
-    """One event that a trigger gives, compiled. `groups` are read once a scope, `own` for each event."""
-
-    __slots__ = ("attributes", "event", "fixed", "groups", "own", "own_time", "time", "times", "unless", "when")
-
-    def __init__(self, event: str, spec: EventSpec, own: list[tuple[str, Extract]], attributes: frozenset[str]) -> None:
-        self.event: str = event
-        self.groups: tuple[str, ...] = spec.groups
-        self.time: tuple[Path, ...] = spec.time
-        self.times: list[Read] = [reader(path) for path in spec.time]
-        self.own_time: bool = spec.own_time
-        self.own: list[tuple[str, Extract]] = own
-        self.attributes: frozenset[str] = attributes
-        self.when: Hold | None = None
-        self.unless: Hold | None = None
-        self.fixed: dict[str, Any] = {}
-
-
-class Plan:
-    """What one trigger gives."""
-
-    __slots__ = ("each", "recipes")
-
-    def __init__(self, each: str, recipes: list[Recipe]) -> None:
-        self.each: str = each
-        self.recipes: list[Recipe] = recipes
+def extract(how: Attribute, tables: Tables, segments: Segments | None) -> Extract | None:
+    """An attribute as a function; None where the segments that a message has cannot hold it."""
+    if how.kind == "derive":
+        needed = NEEDS.get(how.derive or "")
+        if segments is not None and needed is not None and needed not in segments:
+            return None
+        derive = DERIVED[how.derive or ""]
+        return lambda scope: derive(scope, tables)
+    if how.kind == "value":
+        return lambda _: how.value
+    if how.kind == "second":
+        half = max(1, len(how.paths) // 2)
+        firsts, seconds = there(how.paths[:half], segments), there(how.paths[half:], segments)
+        return _second(firsts, seconds) if firsts and seconds else None
+    paths = there(how.paths, segments)
+    return _at(paths, how, tables) if paths else None
 
 
-class Compiled:
-    """A mapping compiled. `plans` are by message type and trigger, such as `ADT^A01`; `groups` by name; `labels`
-    are what marks a message as sensitive, with its conditions."""
-
-    __slots__ = ("groups", "labels", "plans")
-
-    def __init__(self, mapping: MappingSpec) -> None:
-        tables = mapping.tables
-        self.groups: dict[str, list[tuple[str, Extract]]] = {
-            name: _extracts(attributes, tables) for name, attributes in mapping.groups.items()
-        }
-        own = {name: _extracts(spec.attributes, tables) for name, spec in mapping.events.items()}
-        self.plans: dict[str, Plan] = {
-            message: Plan(trigger.each, _recipes(trigger, mapping, own))
-            for message, trigger in mapping.messages.items()
-        }
-        self.labels: list[tuple[str, Hold | None, Hold | None]] = [
-            (
-                label.label,
-                _together([_test(test, tables) for test in label.when]),
-                _together([_test(test, tables) for test in label.unless]),
-            )
-            for label in mapping.sensitive
-        ]
+def there(paths: tuple[Path, ...], segments: Segments | None) -> tuple[Path, ...]:
+    """The paths whose segment a message has."""
+    return paths if segments is None else tuple(path for path in paths if path.segment in segments)
 
 
-def _extracts(attributes: Mapping[str, Attribute], tables: Tables) -> list[tuple[str, Extract]]:
-    return [(name, _extract(how, tables)) for name, how in attributes.items()]
-
-
-def _recipes(trigger: Trigger, mapping: MappingSpec, own: Mapping[str, list[tuple[str, Extract]]]) -> list[Recipe]:
-    return [_recipe(given, mapping, own) for given in trigger.events if given.event not in mapping.off]
-
-
-def _recipe(given: Given, mapping: MappingSpec, own: Mapping[str, list[tuple[str, Extract]]]) -> Recipe:
-    spec = mapping.events[given.event]
-    names = frozenset(spec.attributes).union(*(mapping.groups[group] for group in spec.groups))
-    recipe = Recipe(given.event, spec, own[given.event], names)
-    recipe.when = _together([_test(test, mapping.tables) for test in given.when])
-    recipe.unless = _together([_test(test, mapping.tables) for test in given.unless])
-    recipe.fixed = dict(given.set)
-    return recipe
-
-
-def reader(path: Path) -> Read:
-    """A path as a function. Most values have no delimiter in them, and most paths are plain: these are quick."""
-    if not path.is_plain:
-        return lambda scope: scope.value(path)
-    segment, field, component, subcomponent = path[:4]
-    simple = component == 1 and subcomponent == 1
-
-    def read(scope: Scope) -> str:
-        fields = scope.first.get(segment)
-        if fields is None:
-            fields = scope.load(segment)
-        if len(fields) <= field:
-            return ""
-        text = fields[field]
-        if simple and (not text or text.isalnum()):
-            return text
-        message = scope.message
-        if message.repetition in text:
-            text = text.partition(message.repetition)[0]
-        return message.part(text, component, subcomponent)
-
-    return read
-
-
-def _test(test: Test, tables: Tables) -> Hold:
-    wanted = test.one_of
-    table = tables[test.table] if test.table is not None else None
-    if test.path is not None:
-        read: Extract = reader(test.path)
-    else:
-        derive = DERIVED[test.derive or ""]
-        read = lambda scope: derive(scope, tables)  # noqa: E731 - a function chosen by what is tested
-
-    if wanted is None and table is None:
-        return lambda scope: read(scope) not in ("", None)
-    if wanted == ():
-        return lambda scope: read(scope) in ("", None)
-
-    def holds(scope: Scope) -> bool:
-        value = read(scope)
-        if value is None or value == "":
-            return False
-        code = fold(str(value))
-        if table is not None:
-            code = fold(str(table.get(code, "")))
-        return code in wanted if wanted is not None else code != ""
-
-    return holds
-
-
-def _together(tests: list[Hold]) -> Hold | None:
-    """All of several tests as one; None where there are none."""
-    if len(tests) < 2:
-        return tests[0] if tests else None
-    if len(tests) == 2:
-        first, second = tests
-        return lambda scope: first(scope) and second(scope)
-    return lambda scope: all(test(scope) for test in tests)
-
-
-def _extract(how: Attribute, tables: Tables) -> Extract:
+def _at(paths: tuple[Path, ...], how: Attribute, tables: Tables) -> Extract:
     match how.kind:
         case "text":
-            return _whole(how.paths) if how.whole else _text(how.paths)
+            return _whole(paths) if how.whole else _text(paths)
         case "id":
-            return _identifier(how.paths)
-        case "second":
-            return _second(how.paths)
+            return _identifier(paths)
         case "code":
-            return _code(how, tables)
+            return _code(paths, how, tables)
         case "time":
-            return _time(how.paths)
+            return _time(paths)
         case "date":
-            return _date(how.paths)
+            return _date(paths)
         case "number":
-            return _number(how.paths)
-        case "list":
-            reads = [reader(path) for path in how.paths]
-            return lambda scope: [v for read in reads if (v := read(scope))] or None
-        case "derive":
-            derive = DERIVED[how.derive or ""]
-            return lambda scope: derive(scope, tables)
-        case "value":
-            return lambda _: how.value
+            return _number(paths)
+    reads = [reader(path) for path in paths]
+    return lambda scope: [v for read in reads if (v := read(scope))] or None
 
 
 def _text(paths: tuple[Path, ...]) -> Extract:
@@ -224,35 +107,53 @@ def _whole(paths: tuple[Path, ...]) -> Extract:
 
 
 def _one_identifier(path: Path) -> Read:
-    place = (path.segment, path.field)
-    own = path.segment.startswith("Z")
-    versions = bool(path.since or path.until)
+    """A path to a number. It is kept in the scope: one number is read for itself and beside the other party's."""
+    if path.since or path.until:
+        return of_versions(path, _one_identifier(path._replace(since="", until="")))
+    segment, field, plain = path.segment, path.field, path.is_plain
+    write = _writer(path)
+    key = repr(path)
 
     def identifier(scope: Scope) -> str:
-        if versions and not scope.has_version(path):
-            return ""
-        fields = scope.find(path)
-        if len(fields) <= path.field or not (text := fields[path.field]):
-            return ""
-        message = scope.message
-        if message.repetition in text or path.repetition > 1:
-            repeated = text.split(message.repetition)
-            text = repeated[path.repetition - 1] if path.repetition <= len(repeated) else ""
-        if text.isalnum():
-            return text
-        if place in _CX_FIELDS:
-            return extended(message, text)
-        if place in _PAIR_FIELDS:
-            return entity_in_pair(message, text, path.component)
-        found = entity(message, text)
-        # a site's own segment may hold either type: an EI has its authority in 2 or 3, a CX in 4
-        return extended(message, text) if own and found and "^" not in found else found
+        memo = scope.memo
+        known: str | None = memo.get(key)
+        if known is not None:
+            return known
+        fields = scope.fields(segment) if plain else scope.find(path)
+        text = fields[field] if field < len(fields) else ""
+        if text and not text.isalnum():
+            message = scope.message
+            if path.repetition > 1 or message.repetition in text:
+                repeated = text.split(message.repetition)
+                text = repeated[path.repetition - 1] if path.repetition <= len(repeated) else ""
+            text = write(message, text)
+        memo[key] = text
+        return text
 
     return identifier
 
 
+def _writer(path: Path) -> Callable[[Message, str], str]:
+    """How the type of a field writes a number with its authority."""
+    if (path.segment, path.field) in _CX_FIELDS:
+        return extended
+    if (path.segment, path.field) in _PAIR_FIELDS:
+        return lambda message, text: entity_in_pair(message, text, path.component)
+    if not path.segment.startswith("Z"):
+        return entity
+
+    def either(message: Message, text: str) -> str:
+        # a site's own segment may hold either type: an EI has its authority in 2 or 3, a CX in 4
+        found = entity(message, text)
+        return extended(message, text) if found and "^" not in found else found
+
+    return either
+
+
 def _identifier(paths: tuple[Path, ...]) -> Extract:
     reads = [_one_identifier(path) for path in paths]
+    if len(reads) == 1:
+        return reads[0]
 
     def identifier(scope: Scope) -> str | None:
         for read in reads:
@@ -264,22 +165,21 @@ def _identifier(paths: tuple[Path, ...]) -> Extract:
     return identifier
 
 
-def _second(paths: tuple[Path, ...]) -> Extract:
-    """The other party's number: the first half of the paths are the first party's, the rest the second's."""
-    half = max(1, len(paths) // 2)
-    firsts, seconds = _identifier(paths[:half]), _identifier(paths[half:])
+def _second(first_paths: tuple[Path, ...], second_paths: tuple[Path, ...]) -> Extract:
+    """The other party's number, where the first party's is there too."""
+    firsts, seconds = _identifier(first_paths), _identifier(second_paths)
 
     def second(scope: Scope) -> str | None:
-        found = seconds(scope)
+        found: str | None = seconds(scope)
         return found if found and (first := firsts(scope)) and found != first else None
 
     return second
 
 
-def _code(how: Attribute, tables: Tables) -> Extract:
+def _code(paths: tuple[Path, ...], how: Attribute, tables: Tables) -> Extract:
     table = tables.get(how.table or "", {})
     # a coded value without a code may still have its text, in component 2
-    reads = [(reader(path), reader(path._replace(component=2)) if path.component == 1 else None) for path in how.paths]
+    reads = [(reader(path), reader(path._replace(component=2)) if path.component == 1 else None) for path in paths]
     strict, pad, lower = how.strict, how.pad, how.lower
     note = f"unmapped_{how.table}"
 
@@ -290,8 +190,10 @@ def _code(how: Attribute, tables: Tables) -> Extract:
                 value = read_text(scope)
             if not value:
                 continue
-            asked = fold(value)
-            found = table.get(asked.zfill(pad) if pad and asked.isdigit() else asked)
+            found = table.get(value)
+            if found is None:
+                asked = fold(value)
+                found = table.get(asked.zfill(pad) if pad and asked.isdigit() else asked)
             if found is not None:
                 return found
             if not strict:
@@ -304,8 +206,15 @@ def _code(how: Attribute, tables: Tables) -> Extract:
 
 def _time(paths: tuple[Path, ...]) -> Extract:
     reads = [reader(path) for path in paths]
+    key = repr(paths)
 
-    def time(scope: Scope) -> str | None:
+    def time(scope: Scope) -> str:
+        known: str | None = scope.memo.get(key)
+        if known is None:
+            known = scope.memo[key] = find(scope)
+        return known
+
+    def find(scope: Scope) -> str:
         for read in reads:
             value = read(scope)
             if value:
@@ -315,8 +224,8 @@ def _time(paths: tuple[Path, ...]) -> Extract:
                     scope.notes.append(BAD_TIME)
                     continue
                 scope.assumed = scope.assumed or assumed
-                return write_instant(moment)
-        return None
+                return scope.times.write(moment)
+        return ""
 
     return time
 

@@ -63,14 +63,17 @@ class Splitter:
 
     def feed(self, chunk: bytes) -> Iterator[bytes | Reading]:
         held = self._held = self._held + chunk
+        plain = b"\x1c" not in held and not _may_have_envelope(held)
         start, position = 0, self._searched
         while (at := held.find(b"MSH", position)) >= 0 and at + 4 <= len(held):
             position = at + 3
             if not _begins(held, at):
                 continue
-            piece = held[start:at]
-            if piece or self._is_message:
-                yield from self._end(piece)
+            if plain and self._is_message and not self._skipping:
+                self._in_batch += 1
+                yield held[start:at].strip(_BLANK)
+            elif at > start or self._is_message:
+                yield from self._end(held[start:at])
             start, self._is_message, self._skipping = at, True, False
         self._held = held = held[start:] if start else held
         self._searched = max(min(position - start, len(held)), len(held) - 3, 1 if self._is_message else 0)
@@ -132,9 +135,10 @@ def _begins(held: bytes, at: int) -> bool:
     mark = held[at + 3]
     if mark <= 0x20 or mark >= 0x7F or held[at + 3 : at + 4].isalnum():
         return False
-    if at == 0 or held[at - 1] in b"\r\n\x0b\x1c":
-        return True
-    return held[at - 1] in b" \t\xbf" and _BEFORE.search(held[max(0, at - _TAIL) : at]) is not None
+    before = held[at - 1] if at else 0x0D
+    return before in b"\r\n\x0b\x1c" or (
+        before in b" \t\xbf" and _BEFORE.search(held[max(0, at - _TAIL) : at]) is not None
+    )
 
 
 def _may_have_envelope(piece: bytes) -> bool:

@@ -13,6 +13,11 @@ _NO_PERSON: Final = frozenset({"SS", "SSN", "DL", "PPN", "VN", "AN", "VISITID"})
 
 def extended(message: Message, text: str) -> str:
     """A CX: CX.1 with CX.4.1, or CX.4.2 where that is empty (HL7 v2.5.1, chapter 2A)."""
+    if message.escape not in text and '"' not in text:
+        parts = text.split(message.component, 4)
+        if len(parts) < 4:
+            return parts[0].partition(message.subcomponent)[0].strip()
+        return _with_authority(parts[0], parts[3], message.subcomponent)
     value = message.part(text)
     if not value:
         return ""
@@ -20,8 +25,25 @@ def extended(message: Message, text: str) -> str:
     return f"{value}^{authority}" if authority else value
 
 
+def _with_authority(number: str, authority: str, subcomponent: str) -> str:
+    """CX.1 and CX.4 as they stand, without escapes and quotes."""
+    value = number.partition(subcomponent)[0].strip()
+    if not value or not authority:
+        return value
+    if subcomponent in authority:
+        named = authority.split(subcomponent, 2)
+        authority = named[0].strip() or named[1]
+    authority = authority.strip()
+    return f"{value}^{authority}" if authority else value
+
+
 def entity(message: Message, text: str) -> str:
-    """An EI: EI.1 with EI.2, or EI.3 where that is empty. The same as one subcomponent list of an EIP."""
+    """An EI: EI.1 with EI.2, or EI.3 where that is empty."""
+    if message.escape not in text and message.subcomponent not in text and '"' not in text:
+        parts = text.split(message.component)
+        value, count = parts[0].strip(), len(parts)
+        authority = (parts[1].strip() if count > 1 else "") or (parts[2].strip() if count > 2 else "")
+        return f"{value}^{authority}" if value and authority else value
     value = message.part(text)
     if not value:
         return ""
@@ -46,16 +68,13 @@ def person_identifiers(message: Message, fields: Fields, field: int) -> tuple[st
     mrns: list[str] = []
     others: list[str] = []
     component = message.component
-    quick = message.escape not in raw and message.subcomponent not in raw and '""' not in raw
+    quick = message.escape not in raw and '"' not in raw
     for text in raw.split(message.repetition):
         if quick:
-            # as `part` five times over, which is what a message would spend most of its time in
-            parts = text.split(component)
-            count = len(parts)
-            value = parts[0].strip()
-            authority = parts[3].strip() if count > 3 else ""
-            type_ = parts[4].strip().upper() if count > 4 else ""
-            identifier = f"{value}^{authority}" if value and authority else value
+            # as `part` four times over, which is what a message would spend most of its time in
+            parts = text.split(component, 5)
+            type_ = parts[4].strip().upper() if len(parts) > 4 else ""
+            identifier = _with_authority(parts[0], parts[3] if len(parts) > 3 else "", message.subcomponent)
         else:
             type_ = message.part(text, 5).upper()
             identifier = extended(message, text)

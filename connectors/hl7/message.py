@@ -138,6 +138,11 @@ class Message:
             last = self.lines[-1]
             self.lines[-1] = self.by_name[last[:3]][-1] = f"{last}\n{line}"
 
+    @property
+    def version(self) -> str:
+        """MSH-12.1, such as `2.5.1`; "" where the message does not say."""
+        return self.value(self.header, 12)
+
     def split(self, line: str) -> Fields:
         """The fields of one of `lines`."""
         separator = self.field_separator
@@ -256,10 +261,10 @@ def _is_name(name: str) -> bool:
 def _encoding(named: str, separator: str) -> str:
     """MSH-2 by position: component, repetition, escape, subcomponent, truncation."""
     named = named.partition(separator)[0]
-    if not named or named[0].isalnum() or named[0].isspace():
-        if named:
-            raise Unreadable(Reason.UNREADABLE, place="MSH-2", mend="encoding characters such as ^~\\& are expected")
+    if not named:
         return _DEFAULT.replace(separator, "\0")
+    if named[0] == "_" or named[0].isalnum() or named[0].isspace():
+        raise Unreadable(Reason.UNREADABLE, place="MSH-2", mend="encoding characters such as ^~\\& are expected")
     # A character named twice counts once, so that the next keeps its place (seen: `^~\\&`).
     named = "".join(dict.fromkeys(re.sub(r"[\w\s]", "", named)))
     if len(named) == 3 and named[1] == "\\" and "~" not in named:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC
 from hashlib import blake2b
 from typing import Any, Final
@@ -11,10 +11,11 @@ from zoneinfo import ZoneInfo
 
 from connectors.api import Reading
 from connectors.hl7.charset import decode
-from connectors.hl7.extract import BAD_TIME, Compiled, Extract, Hold, Plan, Recipe, reader
+from connectors.hl7.extract import BAD_TIME
 from connectors.hl7.identifiers import patient
 from connectors.hl7.message import Fields, Message
-from connectors.hl7.scope import Scope, groups
+from connectors.hl7.plan import Plan, Plans, Recipe
+from connectors.hl7.scope import Read, Scope, groups, reader
 from connectors.hl7.time import PRECISION_NAMES, Stamp, Times
 from connectors.mapping.path import Path
 from connectors.mapping.spec import MappingSpec
@@ -24,12 +25,12 @@ from schemas.event import Event
 
 ZONE_ASSUMED: Final = "zone_assumed"
 NO_CONTROL_ID: Final = "no_control_id"
+_KINDS: Final = 1000  # spellings of MSH-9 that are remembered
 _SAFE: Final = re.compile(r"[^A-Za-z0-9^_]")
 _DIED: Final = frozenset({"Y", "YES", "TRUE", "1"})
 _ALONE: Final = {"ORU": "ORU^R01", "ORM": "ORM^O01"}
 """Types that had one trigger when messages did not name it (HL7 v2.1, v2.2)."""
-_DEATH_TIMES: Final = tuple(reader(Path(*at)) for at in (("PID", 29), ("EVN", 6), ("EVN", 2), ("MSH", 7)))
-_IDENTITY: Final = ("person.", "identity.")
+_DEATH_TIMES: Final = [reader(Path(*at)) for at in (("PID", 29), ("EVN", 6), ("EVN", 2), ("MSH", 7))]
 
 
 class Hl7Reader:
@@ -46,10 +47,8 @@ class Hl7Reader:
         charsets: Mapping[str, str] | None = None,
         authorities: Mapping[str, str] | None = None,
     ) -> None:
-        compiled = Compiled(mapping)
-        self._plans: dict[str, Plan] = compiled.plans
-        self._groups: dict[str, list[tuple[str, Extract]]] = compiled.groups
-        self._labels: list[tuple[str, Hold | None, Hold | None]] = compiled.labels
+        self._plans: Plans = Plans(mapping)
+        self._kinds: dict[str, str] = {}
         self._tells_death: bool = "person.died" not in mapping.off
         self._charsets: Mapping[str, str] = charsets or {}
         self._authorities: Mapping[str, str] = authorities or {}
@@ -61,11 +60,11 @@ class Hl7Reader:
     def read(self, raw: bytes, place: str) -> Reading:
         """What one message is. `place` names file and message, for dead letters."""
         text, codec, note = decode(raw, self._charsets)
-        notes = [note] if note else []
+        notes = [note] if note is not None else []
         source, id_, digest = "", "", b""
         try:
             message = Message(text, codec)
-            head = _Head(message, content_digest(raw))
+            head = _Head(message, content_digest(raw), self._kinds)
             source, id_, digest = head.source, head.id, head.digest
             return self._read(head, notes)
         except Unreadable as wrong:
@@ -73,10 +72,11 @@ class Hl7Reader:
             return Reading(source, id_, digest, dead=letter, notes=tuple(dict.fromkeys(notes)))
 
     def _read(self, head: _Head, notes: list[str]) -> Reading:
-        plan = self._plans.get(head.kind)
+        by_name = head.message.by_name
+        plan = self._plans.find(head.kind, by_name)
         if plan is None:
             head.kind = _older_kind(head.message, head.kind)
-            plan = self._plans.get(head.kind)
+            plan = self._plans.find(head.kind, by_name)
         if plan is None:
             if not head.kind:
                 raise Unreadable(Reason.INVALID, place="MSH-9", mend="name the message type there, such as ADT^A01")
@@ -91,110 +91,107 @@ class Hl7Reader:
             return Reading(head.source, head.id, head.digest, ignored=told, notes=told_once)
         return Reading(head.source, head.id, head.digest, events, notes=told_once)
 
-    def _events(self, plan: Plan, head: _Head, notes: list[str]) -> Iterator[Event]:
+    def _events(self, plan: Plan, head: _Head, notes: list[str]) -> list[Event]:
+        events: list[Event] = []
         seen: set[str] = set()
         message, kind = head.message, head.kind
         times = self._times.get(head.facility, self._default)
+        first: Scope | None = None
         for number, own in enumerate(groups(plan.each, message, kind), start=1):
             scope = Scope(message, kind, times, notes, own, number)
+            first = first or scope
             for recipe in plan.recipes:
                 if recipe.when is not None and not recipe.when(scope):
                     continue
                 if recipe.unless is not None and recipe.unless(scope):
                     continue
-                event = self._event(recipe, scope, head, seen)
+                event = self._event(recipe, plan, scope, head, seen)
                 if event is not None:
-                    yield event
+                    events.append(event)
         if self._tells_death:
-            died = self._death(head, times, notes, seen)
-            if died is not None:
-                yield died
+            segment = first.fields("PID") if first is not None else message.first("PID")
+            if len(segment) > 30 and message.value(segment, 30).upper() in _DIED:
+                died = self._death(plan, Scope(message, kind, times, notes, None, 1), head, seen)
+                events += [died] if died is not None else []
+        return events
 
-    def _event(self, recipe: Recipe, scope: Scope, head: _Head, seen: set[str]) -> Event | None:
-        names = self._names(scope.fields("PID"), head)
-        if not names:
-            mend = "the message is about a patient and names none: name one there"
-            raise Unreadable(Reason.NO_IDENTIFIER, place="PID-3", mend=mend)
+    def _event(self, recipe: Recipe, plan: Plan, scope: Scope, head: _Head, seen: set[str]) -> Event | None:
+        common = scope.memo.get("common")
+        if common is None:
+            common = self._common(plan, scope, head)
         stamp = _first_time(recipe.times, scope)
         if stamp is None:
             if recipe.own_time:
                 return None
             raise _no_time(recipe, scope)
-        data = self._common(scope, head, names).copy()
+        data: dict[str, Any] = common.copy()
         shared = scope.shared
         for group in recipe.groups:
             values = shared.get(group)
             if values is None:
                 values = shared[group] = {
                     name: value
-                    for name, extract in self._groups[group]
-                    if (value := extract(scope)) is not None and value != ""
+                    for name, function in plan.groups[group]
+                    if (value := function(scope)) is not None and value != ""
                 }
             data.update(values)
-        for name, extract in recipe.own:
-            value = extract(scope)
+        for name, function in recipe.own:
+            value = function(scope)
             if value is not None and value != "":
                 data[name] = value
             else:
                 data.pop(name, None)
+        for name in recipe.absent:
+            data.pop(name, None)
         if recipe.fixed:
             data.update(recipe.fixed)
-        if "retired" in recipe.attributes and "retired" not in data and recipe.event.startswith(_IDENTITY):
+        if recipe.may_retire and "retired" not in data:
             raise Unreadable(Reason.INVALID, place="MRG", mend="who is merged, linked or renumbered is not named")
-        return self._made(recipe.event, stamp, data, scope, head, names, seen)
+        return self._made(recipe.event, stamp, data, scope, head, seen)
 
-    def _made(
-        self,
-        type_: str,
-        stamp: Stamp,
-        data: dict[str, Any],
-        scope: Scope,
-        head: _Head,
-        names: tuple[str, ...],
-        seen: set[str],
-    ) -> Event:
+    def _made(self, type_: str, stamp: Stamp, data: dict[str, Any], scope: Scope, head: _Head, seen: set[str]) -> Event:
         time, precision, assumed = stamp
         if (assumed or scope.assumed) and self._assumed and scope.times is self._default:
             scope.notes.append(ZONE_ASSUMED)
         if precision:
             data["time_precision"] = PRECISION_NAMES[precision]
         # The suffix follows from the type and the group, so it is the same under a mended mapping.
-        id_ = f"{head.id}/{type_}" if scope.number == 1 else f"{head.id}/{type_}.{scope.number}"
+        id_ = unique = f"{head.id}/{type_}" if scope.number == 1 else f"{head.id}/{type_}.{scope.number}"
         repeat = 1
-        unique = id_
         while unique in seen:
             repeat += 1
             unique = f"{id_}-{repeat}"
         seen.add(unique)
-        label = self._label(scope) if self._labels else None
-        return Event(unique, head.source, type_, time, data, names, head.facility or None, precision, label)
+        memo = scope.memo
+        return Event(
+            unique, head.source, type_, time, data, memo["names"], head.facility or None, precision, memo["label"]
+        )
 
-    def _common(self, scope: Scope, head: _Head, names: tuple[str, ...]) -> dict[str, Any]:
-        """What every event of a scope has."""
-        common = scope.shared.get("")
-        if common is not None:
-            return common
+    def _common(self, plan: Plan, scope: Scope, head: _Head) -> dict[str, Any]:
+        """What every event of a scope has; who it is about and whether that is sensitive is kept beside it."""
+        names = self._names(scope.fields("PID"), head)
+        if not names:
+            mend = "the message is about a patient and names none: name one there"
+            raise Unreadable(Reason.NO_IDENTIFIER, place="PID-3", mend=mend)
         mrn, _, authority = names[0].partition("^")
-        common = scope.shared[""] = {"mrn": mrn, "source": head.source}
+        common: dict[str, Any] = {"mrn": mrn, "source": head.source}
         if authority:
             common["assigning_authority"] = authority
         if head.control:
             common["message_id"] = head.control
         if head.facility:
             common["facility"] = head.facility
-        for attribute, reads in _COMMON:
-            for read in reads:
-                value = read(scope)
-                if value:
-                    common[attribute] = value
-                    break
+        for name, function in plan.common:
+            value = function(scope)
+            if value:
+                common[name] = value
+        memo = scope.memo
+        memo["names"], memo["common"], memo["label"] = names, common, None
+        for label, when, unless in plan.labels:
+            if when(scope) and not unless(scope):
+                memo["label"] = label
+                break
         return common
-
-    def _label(self, scope: Scope) -> str | None:
-        for label, when, unless in self._labels:
-            if (when is None or when(scope)) and not (unless is not None and unless(scope)):
-                return label
-        return None
 
     def _names(self, segment: Fields, head: _Head) -> tuple[str, ...]:
         names = patient(head.message, segment)
@@ -204,23 +201,13 @@ class Hl7Reader:
                 names = tuple(dict.fromkeys(n if "^" in n else f"{n}^{authority}" for n in names))
         return names
 
-    def _death(self, head: _Head, times: Times, notes: list[str], seen: set[str]) -> Event | None:
+    def _death(self, plan: Plan, scope: Scope, head: _Head, seen: set[str]) -> Event | None:
         """PID-30: the patient has died, at PID-29 or, where that is no time, by the message's own."""
-        segment = head.message.first("PID")
-        if len(segment) < 31 or head.message.value(segment, 30).upper() not in _DIED:
+        if not self._names(scope.fields("PID"), head):
             return None
-        names = self._names(segment, head)
-        scope = Scope(head.message, head.kind, times, notes, None, 1)
+        data = self._common(plan, scope, head)
         stamp = _first_time(_DEATH_TIMES, scope)
-        if not names or stamp is None:
-            return None
-        return self._made("person.died", stamp, self._common(scope, head, names).copy(), scope, head, names, seen)
-
-
-_COMMON: Final = (
-    ("department", tuple(reader(Path(*at)) for at in (("AIL", 3), ("PV1", 3)))),
-    ("provider", tuple(reader(Path(*at)) for at in (("AIP", 3), ("OBR", 16), ("PV1", 7)))),
-)
+        return self._made("person.died", stamp, data, scope, head, seen) if stamp is not None else None
 
 
 class _Head:
@@ -228,11 +215,17 @@ class _Head:
 
     __slots__ = ("control", "digest", "facility", "id", "kind", "message", "source")
 
-    def __init__(self, message: Message, digest: bytes) -> None:
+    def __init__(self, message: Message, digest: bytes, kinds: dict[str, str]) -> None:
         header, value = message.header, message.value
         self.message: Message = message
         self.digest: bytes = digest
-        self.kind: str = _kind(message, header)
+        written = header[9] if len(header) > 9 else ""
+        kind = kinds.get(written) if message.component == "^" else None
+        if kind is None:
+            kind = _kind(message, header)
+            if message.component == "^" and len(kinds) < _KINDS:
+                kinds[written] = kind
+        self.kind: str = kind
         self.facility: str = value(header, 4)
         self.control: str = value(header, 10)
         self.source: str = f"hl7/{value(header, 3)}/{self.facility}"
@@ -265,7 +258,7 @@ def _older_kind(message: Message, kind: str) -> str:
     return f"{kind}^{trigger}" if trigger else _ALONE.get(kind, kind)
 
 
-def _first_time(reads: tuple[Any, ...] | list[Any], scope: Scope) -> Stamp | None:
+def _first_time(reads: list[Read], scope: Scope) -> Stamp | None:
     for read in reads:
         stamp = read(scope)
         if stamp:
@@ -277,8 +270,8 @@ def _first_time(reads: tuple[Any, ...] | list[Any], scope: Scope) -> Stamp | Non
 
 
 def _no_time(recipe: Recipe, scope: Scope) -> Unreadable:
-    there = [path for path in recipe.time if scope.value(path)]
-    named = ", ".join(map(str, there or recipe.time))
+    there = [path for path in recipe.paths if scope.value(path)]
+    named = ", ".join(map(str, there or recipe.paths))
     if there:
         return Unreadable(Reason.BAD_TIME, place=named, mend="YYYYMMDDHHMMSS, with an offset at best, is expected")
     return Unreadable(Reason.NO_TIME, place=named, mend="say there when it happened")

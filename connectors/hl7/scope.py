@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from connectors.hl7.message import NO_FIELDS, Fields, Message
@@ -10,6 +10,7 @@ from connectors.hl7.time import Times
 from connectors.mapping.path import Path
 
 _ORDER_HEADS: Final = ("ORC", "OBR")
+_NO_LINES: Final[list[str]] = []
 _OF_ALL: Final = frozenset({"MSH", "EVN", "SFT"})
 _SPECIMEN_FIRST: Final = frozenset({"OUL^R22", "OUL^R23", "OML^O33", "OML^O35"})
 """Messages whose specimens stand before the orders on them (HL7 v2.5.1, 4.4 and 7.3)."""
@@ -21,10 +22,10 @@ class Scope:
     """Segments by name, the group's own first. `times` reads stamps in the sender's zone; `notes` are remarks.
 
     `first` holds the fields of the first segment of a name once they were asked for; `shared` what several events of
-    this scope share, once it was read.
+    this scope share, once it was read; `memo` what was derived once and is asked for again.
     """
 
-    __slots__ = ("_own", "assumed", "first", "message", "notes", "number", "shared", "times", "trigger")
+    __slots__ = ("_own", "assumed", "first", "memo", "message", "notes", "number", "shared", "times", "trigger")
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class Scope:
         self.assumed: bool = False  # a stamp without an offset was read
         self.first: dict[str, Fields] = {"MSH": message.header}
         self.shared: dict[str, dict[str, Any]] = {}
+        self.memo: dict[str, Any] = {}
         self._own: dict[str, list[str]] | None = own
 
     def load(self, name: str) -> Fields:
@@ -60,10 +62,13 @@ class Scope:
         found = self.first.get(name)
         return found if found is not None else self.load(name)
 
+    def lines(self, name: str) -> list[str]:
+        """The segments of a name in the group alone (in a scope that is a message: all of them), not yet split."""
+        return (self._own if self._own is not None else self.message.by_name).get(name, _NO_LINES)
+
     def all(self, name: str) -> list[Fields]:
-        """The segments of a name in the group alone (in a scope that is a message: all of them)."""
-        lines = (self._own if self._own is not None else self.message.by_name).get(name, ())
-        return [self.message.split(line) for line in lines]
+        """As `lines`, split."""
+        return [self.message.split(line) for line in self.lines(name)]
 
     def find(self, path: Path) -> Fields:
         """The segment that a path means: the first, the n-th, or the first whose field has a value."""
@@ -80,24 +85,74 @@ class Scope:
 
     def value(self, path: Path) -> str:
         """One value; "" where it is absent or deleted, or where the message's version has no such field."""
-        if (path.since or path.until) and not self.has_version(path):
+        if (path.since or path.until) and not path.is_for(self.message.version):
             return ""
         return self.message.value(self.find(path), path.field, path.component, path.subcomponent, path.repetition)
 
-    def has_version(self, path: Path) -> bool:
-        """Whether MSH-12 is one that a path is for. A message without a version may have any field."""
-        version = self.message.value(self.message.header, 12)
-        return not version or (path.since <= version and (not path.until or version[: len(path.until)] <= path.until))
+
+Read = Callable[[Scope], str]
 
 
-def groups(each: str, message: Message, trigger: str) -> Iterator[dict[str, list[str]] | None]:
+def reader(path: Path) -> Read:
+    """A path as a function. Most values have no delimiter in them, and most paths are plain: these are quick."""
+    if path.since or path.until:
+        return of_versions(path, reader(path._replace(since="", until="")))
+    if not path.is_plain:
+        return lambda scope: scope.value(path)
+    segment, field, component, subcomponent = path[:4]
+    simple = component == 1 and subcomponent == 1
+
+    def read(scope: Scope) -> str:
+        fields = scope.first.get(segment)
+        if fields is None:
+            fields = scope.load(segment)
+        if len(fields) <= field:
+            return ""
+        text = fields[field]
+        message = scope.message
+        if simple:
+            if not text or text.isalnum():
+                return text
+            head = text.partition(message.component)[0]
+            if head.isalnum():
+                return head
+        if message.repetition in text:
+            text = text.partition(message.repetition)[0]
+        return message.part(text, component, subcomponent)
+
+    return read
+
+
+def of_versions(path: Path, read: Read) -> Read:
+    """What a path reads, in messages of the versions that it is for."""
+    known: dict[str, bool] = {}
+
+    def read_if(scope: Scope) -> str:
+        version = scope.message.version
+        fits = known.get(version)
+        if fits is None:
+            fits = path.is_for(version)
+            if len(known) < 100:  # as many as there could be; what a broken sender writes there is not kept
+                known[version] = fits
+        return read(scope) if fits else ""
+
+    return read_if
+
+
+WHOLE: Final = (None,)
+"""The one group of a message that is read as a whole."""
+
+
+def groups(each: str, message: Message, trigger: str) -> Iterable[dict[str, list[str]] | None]:
     """The groups that events are read from: the message itself, its orders, or what begins at a segment."""
     if each == "MESSAGE":
-        yield None
-    elif each == "ORDER":
-        yield from _order_groups(message, trigger)
-    else:
-        yield from _segment_groups(each, message)
+        return WHOLE
+    if each != "ORDER":
+        return _segment_groups(each, message)
+    by_name = message.by_name
+    if len(by_name.get("OBR", ())) > 1 or len(by_name.get("ORC", ())) > 1 or len(by_name.get("PID", ())) > 1:
+        return _order_groups(message, trigger)
+    return WHOLE if "OBR" in by_name or "ORC" in by_name else ()
 
 
 def _order_groups(message: Message, trigger: str) -> Iterator[dict[str, list[str]]]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Final
 
 from schemas.event import DAY, HOUR, MINUTE, SECOND
-from schemas.instant import from_datetime
+from schemas.instant import from_datetime, write_instant
 
 _DTM: Final = re.compile(
     r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.(\d{0,9}))?)?)?)?)?)?([+-]\d{4})?\Z", re.ASCII
@@ -20,7 +20,7 @@ _YEAR: Final = 366 * DAY
 _MONTH: Final = 31 * DAY
 _PRECISIONS: Final = {1: _YEAR, 2: _MONTH, 3: DAY, 4: HOUR, 5: MINUTE}
 PRECISION_NAMES: Final = {_YEAR: "year", _MONTH: "month", DAY: "day", HOUR: "hour", MINUTE: "minute"}
-_KEPT: Final = 100_000
+_KEPT: Final = 10_000  # days: 27 years
 # What RFC 3339 can write: the years 1 to 9999 in UTC.
 _LEAST: Final = from_datetime(datetime(1, 1, 1, tzinfo=UTC))
 _LARGEST: Final = from_datetime(datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
@@ -30,13 +30,15 @@ Stamp = tuple[int, int, bool]
 
 
 class Times:
-    """Reads stamps in one zone, and remembers their minutes: messages of one visit repeat theirs."""
+    """Reads stamps in one zone, and remembers where its days begin."""
 
-    __slots__ = ("_minutes", "_zone")
+    __slots__ = ("_days", "_hours", "_texts", "_zone")
 
     def __init__(self, zone: tzinfo = UTC) -> None:
         self._zone: tzinfo = zone
-        self._minutes: dict[str, int] = {}
+        self._days: dict[str, int] = {}  # beginning of a day on which the clock is not changed
+        self._hours: dict[str, int] = {}  # of an hour without a change, on a day that has one
+        self._texts: dict[int, str] = {}  # day since the epoch -> its date
 
     def read(self, stamp: str) -> Stamp:
         """Raises ValueError for what is no time.
@@ -45,14 +47,32 @@ class Times:
         fold 0).
         """
         if len(stamp) == 14 and stamp.isdigit() and stamp.isascii():
-            minute = self._minutes.get(stamp[:12])
-            second = stamp[12:]
-            if minute is not None and second < "60":
-                return minute + int(second) * SECOND, 0, True
-        return self._read(stamp)
+            day = self._days.get(stamp[:8])
+            if day is not None:
+                hour, minute, second = int(stamp[8:10]), int(stamp[10:12]), int(stamp[12:])
+                if hour < 24 and minute < 60 and second < 60:
+                    return day + (hour * 3600 + minute * 60 + second) * SECOND, 0, True
+            hour_begins = self._hours.get(stamp[:10])
+            if hour_begins is not None and stamp[10:12] < "60" and stamp[12:] < "60":
+                return hour_begins + (int(stamp[10:12]) * 60 + int(stamp[12:])) * SECOND, 0, True
+        return self._read(stamp.strip())
+
+    def write(self, micros: int) -> str:
+        """RFC 3339 in UTC, as `schemas.instant.write_instant` has it."""
+        number, rest = divmod(micros, DAY)
+        if rest % SECOND:
+            return write_instant(micros)
+        date = self._texts.get(number)
+        if date is None:
+            if len(self._texts) >= _KEPT:
+                self._texts.clear()
+            date = self._texts[number] = write_instant(number * DAY)[:11]
+        minutes, second = divmod(rest // SECOND, 60)
+        hour, minute = divmod(minutes, 60)
+        return f"{date}{hour:02d}:{minute:02d}:{second:02d}Z"
 
     def _read(self, stamp: str) -> Stamp:
-        found = _DTM.match(stamp.strip())
+        found = _DTM.match(stamp)
         if found is None:
             raise ValueError("no HL7 time: YYYY[MM[DD[HH[MM[SS[.SSSS]]]]]][+/-ZZZZ] is expected")
         *numbers, fraction, offset = found.groups()
@@ -64,19 +84,29 @@ class Times:
         zone = _offset(offset) if offset else self._zone
         try:
             whole = from_datetime(datetime(year, month, day, hour, minute, tzinfo=zone))
+            if not offset and len(parts) > 3:
+                self._remember(stamp, datetime(year, month, day, hour, tzinfo=zone))
         except OverflowError:
             raise ValueError("the time lies outside the years 1 to 9999") from None
         if not _LEAST <= whole <= _LARGEST - HOUR:
             raise ValueError("the time lies outside the years 1 to 9999")
-        if not offset and len(parts) > 4:
-            self._remember(stamp.strip()[:12], whole)
         micros = int((fraction or "").ljust(6, "0")[:6])
         return whole + second * SECOND + micros, _PRECISIONS.get(len(parts), 0), not offset
 
-    def _remember(self, minute: str, micros: int) -> None:
-        if len(self._minutes) >= _KEPT:
-            self._minutes.clear()
-        self._minutes[minute] = micros
+    def _remember(self, stamp: str, hour: datetime) -> None:
+        """Keep where a day begins, or where the clock is changed on it an hour, if all its wall clocks are that far
+        from its beginning as they say."""
+        midnight = hour.replace(hour=0)
+        if midnight.utcoffset() == hour.replace(hour=23, minute=59, second=59).utcoffset():
+            kept, key, begins = self._days, stamp[:8], from_datetime(midnight)
+        elif hour.utcoffset() == hour.replace(minute=59, second=59).utcoffset():
+            kept, key, begins = self._hours, stamp[:10], from_datetime(hour)
+        else:
+            return
+        if _LEAST <= begins <= _LARGEST - 2 * DAY:
+            if len(kept) >= _KEPT:
+                kept.clear()
+            kept[key] = begins
 
 
 def _offset(text: str) -> tzinfo:

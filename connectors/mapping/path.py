@@ -35,6 +35,10 @@ class Path(NamedTuple):
         """Whether it means the first segment and repetition of any version."""
         return self.repetition == 1 and self.number == 1 and not (self.having or self.since or self.until)
 
+    def is_for(self, version: str) -> bool:
+        """Whether MSH-12 is one that the path is for. A message without a version may have any field."""
+        return not version or (self.since <= version and (not self.until or version[: len(self.until)] <= self.until))
+
     def __str__(self) -> str:
         return f"{self.segment}-{self.field}"
 
