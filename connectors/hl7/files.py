@@ -71,7 +71,7 @@ class Splitter:
                 continue
             if plain and self._is_message and not self._skipping:
                 self._in_batch += 1
-                yield held[start:at].strip(_BLANK)
+                yield _trimmed(held[start:at])
             elif at > start or self._is_message:
                 yield from self._end(held[start:at])
             start, self._is_message, self._skipping = at, True, False
@@ -95,7 +95,7 @@ class Splitter:
         is_message, self._is_message = self._is_message, False
         if is_message and b"\x1c" not in piece and not _may_have_envelope(piece):
             self._in_batch += 1
-            yield piece.strip(_BLANK)
+            yield _trimmed(piece)
             return
         envelopes = list(_ENVELOPE.finditer(piece))
         first = envelopes[0].start() if envelopes else len(piece)
@@ -112,7 +112,7 @@ class Splitter:
         if is_message:
             self._in_batch += 1
             message, _, rest = piece.partition(b"\x1c")  # an end block ends the message, whatever follows it
-            yield message.strip(_BLANK)
+            yield _trimmed(message)
         rest = rest.strip(_BLANK).removeprefix(_BOM).strip(_BLANK)
         if rest:
             yield _dead(Reason.UNREADABLE, _STRAY)
@@ -139,6 +139,14 @@ def _begins(held: bytes, at: int) -> bool:
     return before in b"\r\n\x0b\x1c" or (
         before in b" \t\xbf" and _BEFORE.search(held[max(0, at - _TAIL) : at]) is not None
     )
+
+
+def _trimmed(message: bytes) -> bytes:
+    """Without frame bytes and blanks, and without the mark of the file that was put behind it."""
+    message = message.strip(_BLANK)
+    if message.endswith(_BOM) and message[-4:-3] in (b"\r", b"\n"):
+        message = message[:-3].rstrip(_BLANK)
+    return message
 
 
 def _may_have_envelope(piece: bytes) -> bool:
