@@ -111,8 +111,10 @@ def test_a_stream_that_breaks_says_so_after_what_was_whole() -> None:
 
 
 PIECES = st.sampled_from(
-    (ONE, TWO, b"\r", b"\n", b"\r\n", b"\x0b", b"\x1c\r", b"\xef\xbb\xbf", b"BHS|^~\\&\r", b"BTS|2\r", b"FTS|1\r")
-    + (b"PID|9\r", b"NTE|1||\xe9\r", b"MSH", b"\x1c", b" ", b"OBX|1|TX|||\rmore\r")
+    (
+        *(ONE, TWO, b"\r", b"\n", b"\r\n", b"\x0b", b"\x1c\r", b"\xef\xbb\xbf", b"BHS|^~\\&\r", b"BTS|2\r"),
+        *(b"FTS|1\r", b"PID|9\r", b"NTE|1||\xe9\r", b"MSH", b"\x1c", b" ", b"OBX|1|TX|||\rmore\r"),
+    )
 )
 
 
