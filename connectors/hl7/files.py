@@ -54,7 +54,7 @@ class Splitter:
     def __init__(self, notes: Counter[str], largest: int = LARGEST) -> None:
         self._notes: Counter[str] = notes
         self._largest: int = largest
-        self._held: bytes = b""
+        self._held: bytearray = bytearray()
         self._searched: int = 0  # bytes of what is held in which no further header stands
         self._is_message: bool = False  # whether what is held begins with MSH
         self._skipping: bool = False
@@ -62,8 +62,10 @@ class Splitter:
         self._batches: int = 0
 
     def feed(self, chunk: bytes) -> Iterator[bytes | Reading]:
-        held = self._held = self._held + chunk
-        plain = b"\x1c" not in held and not _may_have_envelope(held)
+        held = self._held
+        held += chunk
+        # asked once for many messages, and not again and again for a large one that comes in small chunks
+        plain = len(held) < 2 * len(chunk) and b"\x1c" not in held and not _may_have_envelope(held)
         start, position = 0, self._searched
         while (at := held.find(b"MSH", position)) >= 0 and at + 4 <= len(held):
             position = at + 3
@@ -71,22 +73,22 @@ class Splitter:
                 continue
             if plain and self._is_message and not self._skipping:
                 self._in_batch += 1
-                yield _trimmed(held[start:at])
+                yield _trimmed(bytes(held[start:at]))
             elif at > start or self._is_message:
-                yield from self._end(held[start:at])
+                yield from self._end(bytes(held[start:at]))
             start, self._is_message, self._skipping = at, True, False
-        self._held = held = held[start:] if start else held
+        del held[:start]
         self._searched = max(min(position - start, len(held)), len(held) - 3, 1 if self._is_message else 0)
         if len(held) > self._largest:
             if not self._skipping:
                 self._skipping = True
                 yield _dead(Reason.TOO_LARGE, f"a message of {self._largest} bytes at most is read")
-            self._held = held[-_TAIL:]
-            self._searched = max(len(self._held) - 3, 0)
+            del held[:-_TAIL]
+            self._searched = max(len(held) - 3, 0)
 
     def close(self) -> Iterator[bytes | Reading]:
-        yield from self._end(self._held)
-        self._held = b""
+        yield from self._end(bytes(self._held))
+        self._held.clear()
 
     def _end(self, piece: bytes) -> Iterator[bytes | Reading]:
         """What stands from one header to the next, or before the first."""
@@ -130,7 +132,7 @@ class Splitter:
             self._notes[BATCH_COUNT_DIFFERS] += int(told[1]) != counted
 
 
-def _begins(held: bytes, at: int) -> bool:
+def _begins(held: bytearray, at: int) -> bool:
     """Whether the MSH found there is a header: at the start of a line, with a separator behind it."""
     mark = held[at + 3]
     if mark <= 0x20 or mark >= 0x7F or held[at + 3 : at + 4].isalnum():
@@ -149,7 +151,7 @@ def _trimmed(message: bytes) -> bytes:
     return message
 
 
-def _may_have_envelope(piece: bytes) -> bool:
+def _may_have_envelope(piece: bytes | bytearray) -> bool:
     return b"BTS" in piece or b"FTS" in piece or b"BHS" in piece or b"FHS" in piece
 
 

@@ -116,9 +116,12 @@ class Message:
         if "\n" in text:
             text = text.replace("\r\n", "\r").replace("\n", "\r")
         separator, lines, by_name = self.field_separator, self.lines, self.by_name
+        more: list[str] = []  # lines that begin no segment, not yet put to the one before
         for line in text.split("\r"):
             name = line[:3]
             if line[3:4] == separator and (name in _NAMES or _is_name(name)):
+                if more:
+                    self._put(more)
                 lines.append(line)
                 same = by_name.get(name)
                 if same is None:
@@ -126,17 +129,28 @@ class Message:
                 else:
                     same.append(line)
             elif line:
-                self._take_other(line)
+                more.append(line)
+        if more:
+            self._put(more)
 
-    def _take_other(self, line: str) -> None:
-        """A line that begins no segment: a bare name, or text that ran over the end of its line (seen in OBX, NTE)."""
-        name = line.strip(_BLANK)
-        if _is_name(name):
-            self.lines.append(name)
-            self.by_name.setdefault(name, []).append(name)
-        elif name:
-            last = self.lines[-1]
-            self.lines[-1] = self.by_name[last[:3]][-1] = f"{last}\n{line}"
+    def _put(self, more: list[str]) -> None:
+        """Lines that begin no segment: bare names, or text that ran over the end of its line (seen in OBX and NTE)."""
+        text = [self.lines[-1]]
+        for line in more:
+            name = line.strip(_BLANK)
+            if _is_name(name):
+                self._put_text(text)
+                self.lines.append(name)
+                self.by_name.setdefault(name, []).append(name)
+                text = [name]
+            elif name:
+                text.append(line)
+        self._put_text(text)
+        more.clear()
+
+    def _put_text(self, text: list[str]) -> None:
+        if len(text) > 1:
+            self.lines[-1] = self.by_name[text[0][:3]][-1] = "\n".join(text)
 
     @property
     def version(self) -> str:

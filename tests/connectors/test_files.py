@@ -87,6 +87,12 @@ def test_a_message_above_the_limit_is_one_dead_letter_and_the_next_is_read() -> 
     assert cut(large + b"\r", largest=1000) == [Reason.TOO_LARGE]
 
 
+def test_a_large_message_in_small_chunks_is_put_together_once() -> None:
+    large = ONE + b"\rOBX|1|ED|||" + b"MSH " * 500_000
+    chunks = (large[at : at + 512] for at in range(0, len(large), 512))
+    assert cut(*chunks, largest=1 << 24) == [large.strip()]
+
+
 def test_what_is_held_is_a_message_and_not_the_stream() -> None:
     """The messages before the one that is being read are given out before the stream ends."""
 
