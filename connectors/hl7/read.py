@@ -124,17 +124,11 @@ class Hl7Reader:
             if recipe.own_time:
                 return None
             raise _no_time(recipe, scope)
-        data: dict[str, Any] = common.copy()
-        shared = scope.shared
-        for group in recipe.groups:
-            values = shared.get(group)
-            if values is None:
-                values = shared[group] = {
-                    name: value
-                    for name, function in plan.groups[group]
-                    if (value := function(scope)) is not None and value != ""
-                }
-            data.update(values)
+        key = recipe.groups
+        shared = scope.shared.get(key)
+        if shared is None:
+            shared = scope.shared[key] = self._shared(key, plan, scope, common)
+        data = shared.copy()
         for name, function in recipe.own:
             value = function(scope)
             if value is not None and value != "":
@@ -148,6 +142,21 @@ class Hl7Reader:
         if recipe.may_retire and "retired" not in data:
             raise Unreadable(Reason.INVALID, place="MRG", mend="who is merged, linked or renumbered is not named")
         return self._made(recipe.event, stamp, data, scope, head, seen)
+
+    def _shared(self, names: tuple[str, ...], plan: Plan, scope: Scope, common: dict[str, Any]) -> dict[str, Any]:
+        """What events of these groups have alike: what every event has, and the attributes of the groups."""
+        shared = common.copy()
+        for group in names:
+            key = "@" + group
+            values = scope.memo.get(key)
+            if values is None:
+                values = scope.memo[key] = {
+                    name: value
+                    for name, function in plan.groups[group]
+                    if (value := function(scope)) is not None and value != ""
+                }
+            shared.update(values)
+        return shared
 
     def _made(self, type_: str, stamp: Stamp, data: dict[str, Any], scope: Scope, head: _Head, seen: set[str]) -> Event:
         time, precision, assumed = stamp

@@ -43,7 +43,7 @@ class Scope:
         self.number: int = number
         self.assumed: bool = False  # a stamp without an offset was read
         self.first: dict[str, Fields] = {"MSH": message.header}
-        self.shared: dict[str, dict[str, Any]] = {}
+        self.shared: dict[tuple[str, ...], dict[str, Any]] = {}
         self.memo: dict[str, Any] = {}
         self._own: dict[str, list[str]] | None = own
 

@@ -25,6 +25,12 @@ _KEPT: Final = 10_000  # days: 27 years
 _LEAST: Final = from_datetime(datetime(1, 1, 1, tzinfo=UTC))
 _LARGEST: Final = from_datetime(datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
 
+# The minutes of a day and the seconds of a minute, as HL7 and as RFC 3339 write them.
+_MINUTES: Final = {f"{n // 60:02d}{n % 60:02d}": n * MINUTE for n in range(1440)}
+_SECONDS: Final = {f"{n:02d}": n * SECOND for n in range(60)}
+_MINUTE_TEXTS: Final = [f"{n // 60:02d}:{n % 60:02d}:" for n in range(1440)]
+_SECOND_TEXTS: Final = [f"{n:02d}Z" for n in range(60)]
+
 Stamp = tuple[int, int, bool]
 """Microseconds, coarseness in microseconds (0: to the second or finer), whether the zone was not in the stamp."""
 
@@ -46,15 +52,15 @@ class Times:
         A wall clock that does not exist moves forward by the gap; of one that exists twice it is the first (PEP 495,
         fold 0).
         """
-        if len(stamp) == 14 and stamp.isdigit() and stamp.isascii():
-            day = self._days.get(stamp[:8])
-            if day is not None:
-                hour, minute, second = int(stamp[8:10]), int(stamp[10:12]), int(stamp[12:])
-                if hour < 24 and minute < 60 and second < 60:
-                    return day + (hour * 3600 + minute * 60 + second) * SECOND, 0, True
-            hour_begins = self._hours.get(stamp[:10])
-            if hour_begins is not None and stamp[10:12] < "60" and stamp[12:] < "60":
-                return hour_begins + (int(stamp[10:12]) * 60 + int(stamp[12:])) * SECOND, 0, True
+        if len(stamp) == 14:
+            minute, second = _MINUTES.get(stamp[8:12]), _SECONDS.get(stamp[12:])
+            if minute is not None and second is not None:
+                day = self._days.get(stamp[:8])
+                if day is not None:
+                    return day + minute + second, 0, True
+                hour = self._hours.get(stamp[:10])
+                if hour is not None:
+                    return hour + minute % HOUR + second, 0, True
         return self._read(stamp.strip())
 
     def write(self, micros: int) -> str:
@@ -67,9 +73,7 @@ class Times:
             if len(self._texts) >= _KEPT:
                 self._texts.clear()
             date = self._texts[number] = write_instant(number * DAY)[:11]
-        minutes, second = divmod(rest // SECOND, 60)
-        hour, minute = divmod(minutes, 60)
-        return f"{date}{hour:02d}:{minute:02d}:{second:02d}Z"
+        return date + _MINUTE_TEXTS[rest // MINUTE] + _SECOND_TEXTS[rest % MINUTE // SECOND]
 
     def _read(self, stamp: str) -> Stamp:
         found = _DTM.match(stamp)
