@@ -16,9 +16,11 @@ from connectors.api import Reading
 from connectors.hl7.files import split_messages
 from connectors.hl7.mappings import load_mapping
 from connectors.hl7.read import Hl7Reader
+from hub.bench import fuzz
 from hub.bench.figure import Figure, seconds_of, uncollected
 
 MESSAGES: Final = 60_000
+MUTATIONS: Final = 100_000
 _PYTHON_HL7_SAMPLE: Final = 3_000
 _HL7APY_SAMPLE: Final = 60
 _CHUNK: Final = 1 << 20
@@ -26,8 +28,8 @@ _START: Final = datetime(2026, 3, 2, tzinfo=UTC)
 _GOAL: Final = "30,000 or more"
 
 
-def run(messages: int = MESSAGES) -> Iterator[Figure]:
-    """Read that many messages from one stream; then a sample of them by the libraries."""
+def run(messages: int = MESSAGES, mutations: int = MUTATIONS) -> Iterator[Figure]:
+    """Read that many messages from one stream, a sample of them by the libraries, then spoilt ones."""
     made = list(write_messages(messages))
     stream = b"".join(made)
     yield Figure("bytes a message", len(stream) / messages, "bytes")
@@ -41,6 +43,9 @@ def run(messages: int = MESSAGES) -> Iterator[Figure]:
         yield _rate("of which reading and mapping", lambda raw: _take(raw, reader), made, messages)
         yield from _by_type(made, reader)
         yield from _references(made)
+    outcome = fuzz.run(mutations, seed=1)
+    yield Figure("mutated messages read, each with an answer", outcome["messages"], "messages")
+    yield Figure("  of which dead letters", outcome["dead_letters"], "messages")
 
 
 def _by_type(made: list[bytes], reader: Hl7Reader) -> Iterator[Figure]:
