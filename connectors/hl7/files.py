@@ -1,8 +1,8 @@
 """Cut a stream of bytes into HL7 v2 messages: several in a file, MLLP frames, batches, any line ends.
 
-A message begins at MSH at the start of a line and ends where the next message, a batch segment or the frame's end
-block begins. What stands before the first MSH, or between a batch segment and the next MSH, and is neither blank nor a
-batch segment, is one message that cannot be read. Memory is bounded by the largest message.
+A message begins at MSH at the start of a line and ends where the next message, the lines of a batch behind it or the
+frame's end block begins. What stands before the first MSH, or behind an end block, and is neither blank nor a line of a
+batch, is one message that cannot be read. Memory is bounded by the largest message.
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ from schemas.errors import Reason
 
 LARGEST: Final = 16 << 20
 BATCH_COUNT_DIFFERS: Final = "batch_count_differs"
+ENVELOPE: Final = (b"FHS", b"BHS", b"BTS", b"FTS")
 _BOM: Final = b"\xef\xbb\xbf"
 _HEAD: Final = re.compile(rb"(?:\xef\xbb\xbf)?[\s\x0b]*(?:\xef\xbb\xbf)?(?:MSH|FHS|BHS)[^A-Za-z0-9\s]")
-_ENVELOPE: Final = re.compile(rb"(?:\A|(?<=[\r\n\x0b\x1c]))[ \t]*(FHS|BHS|BTS|FTS)(?=[^A-Za-z0-9]|\Z)")
-_LINE_END: Final = re.compile(rb"[\r\n\x1c]")
-_COUNT: Final = re.compile(rb"[BF]TS[^A-Za-z0-9]0*(\d{1,9})(?!\d)")
+_ENVELOPE_LINE: Final = re.compile(rb"(FHS|BHS|BTS|FTS)(?:[^A-Za-z0-9]0*(\d{1,9})(?!\d)|[^A-Za-z0-9]|\Z)")
+_LINE_ENDS: Final = re.compile(rb"[\r\n\x1c]+")
 _BLANK: Final = b" \t\r\n\x0b\x1c\x1a\x00"
 _BEFORE: Final = re.compile(rb"(?:\A|[\r\n\x0b\x1c])[ \t]*(?:\xef\xbb\xbf)?[ \t]*\Z")
-_STRAY: Final = "a message begins with MSH; these bytes belong to none"
 _TAIL: Final = 64  # bytes that blanks and a header's first letters may straddle two chunks
 
 
@@ -64,18 +63,20 @@ class Splitter:
     def feed(self, chunk: bytes) -> Iterator[bytes | Reading]:
         held = self._held
         held += chunk
-        # asked once for many messages, and not again and again for a large one that comes in small chunks
-        plain = len(held) < 2 * len(chunk) and b"\x1c" not in held and not _may_have_envelope(held)
-        start, position = 0, self._searched
-        while (at := held.find(b"MSH", position)) >= 0 and at + 4 <= len(held):
+        # one copy for all the messages of a chunk, and none for each chunk of a large message
+        data = bytes(held) if len(held) < 2 * len(chunk) else held
+        start, position, size = 0, self._searched, len(held)
+        while (at := data.find(b"MSH", position)) >= 0 and at + 4 <= size:
             position = at + 3
-            if not _begins(held, at):
+            if not _begins(data, at):
                 continue
-            if plain and self._is_message and not self._skipping:
-                self._in_batch += 1
-                yield _trimmed(bytes(held[start:at]))
-            elif at > start or self._is_message:
-                yield from self._end(bytes(held[start:at]))
+            if at > start or self._is_message:
+                piece = bytes(data[start:at])
+                if self._is_message and not self._skipping and _is_bare(piece):
+                    self._in_batch += 1
+                    yield piece.strip(_BLANK)
+                else:
+                    yield from self._end(piece)
             start, self._is_message, self._skipping = at, True, False
         del held[:start]
         self._searched = max(min(position - start, len(held)), len(held) - 3, 1 if self._is_message else 0)
@@ -94,34 +95,23 @@ class Splitter:
         """What stands from one header to the next, or before the first."""
         if self._skipping:
             return
-        is_message, self._is_message = self._is_message, False
-        if is_message and b"\x1c" not in piece and not _may_have_envelope(piece):
+        if self._is_message:
+            self._is_message = False
             self._in_batch += 1
-            yield _trimmed(piece)
-            return
-        envelopes = list(_ENVELOPE.finditer(piece))
-        first = envelopes[0].start() if envelopes else len(piece)
-        yield from self._before_envelope(piece[:first], is_message=is_message)
-        ends = [*(mark.start() for mark in envelopes), len(piece)][1:]
-        for mark, end in zip(envelopes, ends, strict=False):
-            line, *rest = _LINE_END.split(piece[mark.start() : end].strip(_BLANK), maxsplit=1)
-            self._compare(mark[1], line)
-            if rest and rest[0].strip(_BLANK):
-                yield _dead(Reason.UNREADABLE, _STRAY)
+            message, piece = _parted(piece)
+            yield message
+        stray = False
+        for line in _LINE_ENDS.split(piece):
+            line = line.strip(_BLANK).removeprefix(_BOM).strip(_BLANK)
+            envelope = _ENVELOPE_LINE.match(line)
+            if envelope is not None:
+                self._compare(envelope[1], envelope[2])
+            stray = stray or (envelope is None and line != b"")
+        if stray:
+            yield _dead(Reason.UNREADABLE, "a message begins with MSH; these bytes belong to none")
 
-    def _before_envelope(self, piece: bytes, *, is_message: bool) -> Iterator[bytes | Reading]:
-        rest = piece
-        if is_message:
-            self._in_batch += 1
-            message, _, rest = piece.partition(b"\x1c")  # an end block ends the message, whatever follows it
-            yield _trimmed(message)
-        rest = rest.strip(_BLANK).removeprefix(_BOM).strip(_BLANK)
-        if rest:
-            yield _dead(Reason.UNREADABLE, _STRAY)
-
-    def _compare(self, name: bytes, line: bytes) -> None:
+    def _compare(self, name: bytes, told: bytes | None) -> None:
         """Keep count of a batch's messages and of a file's batches, and compare with what they say."""
-        told = _COUNT.match(line)
         if name == b"FHS":
             self._batches = 0
         elif name == b"BHS":
@@ -129,10 +119,35 @@ class Splitter:
             self._batches += 1
         elif told is not None:
             counted = self._in_batch if name == b"BTS" else self._batches
-            self._notes[BATCH_COUNT_DIFFERS] += int(told[1]) != counted
+            self._notes[BATCH_COUNT_DIFFERS] += int(told) != counted
 
 
-def _begins(held: bytearray, at: int) -> bool:
+def _is_bare(piece: bytes) -> bool:
+    """Whether nothing follows the message: no end block, no line of a batch and no mark of another file."""
+    end = len(piece)
+    while piece[end - 1] in b"\r\n":
+        end -= 1
+    line = max(piece.rfind(b"\r", 0, end), piece.rfind(b"\n", 0, end)) + 1
+    return piece[line : line + 3] not in ENVELOPE and b"\x1c" not in piece and piece[end - 1] not in b" \t\x0b\xbf"
+
+
+def _parted(piece: bytes) -> tuple[bytes, bytes]:
+    """A message, and what follows it: after its end block, or the lines of a batch at its end."""
+    message, end_block, rest = piece.partition(b"\x1c")
+    if end_block:
+        return message.strip(_BLANK), rest
+    cut = len(piece)
+    while True:
+        before = piece[:cut].rstrip(_BLANK)
+        if before.endswith(_BOM) and before[-4:-3] in (b"\r", b"\n"):
+            before = before[:-3].rstrip(_BLANK)  # the mark of the file that was put behind it
+        line = max(before.rfind(b"\r"), before.rfind(b"\n"), before.rfind(b"\x0b")) + 1
+        if line == 0 or _ENVELOPE_LINE.match(before[line:].strip(_BLANK)) is None:
+            return before.strip(_BLANK), piece[cut:]
+        cut = line
+
+
+def _begins(held: bytes | bytearray, at: int) -> bool:
     """Whether the MSH found there is a header: at the start of a line, with a separator behind it."""
     mark = held[at + 3]
     if mark <= 0x20 or mark >= 0x7F or held[at + 3 : at + 4].isalnum():
@@ -141,18 +156,6 @@ def _begins(held: bytearray, at: int) -> bool:
     return before in b"\r\n\x0b\x1c" or (
         before in b" \t\xbf" and _BEFORE.search(held[max(0, at - _TAIL) : at]) is not None
     )
-
-
-def _trimmed(message: bytes) -> bytes:
-    """Without frame bytes and blanks, and without the mark of the file that was put behind it."""
-    message = message.strip(_BLANK)
-    if message.endswith(_BOM) and message[-4:-3] in (b"\r", b"\n"):
-        message = message[:-3].rstrip(_BLANK)
-    return message
-
-
-def _may_have_envelope(piece: bytes | bytearray) -> bool:
-    return b"BTS" in piece or b"FTS" in piece or b"BHS" in piece or b"FHS" in piece
 
 
 def _dead(reason: Reason, mend: str) -> Reading:

@@ -85,32 +85,45 @@ class Message:
         "truncation",
     )
 
+    field_separator: str
+    component: str
+    repetition: str
+    escape: str
+    subcomponent: str
+    truncation: str
+
     def __init__(self, text: str, codec: str = "utf-8") -> None:
         if not text.startswith("MSH"):
             text = text.lstrip(_BLANK + "\r\n\ufeff")
             if not text.startswith("MSH"):
                 raise Unreadable(Reason.UNREADABLE, place="MSH", mend="a message begins with MSH and its delimiters")
-        separator = text[3:4]
-        if not separator or separator.isalnum() or separator.isspace() or separator == '"':
-            raise Unreadable(Reason.UNREADABLE, place="MSH-1", mend="a field separator is expected after MSH")
         self.codec: str = codec
-        self.field_separator: str = separator
-        self._read_delimiters(text)
+        if text[3:9] == "|^~\\&|":
+            self.field_separator = "|"
+            self.component = "^"
+            self.repetition = "~"
+            self.escape = "\\"
+            self.subcomponent = "&"
+            self.truncation = "#"
+        else:
+            self._read_delimiters(text)
         self.lines: list[str] = []
         self.by_name: dict[str, list[str]] = {}
         self._cut(text)
         self.header: Fields = self.split(self.lines[0])
 
     def _read_delimiters(self, text: str) -> None:
-        named = text[4:8]
-        if named != _DEFAULT or text[8:9] != self.field_separator:
-            named = _encoding(text[4:16].partition("\r")[0].partition("\n")[0], self.field_separator)
-        # NUL stands for "not in use": no decoded message is split by it
-        self.component: str = named[0]
-        self.repetition: str = named[1:2] or "\0"
-        self.escape: str = named[2:3] or "\0"
-        self.subcomponent: str = named[3:4] or "\0"
-        self.truncation: str = named[4:5] or "#"
+        separator = text[3:4]
+        if not separator or separator.isalnum() or separator.isspace() or separator == '"':
+            raise Unreadable(Reason.UNREADABLE, place="MSH-1", mend="a field separator is expected after MSH")
+        named = _encoding(text[4:16].partition("\r")[0].partition("\n")[0], separator)
+        self.field_separator = separator
+        # NUL stands for "not in use"
+        self.component = named[0]
+        self.repetition = named[1:2] or "\0"
+        self.escape = named[2:3] or "\0"
+        self.subcomponent = named[3:4] or "\0"
+        self.truncation = named[4:5] or "#"
 
     def _cut(self, text: str) -> None:
         if "\n" in text:

@@ -73,6 +73,9 @@ class Hl7Reader:
 
     def _read(self, head: _Head, notes: list[str]) -> Reading:
         by_name = head.message.by_name
+        if "BHS" in by_name or "FHS" in by_name or "BTS" in by_name or "FTS" in by_name:
+            mend = "a line of a batch stands inside the message: whether what follows belongs to it, nobody can say"
+            raise Unreadable(Reason.UNREADABLE, place="MSH", mend=mend)
         plan = self._plans.find(head.kind, by_name)
         if plan is None:
             head.kind = _older_kind(head.message, head.kind)

@@ -100,27 +100,28 @@ def reader(path: Path) -> Read:
     if not path.is_plain:
         return lambda scope: scope.value(path)
     segment, field, component, subcomponent = path[:4]
-    simple = component == 1 and subcomponent == 1
 
-    def read(scope: Scope) -> str:
+    def read_first(scope: Scope) -> str:
         fields = scope.first.get(segment)
         if fields is None:
             fields = scope.load(segment)
         if len(fields) <= field:
             return ""
         text = fields[field]
+        if not text or text.isalnum():
+            return text
         message = scope.message
-        if simple:
-            if not text or text.isalnum():
-                return text
-            head = text.partition(message.component)[0]
-            if head.isalnum():
-                return head
-        if message.repetition in text:
-            text = text.partition(message.repetition)[0]
-        return message.part(text, component, subcomponent)
+        head = text.partition(message.component)[0]
+        return head if head.isalnum() else message.part(text.partition(message.repetition)[0])
 
-    return read
+    def read(scope: Scope) -> str:
+        fields = scope.fields(segment)
+        if len(fields) <= field:
+            return ""
+        message = scope.message
+        return message.part(fields[field].partition(message.repetition)[0], component, subcomponent)
+
+    return read_first if component == subcomponent == 1 else read
 
 
 def of_versions(path: Path, read: Read) -> Read:

@@ -60,7 +60,7 @@ def test_counts_that_lie_are_noted(batch: bytes, differing: int) -> None:
     [
         (b"PID|1||7\r" + ONE, [Reason.UNREADABLE, ONE]),
         (b"BHS|^~\\&\rEVN|A01\rPID|1\rBTS|1\r", [Reason.UNREADABLE]),
-        (ONE + b"\rBHS|^~\\&\rPID|1\r" + TWO, [ONE, Reason.UNREADABLE, TWO]),
+        (ONE + b"\rBTS|1\rFTS|1\rBHS|^~\\&\r" + TWO, [ONE, TWO]),
         (ONE + b"\x1c\rPV1|1\r" + TWO, [ONE, Reason.UNREADABLE, TWO]),
         (b"nothing of ours", [Reason.UNREADABLE]),
         (b" \r\n\x0b\x1c", []),
