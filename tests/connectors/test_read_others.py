@@ -167,6 +167,13 @@ def test_dead_letters_name_the_place(kind: str, stamp: str, lines: tuple[str, ..
     assert (letter.reason, letter.place) == (reason, f"file message 1, {place}")
 
 
+@pytest.mark.parametrize("line", ["BHS|^~\\&|A", "BTS|1", "FHS|^~\\&", "FTS"])
+def test_a_line_of_a_batch_inside_a_message_leaves_open_whose_the_rest_is(line: str) -> None:
+    letter = read(message("ADT^A01", line, PID)).dead
+    assert letter is not None
+    assert letter.reason is Reason.UNREADABLE
+
+
 def test_a_bad_stamp_is_passed_over_where_another_says_when() -> None:
     reading = read(message("ADT^A31", "EVN||20260302110000||||soon", PID))
     assert write_instant(reading.events[0].time) == "2026-03-02T16:00:00Z"
