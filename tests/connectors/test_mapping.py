@@ -109,7 +109,11 @@ def test_events_of_a_site() -> None:
         "visit.moved",
         "visit.roomed",
     }
-    assert only(message("ADT^A10", "EVN||20260302||ROOM", PID), site).type == "visit.roomed"
+    pv1 = "PV1|1|O" + "|" * 48 + "P1^^^SCH"
+    arrived = only(message("ADT^A10", PID, pv1), site)
+    assert (arrived.type, arrived.data["appointment_id"]) == ("appointment.arrived", "P1^SCH")
+    assert events(message("ADT^A04", PID, pv1), site).keys() == {"visit.started", "appointment.arrived"}
+    assert events(message("ADT^A03", PID, pv1), site).keys() == {"visit.ended", "appointment.completed"}
     assert only(message("ADT^A03", PID, "PV1|1|E" + "|" * 34 + "LWBS"), site).type == "visit.left"
     assert only(message("ADT^A03", PID, "PV1|1|E" + "|" * 34 + "01"), site).type == "visit.ended"
     assert only(message("MDM^T02", PID, "TXA|1|MOON"), site).data["kind"] == "moon"
