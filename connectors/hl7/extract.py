@@ -178,16 +178,13 @@ def _second(first_paths: tuple[Path, ...], second_paths: tuple[Path, ...]) -> Ex
 
 def _code(paths: tuple[Path, ...], how: Attribute, tables: Tables) -> Extract:
     table = tables.get(how.table or "", {})
-    # a coded value without a code may still have its text, in component 2
-    reads = [(reader(path), reader(path._replace(component=2)) if path.component == 1 else None) for path in paths]
+    reads = [_coded(path) for path in paths]
     strict, pad, lower = how.strict, how.pad, how.lower
     note = f"unmapped_{how.table}"
 
     def code(scope: Scope) -> Any:
-        for read, read_text in reads:
+        for read in reads:
             value = read(scope)
-            if not value and read_text is not None:
-                value = read_text(scope)
             if not value:
                 continue
             found = table.get(value)
@@ -202,6 +199,22 @@ def _code(paths: tuple[Path, ...], how: Attribute, tables: Tables) -> Extract:
         return None
 
     return code
+
+
+def _coded(path: Path) -> Read:
+    """A coded value: its code, or where it has none its text, in component 2."""
+    if not path.is_plain or path.component != 1:
+        return reader(path)
+    read, read_text, segment, field = reader(path), reader(path._replace(component=2)), path.segment, path.field
+
+    def coded(scope: Scope) -> str:
+        value = read(scope)
+        if value:
+            return value
+        fields = scope.first[segment]  # `read` has put it there
+        return read_text(scope) if len(fields) > field and fields[field] else ""
+
+    return coded
 
 
 def _time(paths: tuple[Path, ...]) -> Extract:
