@@ -18,7 +18,7 @@ from schemas.errors import Reason
 
 LARGEST: Final = 16 << 20
 BATCH_COUNT_DIFFERS: Final = "batch_count_differs"
-ENVELOPE: Final = (b"FHS", b"BHS", b"BTS", b"FTS")
+_ENVELOPE: Final = frozenset({b"FHS", b"BHS", b"BTS", b"FTS"})
 _BOM: Final = b"\xef\xbb\xbf"
 _HEAD: Final = re.compile(rb"(?:\xef\xbb\xbf)?[\s\x0b]*(?:\xef\xbb\xbf)?(?:MSH|FHS|BHS)[^A-Za-z0-9\s]")
 _ENVELOPE_LINE: Final = re.compile(rb"(FHS|BHS|BTS|FTS)(?:[^A-Za-z0-9]0*(\d{1,9})(?!\d)|[^A-Za-z0-9]|\Z)")
@@ -70,13 +70,11 @@ class Splitter:
             position = at + 3
             if not _begins(data, at):
                 continue
-            if at > start or self._is_message:
-                piece = bytes(data[start:at])
-                if self._is_message and not self._skipping and _is_bare(piece):
-                    self._in_batch += 1
-                    yield piece.strip(_BLANK)
-                else:
-                    yield from self._end(piece)
+            if self._is_message and not self._skipping and _is_bare(piece := bytes(data[start:at]).strip(_BLANK)):
+                self._in_batch += 1
+                yield piece
+            elif at > start or self._is_message:
+                yield from self._end(bytes(data[start:at]))
             start, self._is_message, self._skipping = at, True, False
         del held[:start]
         self._searched = max(min(position - start, len(held)), len(held) - 3, 1 if self._is_message else 0)
@@ -123,12 +121,13 @@ class Splitter:
 
 
 def _is_bare(piece: bytes) -> bool:
-    """Whether nothing follows the message: no end block, no line of a batch and no mark of another file."""
-    end = len(piece)
-    while piece[end - 1] in b"\r\n":
-        end -= 1
-    line = max(piece.rfind(b"\r", 0, end), piece.rfind(b"\n", 0, end)) + 1
-    return piece[line : line + 3] not in ENVELOPE and b"\x1c" not in piece and piece[end - 1] not in b" \t\x0b\xbf"
+    """Whether nothing follows a message without its blanks: no end block, no line of a batch, no other file's mark."""
+    if b"\x1c" in piece or piece[-1] == 0xBF:
+        return False
+    line = piece.rfind(b"\r")
+    if b"\n" in piece:
+        line = max(line, piece.rfind(b"\n"))
+    return piece[line + 1 : line + 4] not in _ENVELOPE
 
 
 def _parted(piece: bytes) -> tuple[bytes, bytes]:
