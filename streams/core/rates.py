@@ -210,7 +210,7 @@ class Rate:
             fired_at=draft.fired_at,
             ended_at=draft.ended_at,
             delay_seconds=None if draft.ended_at is None else (draft.ended_at - draft.due_at) // 1_000_000,
-            facility=None,
+            facility=dict(zip(rule.by, self.value.split("|"), strict=False)).get("facility"),
             late_start=False,
             reason=f"{what} over {rule.window} is beyond its limit",
         )
