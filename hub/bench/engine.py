@@ -105,11 +105,12 @@ def open_and_measure(waits: int) -> tuple[float, float]:
     """Open that many waits, each of an order of its own, and put the mix to the engine that holds them."""
     engine = Engine(load_thresholds(None))
     reader = CloudEventReader(times=engine.compiled.anchors)
+    people = max(1, waits // _WAITS_A_PERSON)
     with uncollected():
         before = _resident()
         for number in range(waits):
             at = FIRST - HOUR + number * HOUR // waits // SECOND * SECOND
-            line = write_line(number, at, _ORDER, number, number // _WAITS_A_PERSON)
+            line = write_line(number, at, _ORDER, number, number % people)
             event = reader.read(line, "bench")
             if isinstance(event, Event):
                 engine.advance(event.time - 1)

@@ -42,9 +42,7 @@ _EXACT: Final = {Unit.SECONDS: SECOND, Unit.MINUTES: MINUTE, Unit.HOURS: HOUR, U
 
 def micros(duration: Duration) -> int:
     """The exact length of a duration; for business units an upper bound of the wall time they can span."""
-    if duration.unit is Unit.BUSINESS_DAYS:
-        return (duration.count * 7 + 14) * DAY
-    if duration.unit is Unit.BUSINESS_HOURS:
+    if duration.unit in BUSINESS:
         return (duration.count * 7 + 14) * DAY
     return duration.count * _EXACT[duration.unit]
 
@@ -377,10 +375,8 @@ class _Compiler:
         self._anchors.update(anchor for anchor in anchors if anchor)
         ends = (*rule.satisfied_by, *rule.cancelled_by, *rule.paused_by, *rule.resumed_by)
         compared = [attribute for match in ends for attribute in match.by or ()]
-        for match in rule.start:
-            self._read_match(match, *rule.key, *anchors, *compared)
-        for match in ends:
-            self._read_match(match, *rule.key)
+        for match in (*rule.start, *ends):
+            self._read_match(match, *rule.key, *((*anchors, *compared) if match in rule.start else ()))
         single = rule.key[0] if len(rule.key) == 1 and rule.key != (PERSON,) else None
         group = self._groups.setdefault(rule.key, Group(len(self._groups), rule.key, single))
         plan.group = group
