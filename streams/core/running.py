@@ -12,7 +12,7 @@ from schemas.event import Event
 from schemas.threshold import PERSON
 from streams.core.alerts import Alerts, Draft
 from streams.core.compiled import END, PAUSE, START, CompiledMatch, GroupPlan, TypePlan, WaitPlan
-from streams.core.state import BY_TIME, NEVER, Journey, Person, Wait
+from streams.core.state import BY_PLAN, BY_TIME, NEVER, Journey, Person, Wait, begin_wait
 from streams.core.timers import Timers
 from streams.core.waits import (
     Judgement,
@@ -30,7 +30,6 @@ from streams.core.waits import (
 
 _PERSON_KEY: Final = (PERSON,)
 _STARTED: Final = attrgetter("start.time")
-_PLAN: Final = attrgetter("plan.index")
 
 
 class Running:
@@ -108,15 +107,13 @@ class Running:
             return
         time = event.time
         if in_order or (time > journey.last and time > person.wide_last):
-            journey.events.append(event)
-            journey.last = time + event.precision
+            journey.add_event(event)
             if group_plan.starts:
                 self._start_in_order(group_plan, event, journey)
-            if journey.running and group_plan.marks:
+            if group_plan.marks:
                 self._mark_in_order(group_plan.marks, event, journey)
             return
-        insort(journey.events, event, key=BY_TIME)
-        journey.last = max(journey.last, time + event.precision)
+        journey.insert_event(event)
         for plan in group_plan.plans:
             if any(holds(m, event, person) for m in plan.narrow[event.type]):
                 self._judge_again(plan, journey, event)
@@ -156,13 +153,10 @@ class Running:
             if not plan.plain_starts:
                 self._judge_again(plan, journey, event)
                 continue
-            others = (w for w in journey.running if w.plan is plan)
-            if plan.restart == "move":
-                running = list(others)
-            else:
-                running = list(islice(others, 1))
-                if running and plan.restart == "keep":
-                    continue
+            others = (w for w in journey.open_waits() if w.plan is plan)
+            running = list(others) if plan.restart == "move" else list(islice(others, 1))
+            if running and plan.restart == "keep":
+                continue
             due = plan.due(event)
             if due is None:
                 self.without_due += not self.again
@@ -171,35 +165,29 @@ class Running:
             for wait in moved:
                 self.look(wait)
             if not moved:
-                wait = Wait(plan, journey, event, *due, fresh=not running)
-                waits = journey.waits
-                if not waits or waits[-1].plan.index <= plan.index:
-                    waits.append(wait)
-                else:
-                    waits.insert(bisect_right(waits, plan.index, key=_PLAN), wait)
-                self._open(wait)
+                self._open(begin_wait(plan, journey, event, due, fresh=not running))
 
     def _open(self, wait: Wait) -> None:
         """Take a wait that was just made into account."""
-        journey = wait.journey
+        wait.journey.add_wait(wait)
         wait.applied = self._alerts.now
         self.count += 1
-        if wait.close is None:
-            if not journey.running:
-                journey.person.open[journey] = None
-            journey.running.append(wait)
-            if self.deferred is None:
-                first = wait.due + wait.plan.grace
-                if wait.warn is not None and wait.warn < first:
-                    first = wait.warn
-                if self.clock < first:  # nothing to say yet
-                    self._timers.set(wait, first)
-                    return
+        if self.deferred is None:
+            plan = wait.plan
+            first = wait.due + plan.grace if plan.grace else wait.due
+            if plan.warns and (warn := wait.warn) is not None and warn < first:
+                first = warn
+            if self.clock < first:  # nothing to say yet
+                self._timers.set(wait, first)
+                return
         self.look(wait)
 
     def _mark_in_order(self, marks: dict[WaitPlan, list[CompiledMatch]], event: Event, journey: Journey) -> None:
+        waits = journey.open_waits()
+        if not waits:
+            return
         again: dict[WaitPlan, None] = {}
-        for wait in tuple(journey.running):
+        for wait in tuple(waits):
             matches = marks.get(wait.plan)
             if matches is None or wait.start is event or wait.counted is event:
                 continue
@@ -221,10 +209,8 @@ class Running:
 
     def _close(self, wait: Wait) -> None:
         journey = wait.journey
-        journey.running.remove(wait)
-        if not journey.running:
-            journey.person.open.pop(journey, None)
-        in_time = wait.due if wait.warn is None else min(wait.warn, wait.due)
+        journey.close_wait(wait)
+        in_time = wait.due if (warn := wait.warn) is None else min(warn, wait.due)
         if wait.alert is None and self.deferred is None and wait.close is not None and wait.close.time <= in_time:
             wait.next = None  # nothing was said of it, and nothing will be
             return
@@ -249,8 +235,7 @@ class Running:
             return
         for journey in list(person.every_journey()):
             if event.time > journey.last:
-                if journey.running:
-                    self._mark_in_order(plan.wide, event, journey)
+                self._mark_in_order(plan.wide, event, journey)
                 continue
             for wait_plan in plan.wide_by_group.get(journey.group, ()):
                 if any(holds(m, event, person) for m in wait_plan.wide[event.type]):
@@ -263,8 +248,8 @@ class Running:
         waits = journey.waits
         time = event.time
         reach = plan.skew + journey.person.coarse
-        begin = bisect_left(waits, plan.index, key=_PLAN)
-        end = bisect_right(waits, plan.index, lo=begin, key=_PLAN)
+        begin = bisect_left(waits, plan.index, key=BY_PLAN)
+        end = bisect_right(waits, plan.index, lo=begin, key=BY_PLAN)
         low = bisect_left(waits, time, begin, end, key=_STARTED)
         while low > begin and not waits[low - 1].fresh:
             low -= 1
@@ -296,16 +281,7 @@ class Running:
         """Put the newly judged waits in the place of the old ones, each with what was already said of it."""
         old = {id(w.start): w for w in journey.waits[low:high]}
         kept = [_renewed(old.pop(id(new.start), None), new) for new in judged]
-        journey.waits[low:high] = kept
-        gone = set(map(id, old.values()))
-        mine = set(map(id, kept))
-        was_open = bool(journey.running)
-        journey.running = [w for w in journey.running if id(w) not in gone and id(w) not in mine]
-        journey.running += [w for w in kept if w.close is None]
-        if journey.running and not was_open:
-            journey.person.open[journey] = None
-        elif was_open and not journey.running:
-            journey.person.open.pop(journey, None)
+        journey.replace_waits(low, high, kept)
         self.count += sum(w.applied == NEVER for w in kept) - len(old)
         for wait in old.values():
             self._supersede(wait, kept)
@@ -347,7 +323,7 @@ def _renewed(old: Wait | None, new: Wait) -> Wait:
     """The wait that was there, with the new verdict; or the new one."""
     if old is None:
         return new
-    old.counted, old.base, old.due, old.warn = new.counted, new.base, new.due, new.warn
+    old.counted, old.base, old.due = new.counted, new.base, new.due
     old.close, old.cancelled = new.close, new.cancelled
     old.pauses, old.paused, old.fresh = new.pauses, new.paused, new.fresh
     return old

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator
+from bisect import bisect_right, insort
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from schemas.alert import Alert
 from schemas.event import Event
@@ -14,9 +16,11 @@ from schemas.instant import read_instant, to_datetime
 if TYPE_CHECKING:
     from streams.core.compiled import Group, WaitPlan
     from streams.core.counts import Count
-    from streams.core.sequences import Sequence
+    from streams.core.sequences import Sequence as Followed
 
 BY_TIME: Final = attrgetter("time")
+BY_PLAN: Final = attrgetter("plan.index")
+_MANY: Final = 8  # waits of a journey, above which those that run are kept apart
 NEVER: Final = -(2**62)
 
 
@@ -67,7 +71,7 @@ class Person:
         self.facts: dict[str, list[tuple[int, str, str, Any]]] | None = None
         self.aliases: dict[tuple[str, str], str] | None = None
         self.appointments: dict[str, list[Event]] | None = None
-        self.sequences: dict[tuple[int, Any], Sequence] | None = None
+        self.sequences: dict[tuple[int, Any], Followed] | None = None
         self.counts: dict[tuple[int, Any], Count] | None = None
         self.moments: list[Alert] | None = None  # alerts of single events that follow from this evidence
 
@@ -120,70 +124,139 @@ def root(person: Person) -> Person:
 class Journey:
     """The events of one person that carry one key value, and the waits that run over them.
 
-    `events` are in order of time; `running` are the waits not closed; `waits` holds all, running ones
-    too, in order of their thresholds and then of their starts.
+    `events` are in order of time; `waits` in order of their thresholds and then of their starts.
     `last` is the latest instant that any of the events reaches (its time and the coarseness of its stamp).
+
+    Memory is what a year of journeys costs, and most have one event and a wait or two: a single one is held without a
+    list, and the waits that run are kept apart only where there are many.
     """
 
-    __slots__ = ("events", "group", "last", "person", "running", "value", "waits")
+    __slots__ = ("_events", "_running", "_waits", "group", "last", "person", "value")
 
     def __init__(self, person: Person, group: Group, value: str | tuple[str, ...]) -> None:
         self.person: Person = person
         self.group: Group = group
         self.value: str | tuple[str, ...] = value
-        self.events: list[Event] = []
-        self.running: list[Wait] = []
-        self.waits: Waits = []
         self.last: int = NEVER
+        self._events: Event | list[Event] | None = None
+        self._waits: Wait | list[Wait] | None = None
+        self._running: list[Wait] | None = None
 
     def key_text(self) -> str:
         return self.value if isinstance(self.value, str) else "|".join(self.value)
 
+    @property
+    def events(self) -> list[Event]:
+        """To be read, not changed."""
+        held = self._events
+        return held if isinstance(held, list) else [] if held is None else [held]
 
-class Wait:
+    @property
+    def waits(self) -> list[Wait]:
+        """To be read, not changed."""
+        held = self._waits
+        return held if isinstance(held, list) else [] if held is None else [held]
+
+    def add_event(self, event: Event) -> None:
+        """Take in an event that is later than all that the others reach."""
+        held = self._events
+        if held is None:
+            self._events = event
+        elif isinstance(held, list):
+            held.append(event)
+        else:
+            self._events = [held, event]
+        self.last = event.time + event.precision if event.precision else event.time
+
+    def insert_event(self, event: Event) -> None:
+        """Take in an event wherever it belongs."""
+        events = self.events
+        insort(events, event, key=BY_TIME)
+        self._events = events
+        self.last = max(self.last, event.time + event.precision)
+
+    def open_waits(self) -> Sequence[Wait]:
+        """The waits not closed, to be read at once: they change as waits open and close."""
+        if self._running is not None:
+            return self._running
+        held = self._waits
+        if isinstance(held, list):
+            return [w for w in held if w.close is None]
+        return () if held is None or held.close is not None else (held,)
+
+    def add_wait(self, wait: Wait) -> None:
+        """Take in an open wait whose start is later than those of its threshold's others."""
+        held = self._waits
+        if held is None:
+            self._waits = wait
+        else:
+            waits = held if isinstance(held, list) else [held]
+            if waits[-1].plan.index <= wait.plan.index:
+                waits.append(wait)
+            else:
+                waits.insert(bisect_right(waits, wait.plan.index, key=BY_PLAN), wait)
+            self._waits = waits
+            if self._running is not None:
+                self._running.append(wait)
+            elif len(waits) > _MANY:
+                self._running = [w for w in waits if w.close is None]
+        self.person.open[self] = None
+
+    def close_wait(self, wait: Wait) -> None:
+        """Take into account that one of the waits has closed."""
+        if self._running is not None:
+            self._running.remove(wait)
+        if not self.open_waits():
+            self.person.open.pop(self, None)
+
+    def replace_waits(self, low: int, high: int, judged: list[Wait]) -> None:
+        """Let waits that were judged again stand where those from `low` up to `high` stood."""
+        waits = self.waits
+        if self._running is not None:
+            touched = set(map(id, waits[low:high])) | set(map(id, judged))
+            self._running = [w for w in self._running if id(w) not in touched]
+            self._running += [w for w in judged if w.close is None]
+        waits[low:high] = judged
+        self._waits = waits if len(waits) > 1 else waits[0] if waits else None
+        if self._running is None and len(waits) > _MANY:
+            self._running = [w for w in waits if w.close is None]
+        if self.open_waits():
+            self.person.open[self] = None
+        else:
+            self.person.open.pop(self, None)
+
+
+class Wait(msgspec.Struct, eq=False):
     """One promise running. Times in microseconds.
 
     `start` opened it, `counted` is the start that its due counts from (another one after a move), `base` the
-    instant that it counts from. `due` is as moved by pauses; `warn` the instant of the warning. `close` is the event
+    instant that it counts from. `due` is as moved by pauses. `close` is the event
     that ended it, `cancelled` whether that was a cancel. `pauses` are those that counted; `paused` the begin of one
     that is not resumed. `fresh` says that no wait of its threshold ran in the journey when it began.
     `applied` is the clock at which its start was applied; `next` the instant of its timer.
     """
 
-    __slots__ = (
-        "alert",
-        "applied",
-        "base",
-        "cancelled",
-        "close",
-        "counted",
-        "due",
-        "fresh",
-        "journey",
-        "next",
-        "paused",
-        "pauses",
-        "plan",
-        "start",
-        "warn",
-    )
+    plan: WaitPlan
+    journey: Journey
+    start: Event
+    counted: Event
+    due: int
+    base: int
+    fresh: bool
+    close: Event | None = None
+    cancelled: bool = False
+    pauses: tuple[tuple[Event, Event], ...] = ()
+    paused: Event | None = None
+    applied: int = NEVER
+    alert: Alert | None = None
+    next: int | None = None
 
-    def __init__(self, plan: WaitPlan, journey: Journey, start: Event, due: int, base: int, *, fresh: bool) -> None:
-        self.plan: WaitPlan = plan
-        self.journey: Journey = journey
-        self.start: Event = start
-        self.counted: Event = start
-        self.base: int = base
-        self.due: int = due
-        self.warn: int | None = plan.warn(start.time, due) if plan.warns else None
-        self.close: Event | None = None
-        self.cancelled: bool = False
-        self.pauses: tuple[tuple[Event, Event], ...] = ()
-        self.paused: Event | None = None
-        self.fresh: bool = fresh
-        self.applied: int = NEVER
-        self.alert: Alert | None = None
-        self.next: int | None = None
+    @property
+    def warn(self) -> int | None:
+        """The instant of the warning; None where none is declared."""
+        return self.plan.warn(self.counted.time, self.due) if self.plan.warns else None
 
 
-Waits = list[Wait]
+def begin_wait(plan: WaitPlan, journey: Journey, start: Event, due: tuple[int, int], *, fresh: bool) -> Wait:
+    """A wait as it begins; `due` is when it is due, and what that counts from."""
+    return Wait(plan, journey, start, start, due[0], due[1], fresh)

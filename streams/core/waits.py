@@ -25,7 +25,7 @@ from schemas.event import Event
 from schemas.threshold import PERSON
 from streams.core.compiled import CANCEL, END, PAUSE, START, CompiledMatch, WaitPlan
 from streams.core.conditions import text_of
-from streams.core.state import BY_TIME, Journey, Person, Wait
+from streams.core.state import BY_TIME, Journey, Person, Wait, begin_wait
 
 Place = tuple[int, int, str, str]
 """A place in the order of the law: time, rank, source, id."""
@@ -78,7 +78,6 @@ def _move_by_pause(wait: Wait, begin: Event, end: Event) -> None:
     else:
         wait.due += end.time - begin.time
     wait.pauses = (*wait.pauses, (begin, end))
-    wait.warn = plan.warn(wait.counted.time, wait.due)
 
 
 def pause_wait(wait: Wait, event: Event) -> bool:
@@ -104,7 +103,6 @@ def move_wait(wait: Wait, event: Event, due: int, base: int) -> bool:
     wait.counted = event
     wait.due, wait.base = due, base
     wait.paused, wait.pauses = None, ()
-    wait.warn = wait.plan.warn(event.time, due)
     return True
 
 
@@ -158,7 +156,7 @@ class Judgement:
     def judge(self, entries: Iterable[Entry], first: Place | None, known: Callable[[Event], int | None]) -> int | None:
         """Take the entries in order. Those before `first` count only as ends that reach behind them. A quiet start
         that is `known` to have opened a wait beyond the reach of what is new ends the pass: from there on all is as
-        it was. Returns that wait, or None at the end of the evidence."""
+        it was. Returns where that wait stands, or None at the end of the evidence."""
         for entry in entries:
             event, match = entry[4], entry[5]
             if first is not None and _order(entry) < first:
@@ -183,7 +181,7 @@ class Judgement:
             return
         if plan.restart == "move" and [w for w in running if move_wait(w, event, *due)]:
             return
-        wait = Wait(plan, self._journey, event, *due, fresh=not running)
+        wait = begin_wait(plan, self._journey, event, due, fresh=not running)
         self.waits.append(wait)
         running.append(wait)
         self._reaching = [r for r in self._reaching if r[0] >= event.time]
