@@ -13,7 +13,6 @@ from typing import Any, Final, Generic, TypeVar
 
 from schemas.duration import BUSINESS, Duration, Unit
 from schemas.event import DAY, HOUR, MINUTE, SECOND, Event
-from schemas.instant import read_instant
 from schemas.threshold import (
     PERSON,
     AverageRule,
@@ -27,8 +26,10 @@ from schemas.threshold import (
     ThresholdSet,
     WaitRule,
 )
-from streams.core.calendar import adder, open_time, pusher, subtracter
+from streams.core.calendar import open_time, pusher, subtracter
 from streams.core.conditions import FactTest, Test, compile_facts, compile_where
+from streams.core.promises import due_of
+from streams.core.starts import Starts
 
 # Ranks at one instant (DESIGN.md, "The law of order").
 START: Final = 0
@@ -119,7 +120,7 @@ class WaitPlan:
         self.business: bool = span.unit in BUSINESS and calendar is not None
         self.open_time: Callable[[int, int], int] | None = open_time(calendar) if self.business and calendar else None
         self.push: Callable[[int, int], int] | None = pusher(calendar) if self.business and calendar else None
-        self.due: Callable[[Event], tuple[int, int] | None] = _due(threshold, rule)
+        self.due: Callable[[Event], tuple[int, int] | None] = due_of(threshold, rule)
         self.warns: bool = rule.warn_at is not None
         self.warn_share: Fraction | None = rule.warn_at if isinstance(rule.warn_at, Fraction) else None
         warn = rule.warn_at if isinstance(rule.warn_at, Duration) else None
@@ -152,64 +153,6 @@ def _reason(rule: WaitRule) -> str:
     return f"{ends} was promised by {after.attribute} of {starts} plus {after.offset}" if after else ends
 
 
-def instant_of(data: dict[str, Any], attribute: str) -> int | None:
-    """A time attribute in microseconds; None where it is absent or no time."""
-    value = data.get(attribute)
-    if not isinstance(value, str) or not value:
-        return None
-    try:
-        return read_instant(value)
-    except ValueError:
-        return None
-
-
-def _due(threshold: Threshold, rule: WaitRule) -> Callable[[Event], tuple[int, int] | None]:
-    calendar = threshold.calendar
-    not_before = rule.not_before
-
-    def base_of(event: Event) -> int:
-        if not_before is None:
-            return event.time
-        asked = instant_of(event.data, not_before)
-        return event.time if asked is None or asked < event.time else asked
-
-    if rule.within is not None:
-        add = adder(rule.within, calendar)
-        if not_before is None:
-
-            def within(event: Event) -> tuple[int, int] | None:
-                due = add(event.time)
-                return None if due is None else (due, event.time)
-
-            return within
-
-        def within_later(event: Event) -> tuple[int, int] | None:
-            base = base_of(event)
-            due = add(base)
-            return None if due is None else (due, base)
-
-        return within_later
-    if rule.before is not None:
-        attribute, subtract = rule.before.attribute, subtracter(rule.before.offset, calendar)
-
-        def before(event: Event) -> tuple[int, int] | None:
-            anchor = instant_of(event.data, attribute)
-            due = None if anchor is None else subtract(anchor)
-            return None if due is None or due <= event.time else (due, base_of(event))
-
-        return before
-    assert rule.after is not None  # noqa: S101 - the reader grants one of the three
-    attribute = rule.after.attribute
-    plus = adder(rule.after.offset, calendar) if rule.after.offset.count else None
-
-    def after(event: Event) -> tuple[int, int] | None:
-        anchor = instant_of(event.data, attribute)
-        due = anchor if anchor is None or plus is None else plus(anchor)
-        return None if due is None else (due, base_of(event))
-
-    return after
-
-
 @dataclass(slots=True, eq=False)
 class Group:
     """All wait thresholds of one key. `attribute` is its name where the key is a single one, and not the person."""
@@ -226,6 +169,7 @@ class GroupPlan:
 
     group: Group
     starts: list[tuple[WaitPlan, CompiledMatch]] = field(default_factory=list)
+    starting: Starts = field(default_factory=lambda: Starts(()))  # the same, by what they ask for
     marks: dict[WaitPlan, list[CompiledMatch]] = field(default_factory=dict)
     plans: list[WaitPlan] = field(default_factory=list)
 
@@ -325,6 +269,8 @@ class _Compiler:
         for type_, plan in self._types.items():
             plan.keep = frozenset(self._keep.get(type_, ()))
             measured = any(m.facts is not None for _, m in plan.measures)
+            for group_plan in plan.groups:
+                group_plan.starting = Starts(group_plan.starts)
             plan.waits = bool(plan.groups or plan.wide)
             plan.tallied = bool(plan.measures or plan.firsts or plan.thens or plan.counts)
             plan.rated = bool(plan.numerators or plan.denominators or plan.averages)

@@ -104,15 +104,21 @@ def _equality(read: Getter, values: Sequence[Any], attribute: str) -> Test:
     if len(values) == 1 and isinstance(values[0], bool):
         flag, text = values[0], spelt[1]
 
+        plainly = "." not in attribute
+
         def flagged(data: Data) -> bool:
-            value = read(data)
+            value = data.get(attribute) if plainly else read(data)
             return value is flag or (type(value) is str and value == text)
 
         return flagged
 
+    texts = frozenset(s for s in spelt if isinstance(s, str))
+
     def same(value: Any) -> bool:
+        if type(value) is str:
+            return value in texts
         # 1 == True in Python, and neither means the other here
-        return any(value == s and isinstance(value, bool) == isinstance(s, bool) for s in spelt)
+        return value is not None and any(value == s and isinstance(value, bool) == isinstance(s, bool) for s in spelt)
 
     def typed(data: Data) -> bool:
         value = read(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
+from collections.abc import Sequence
 from itertools import islice
 from operator import attrgetter
 from typing import Final
@@ -11,7 +12,7 @@ from schemas.alert import Alert, Level, State, alert_id
 from schemas.event import Event
 from schemas.threshold import PERSON
 from streams.core.alerts import Alerts, Draft
-from streams.core.compiled import END, PAUSE, START, CompiledMatch, GroupPlan, TypePlan, WaitPlan
+from streams.core.compiled import END, PAUSE, START, CompiledMatch, Group, GroupPlan, TypePlan, WaitPlan
 from streams.core.state import BY_PLAN, BY_TIME, NEVER, Journey, Person, Wait, begin_wait
 from streams.core.timers import Timers
 from streams.core.waits import (
@@ -102,14 +103,24 @@ class Running:
     # -- the short way
 
     def _narrow(self, group_plan: GroupPlan, event: Event, person: Person, *, in_order: bool) -> None:
-        journey = self._journey(group_plan, event, person)
-        if journey is None:
+        value = self._value(group_plan.group, event, person)
+        if value is None:
             return
+        data = event.data
+        starts = group_plan.starting.of(data) if group_plan.starts else ()
+        if not group_plan.marks and not any(m.test is None or m.test(data) for _, m in starts):
+            return  # it neither starts nor marks anything here
+        journeys = person.journeys.get(group_plan.group.index)
+        if journeys is None:
+            journeys = person.journeys[group_plan.group.index] = {}
+        journey = journeys.get(value)
+        if journey is None:
+            journey = journeys[value] = Journey(person, group_plan.group, value)
         time = event.time
         if in_order or (time > journey.last and time > person.wide_last):
             journey.add_event(event)
-            if group_plan.starts:
-                self._start_in_order(group_plan, event, journey)
+            if starts:
+                self._start_in_order(starts, event, journey)
             if group_plan.marks:
                 self._mark_in_order(group_plan.marks, event, journey)
             return
@@ -118,33 +129,23 @@ class Running:
             if any(holds(m, event, person) for m in plan.narrow[event.type]):
                 self._judge_again(plan, journey, event)
 
-    def _journey(self, group_plan: GroupPlan, event: Event, person: Person) -> Journey | None:
-        group = group_plan.group
+    def _value(self, group: Group, event: Event, person: Person) -> str | tuple[str, ...] | None:
+        """Which journey of its group the event is in; None for none."""
         attribute = group.attribute
-        value: str | tuple[str, ...] | None
         if attribute is not None and type(text := event.data.get(attribute)) is str and text:
-            value = text if person.aliases is None else person.aliases.get((attribute, text), text)
-        elif group.key == _PERSON_KEY:
-            if person.anonymous:
-                return None
-            value = ""
-        else:
-            value = as_key(event.data, group.key, person)
-            if value is None:
-                self.without_key += not self.again
-                return None
-        journeys = person.journeys.get(group.index)
-        if journeys is None:
-            journeys = person.journeys[group.index] = {}
-        journey = journeys.get(value)
-        if journey is None:
-            journey = journeys[value] = Journey(person, group, value)
-        return journey
+            return text if person.aliases is None else person.aliases.get((attribute, text), text)
+        if group.key == _PERSON_KEY:
+            return None if person.anonymous else ""
+        value = as_key(event.data, group.key, person)
+        if value is None:
+            self.without_key += not self.again
+        return value
 
-    def _start_in_order(self, group_plan: GroupPlan, event: Event, journey: Journey) -> None:
+    def _start_in_order(self, starts: Sequence[tuple[WaitPlan, CompiledMatch]], event: Event, journey: Journey) -> None:
         started: WaitPlan | None = None
         person = journey.person
-        for plan, match in group_plan.starts:
+        open_waits = journey.open_waits()
+        for plan, match in starts:
             if plan is started or (match.test is not None and not match.test(event.data)):
                 continue
             if match.facts is not None and not match.facts(event.data, event.time, person.fact):
@@ -153,10 +154,12 @@ class Running:
             if not plan.plain_starts:
                 self._judge_again(plan, journey, event)
                 continue
-            others = (w for w in journey.open_waits() if w.plan is plan)
-            running = list(others) if plan.restart == "move" else list(islice(others, 1))
-            if running and plan.restart == "keep":
-                continue
+            running: list[Wait] = []
+            if open_waits:
+                others = (w for w in open_waits if w.plan is plan)
+                running = list(others) if plan.restart == "move" else list(islice(others, 1))
+                if running and plan.restart == "keep":
+                    continue
             due = plan.due(event)
             if due is None:
                 self.without_due += not self.again
@@ -186,6 +189,7 @@ class Running:
         waits = journey.open_waits()
         if not waits:
             return
+        data, person = event.data, journey.person
         again: dict[WaitPlan, None] = {}
         for wait in tuple(waits):
             matches = marks.get(wait.plan)
@@ -195,7 +199,11 @@ class Running:
                 again[wait.plan] = None
                 continue
             for match in matches:
-                if not holds(match, event, journey.person) or not (match.by is None or finds(match, event, wait)):
+                if match.test is not None and not match.test(data):
+                    continue
+                if match.facts is not None and not match.facts(data, event.time, person.fact):
+                    continue
+                if match.by is not None and not finds(match, event, wait):
                     continue
                 if match.rank >= END:
                     close_wait(wait, event, cancelled=match.rank != END)
