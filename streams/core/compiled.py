@@ -184,10 +184,22 @@ class Plan(Generic[R]):
     threshold: Threshold
     rule: R
     index: int
+    within: int = 0  # microseconds that a sequence may take
 
     @property
     def id(self) -> str:
         return self.threshold.id
+
+
+@dataclass(slots=True, eq=False)
+class Shape:
+    """What the names of an event's attributes alone decide, whatever their values: most events of a type have the
+    same. `paired`: it carries the other party's number of something; `ties` are the keys that it carries; `kept` the
+    names of what is kept, None where that is all of it."""
+
+    paired: bool
+    ties: tuple[str, ...]
+    kept: tuple[str, ...] | None
 
 
 @dataclass(slots=True, eq=False)
@@ -209,6 +221,7 @@ class TypePlan:
     tallied: bool = False  # whether measures, sequences or counts concern it
     rated: bool = False  # whether rates or averages concern it
     keep: frozenset[str] = frozenset()  # the attributes that anything reads of such an event
+    shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict)  # met so far, by the names of the attributes
 
 
 @dataclass(slots=True, eq=False)
@@ -250,7 +263,7 @@ class _Compiler:
             case MeasureRule():
                 self._file(rule.event, "measures", Plan(threshold, rule, index), *(rule.key or ()), rule.value)
             case SequenceRule():
-                sequence = Plan(threshold, rule, index)
+                sequence = Plan(threshold, rule, index, micros(rule.within))
                 self._file(rule.first, "firsts", sequence, *rule.key)
                 self._file(rule.then, "thens", sequence, *rule.key)
             case CountRule():

@@ -16,7 +16,7 @@ from schemas.alert import Alert
 from schemas.event import Event
 from schemas.threshold import ThresholdSet
 from streams.core.alerts import Alerts, Transition
-from streams.core.compiled import Compiled, TypePlan, compile_thresholds
+from streams.core.compiled import Compiled, Shape, TypePlan, compile_thresholds
 from streams.core.counts import Count
 from streams.core.held import (
     ALIASES,
@@ -32,7 +32,7 @@ from streams.core.held import (
     transition,
 )
 from streams.core.identity import MOVABLE, Identity, listed
-from streams.core.journeys import Journeys
+from streams.core.journeys import KEYS, Journeys
 from streams.core.rates import Rate
 from streams.core.running import Running
 from streams.core.sequences import Momentary
@@ -40,7 +40,6 @@ from streams.core.state import NEVER, Person, Wait, root
 from streams.core.tallies import Tallies
 from streams.core.timers import Timers
 
-_EMPTY: Final = TypePlan()
 _IDENTITY_EVENTS: Final = {
     "person.merged": True,
     "person.linked": True,
@@ -51,6 +50,7 @@ _IDENTITY_EVENTS: Final = {
 _SPECIAL: Final = frozenset((*_IDENTITY_EVENTS, "identity.moved", *FACT_EVENTS, *APPOINTMENT_EVENTS))
 _KEPT: Final = frozenset(("surviving", "retired", "contact_id", *MOVABLE, *ALIASES, *SECOND_NUMBERS))
 """Kept of every event: what says whose it is and where it came from."""
+_SHAPES: Final = 4096  # of a type; a source that names its attributes by chance must not fill the memory
 _ORDER: Final = attrgetter("time", "source", "id")
 
 
@@ -63,6 +63,7 @@ class Engine:
         self.identity: Identity = Identity()
         self.journeys: Journeys = Journeys()
         self._types: dict[str, TypePlan] = self.compiled.types
+        self._empty: TypePlan = TypePlan()  # of a type that nothing concerns
         self._alerts: Alerts = Alerts()
         self._timers: Timers = Timers()
         self._running: Running = Running(self._alerts, self._timers)
@@ -132,18 +133,24 @@ class Engine:
         if person is None:
             person = self._identify(event)
         type_, data = event.type, event.data
-        paired = not SECOND_NUMBERS.isdisjoint(data)
-        if paired:
+        plan = self._types.get(type_, self._empty)
+        names = tuple(data)
+        shape = plan.shapes.get(names)
+        if shape is None:
+            shape = self._shape(plan, names)
+        if shape.paired:
             fill_numbers(data)
-        self.journeys.add(person, data)
-        plan = self._types.get(type_, _EMPTY)
-        if paired or type_ in _SPECIAL:
+            self.journeys.add(person, data, KEYS)
+        elif shape.ties:
+            self.journeys.add(person, data, shape.ties)
+        if shape.paired or type_ in _SPECIAL:
             if type_ in _IDENTITY_EVENTS or type_ == "identity.moved":
                 person = self._change_identity(event)
             self._put(event, person)
         else:
-            if plan.held:
-                self._slim(plan, event)
+            if plan.held and shape.kept is not None:
+                constant = self.compiled.constants.get
+                event.data = {k: constant(v, v) if type(v := data[k]) is str else v for k in shape.kept}
             self._put_plainly(plan, event, person)
         if plan.rated:
             self._tallies.add_to_rates(plan, event, self.clock)
@@ -162,7 +169,7 @@ class Engine:
     def _put(self, event: Event, person: Person) -> None:
         """Put an event into the evidence of its person."""
         kept = event.type in APPOINTMENT_EVENTS
-        if not SECOND_NUMBERS.isdisjoint(event.data):
+        if not event.data.keys().isdisjoint(SECOND_NUMBERS):
             kept = True
             if self._learn_numbers(person, event):
                 return
@@ -178,17 +185,24 @@ class Engine:
             self._put_back([person])
             return
         told_as = transition(person, event) if event.type == APPOINTMENT_STATED else event
-        plan = self._types.get(told_as.type, _EMPTY)
+        plan = self._types.get(told_as.type, self._empty)
         if kept and not (plan.held and told_as is event):
             person.log.append(event)
         self._put_plainly(plan, told_as, person, logged=told_as is not event)
 
-    def _slim(self, plan: TypePlan, event: Event) -> None:
-        """Keep of an event that will be held only what is read of it: memory is what a year of evidence costs."""
-        keep, constant = plan.keep, self.compiled.constants.get
-        event.data = {
-            k: constant(v, v) if type(v) is str else v for k, v in event.data.items() if k in keep or k in _KEPT
-        }
+    def _shape(self, plan: TypePlan, names: tuple[str, ...]) -> Shape:
+        """The shape of an event's attributes, met for the first time. Of an event that will be held only what is read
+        of it is kept: memory is what a year of evidence costs."""
+        kept = tuple(name for name in names if name in plan.keep or name in _KEPT)
+        shape = Shape(
+            paired=not SECOND_NUMBERS.isdisjoint(names),
+            ties=tuple(name for name in names if name in KEYS),
+            kept=kept if len(kept) < len(names) else None,
+        )
+        if len(plan.shapes) >= _SHAPES:
+            plan.shapes.clear()
+        plan.shapes[names] = shape
+        return shape
 
     def _put_plainly(self, plan: TypePlan, event: Event, person: Person, *, logged: bool = False) -> None:
         """Keep an event if it is evidence, and judge what it concerns."""
@@ -200,12 +214,11 @@ class Engine:
             person.log.append(event)
         if plan.waits:
             self._running.apply(plan, event, person)
+        elif (reach := event.time + event.precision) > person.last:
+            person.last = reach
         if plan.tallied:
             self._tallies.measure(plan, event, person)
             self._tallies.add(plan, event, person, self.clock)
-        reach = event.time + event.precision
-        if reach > person.last:  # noqa: PLR1730 - a call costs more
-            person.last = reach
 
     def _learn_numbers(self, person: Person, event: Event) -> bool:
         """Learn which numbers are one; True when the person's evidence was put in again, this event with it."""

@@ -28,11 +28,12 @@ class Journeys:
     def __init__(self) -> None:
         self._owners: dict[str, dict[str, Person | list[Person]]] = {key: {} for key in KEYS}
 
-    def add(self, person: Person, data: dict[str, Any]) -> None:
-        """Note the journeys of an event."""
+    def add(self, person: Person, data: dict[str, Any], ties: tuple[str, ...]) -> None:
+        """Note the journeys of an event that may carry these keys."""
         owners_by_key = self._owners
-        for key, value in data.items():
-            if key not in owners_by_key or type(value) is not str:
+        for key in ties:
+            value = data.get(key)
+            if value is None or type(value) is not str:
                 continue
             owners = owners_by_key[key]
             known = owners.get(value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
-from itertools import islice
 from operator import attrgetter
 from typing import Final
 
@@ -13,6 +12,7 @@ from schemas.event import Event
 from schemas.threshold import PERSON
 from streams.core.alerts import Alerts, Draft
 from streams.core.compiled import END, PAUSE, START, CompiledMatch, Group, GroupPlan, TypePlan, WaitPlan
+from streams.core.starts import Start
 from streams.core.state import BY_PLAN, BY_TIME, NEVER, Journey, Person, Wait, begin_wait
 from streams.core.timers import Timers
 from streams.core.waits import (
@@ -56,9 +56,12 @@ class Running:
         """Take an event into the evidence of its person, and judge what it touches."""
         time = event.time
         in_order = time > person.last
-        if in_order or time + event.precision > person.last:
-            person.last = time + event.precision
-            person.coarse = max(person.coarse, event.precision)
+        precision = event.precision
+        if in_order and not precision:
+            person.last = time
+        elif in_order or time + precision > person.last:
+            person.last = time + precision
+            person.coarse = max(person.coarse, precision)
         for group_plan in plan.groups:
             self._narrow(group_plan, event, person, in_order=in_order)
         if plan.wide:
@@ -108,7 +111,7 @@ class Running:
             return
         data = event.data
         starts = group_plan.starting.of(data) if group_plan.starts else ()
-        if not group_plan.marks and not any(m.test is None or m.test(data) for _, m in starts):
+        if not group_plan.marks and not any(test is None or test(data) for _, test, _ in starts):
             return  # it neither starts nor marks anything here
         journeys = person.journeys.get(group_plan.group.index)
         if journeys is None:
@@ -141,34 +144,37 @@ class Running:
             self.without_key += not self.again
         return value
 
-    def _start_in_order(self, starts: Sequence[tuple[WaitPlan, CompiledMatch]], event: Event, journey: Journey) -> None:
+    def _start_in_order(self, starts: Sequence[Start], event: Event, journey: Journey) -> None:
         started: WaitPlan | None = None
         person = journey.person
         open_waits = journey.open_waits()
-        for plan, match in starts:
-            if plan is started or (match.test is not None and not match.test(event.data)):
+        for plan, test, facts in starts:
+            if plan is started or (test is not None and not test(event.data)):
                 continue
-            if match.facts is not None and not match.facts(event.data, event.time, person.fact):
+            if facts is not None and not facts(event.data, event.time, person.fact):
                 continue
             started = plan
             if not plan.plain_starts:
                 self._judge_again(plan, journey, event)
                 continue
-            running: list[Wait] = []
-            if open_waits:
-                others = (w for w in open_waits if w.plan is plan)
-                running = list(others) if plan.restart == "move" else list(islice(others, 1))
-                if running and plan.restart == "keep":
-                    continue
+            runs = False
+            for wait in open_waits:
+                if wait.plan is plan:
+                    runs = True
+                    break
+            if runs and plan.restart == "keep":
+                continue
             due = plan.due(event)
             if due is None:
                 self.without_due += not self.again
                 continue
-            moved = [w for w in running if move_wait(w, event, *due)] if plan.restart == "move" else []
-            for wait in moved:
-                self.look(wait)
+            moved = False
+            if runs and plan.restart == "move":
+                for wait in [w for w in open_waits if w.plan is plan and move_wait(w, event, *due)]:
+                    moved = True
+                    self.look(wait)
             if not moved:
-                self._open(begin_wait(plan, journey, event, due, fresh=not running))
+                self._open(begin_wait(plan, journey, event, due, fresh=not runs))
 
     def _open(self, wait: Wait) -> None:
         """Take a wait that was just made into account."""

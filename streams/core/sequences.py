@@ -8,7 +8,7 @@ from schemas.alert import Alert, Level, State, alert_id
 from schemas.event import Event
 from schemas.threshold import MeasureRule, SequenceRule, Threshold
 from streams.core.alerts import Alerts
-from streams.core.compiled import Plan, micros
+from streams.core.compiled import Plan
 from streams.core.state import BY_TIME, Person
 
 
@@ -83,19 +83,27 @@ class Sequence:
 
     def first(self, event: Event, alerts: Alerts) -> None:
         """A first: thens that came before it by arrival may now follow it."""
-        insort(self._firsts, event.time)
+        firsts = self._firsts
+        if not firsts or event.time >= firsts[-1]:
+            firsts.append(event.time)
+        else:
+            insort(firsts, event.time)
         if not self._thens or self._thens[-1].time <= event.time:
             return
         low = bisect_right(self._thens, event.time, key=BY_TIME)
-        high = bisect_right(self._thens, event.time + micros(self.plan.rule.within), key=BY_TIME)
+        high = bisect_right(self._thens, event.time + self.plan.within, key=BY_TIME)
         for then in self._thens[low:high]:
             self._raise(then, alerts)
 
     def then(self, event: Event, alerts: Alerts) -> None:
         """A then: it is an alert if a first lies before it, near enough."""
-        insort(self._thens, event, key=BY_TIME)
+        thens = self._thens
+        if not thens or event.time >= thens[-1].time:
+            thens.append(event)
+        else:
+            insort(thens, event, key=BY_TIME)
         before = bisect_left(self._firsts, event.time)
-        if before and event.time - self._firsts[before - 1] <= micros(self.plan.rule.within):
+        if before and event.time - self._firsts[before - 1] <= self.plan.within:
             self._raise(event, alerts)
 
     def _raise(self, event: Event, alerts: Alerts) -> None:

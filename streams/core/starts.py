@@ -1,20 +1,25 @@
 """Which starts an event can be, found by the value of one of its attributes.
 
 Thresholds that start with the same event mostly ask for different values of one attribute (`class`, `category`,
-`priority`): looking its value up spares the tests that cannot hold. What is found is still tested in full.
+`priority`): its value is looked up, and only the rest is tested.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from schemas.threshold import Match
-from streams.core.conditions import accepted, uses_facts
+from schemas.threshold import Condition, Match
+from streams.core.conditions import FactTest, Test, accepted, compile_where, uses_facts
 
 if TYPE_CHECKING:
     from streams.core.compiled import CompiledMatch, WaitPlan
+
+
+Start = tuple["WaitPlan", Test | None, FactTest | None]
+"""A plan, and what is left to be tested of the event and of the person's facts."""
 
 
 class Starts:
@@ -23,21 +28,25 @@ class Starts:
     __slots__ = ("_attribute", "_by_text", "_every", "_others")
 
     def __init__(self, starts: Sequence[tuple[WaitPlan, CompiledMatch]]) -> None:
-        asked = [_texts(_declared(plan, match)) for plan, match in starts]
-        often = Counter(attribute for texts in asked for attribute in texts)
-        self._attribute: str | None = often.most_common(1)[0][0] if often else None
-        self._every: Sequence[tuple[WaitPlan, CompiledMatch]] = tuple(starts)
-        self._others: Sequence[tuple[WaitPlan, CompiledMatch]] = ()  # those for a value that none asks for
-        self._by_text: dict[str, Sequence[tuple[WaitPlan, CompiledMatch]]] = {}
-        if self._attribute is not None:
-            wanted = [texts.get(self._attribute) for texts in asked]
-            self._others = tuple(start for start, texts in zip(starts, wanted, strict=True) if texts is None)
-            for text in dict.fromkeys(text for texts in wanted for text in texts or ()):
-                self._by_text[text] = tuple(
-                    start for start, texts in zip(starts, wanted, strict=True) if texts is None or text in texts
-                )
+        declared = [_declared(plan, match) for plan, match in starts]
+        often = Counter(attribute for match in declared for attribute in _asked(match))
+        sought = often.most_common(1)[0][0] if often else None
+        self._attribute: str | None = sought
+        self._every: list[Start] = [(plan, match.test, match.facts) for plan, match in starts]
+        self._others: list[Start] = []  # those for a value that none asks for
+        self._by_text: dict[str, list[Start]] = {}
+        if sought is None:
+            return
+        asked = [_asked(match).get(sought) for match in declared]
+        self._others = [start for start, known in zip(self._every, asked, strict=True) if known is None]
+        for text in dict.fromkeys(text for known in asked if known is not None for text in known.one_of or ()):
+            self._by_text[str(text)] = [
+                start if known is None else (start[0], _rest(match, known), start[2])
+                for start, known, match in zip(self._every, asked, declared, strict=True)
+                if known is None or text in (known.one_of or ())
+            ]
 
-    def of(self, data: dict[str, Any]) -> Sequence[tuple[WaitPlan, CompiledMatch]]:
+    def of(self, data: dict[str, Any]) -> list[Start]:
         """The starts that an event with these attributes may be."""
         if self._attribute is None:
             return self._every
@@ -51,12 +60,19 @@ def _declared(plan: WaitPlan, match: CompiledMatch) -> Match:
     return plan.rule.start[plan.matches.index(match)]  # starts are the first of a plan's matches
 
 
-def _texts(match: Match) -> dict[str, list[str]]:
-    """By attribute, the texts of which it must have one: what a number or a flag may be written as is left out."""
-    asked: dict[str, list[str]] = {}
+def _asked(match: Match) -> dict[str, Condition]:
+    """By attribute, the condition that asks for one of some texts: what a number or a flag may be written as as well
+    is left out."""
+    asked: dict[str, Condition] = {}
     for condition in match.where:
         values = accepted(condition.one_of or ())
-        texts = [value for value in values if isinstance(value, str)]
-        if texts and len(texts) == len(values) and "." not in condition.attribute and not uses_facts(condition):
-            asked[condition.attribute] = texts
+        of_texts = bool(values) and all(isinstance(value, str) for value in values)
+        if of_texts and "." not in condition.attribute and not uses_facts(condition):
+            asked.setdefault(condition.attribute, condition)
     return asked
+
+
+def _rest(match: Match, known: Condition) -> Test | None:
+    """The test that is left when the value is known to be one of those that a condition asks for."""
+    left = replace(known, one_of=None)
+    return compile_where([left if condition is known else condition for condition in match.where])

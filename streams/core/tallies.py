@@ -67,7 +67,9 @@ class Tallies:
     def _value(
         self, key: tuple[str, ...], match: CompiledMatch, event: Event, person: Person
     ) -> str | tuple[str, ...] | None:
-        if not holds(match, event, person):
+        if match.test is not None and not match.test(event.data):
+            return None
+        if match.facts is not None and not match.facts(event.data, event.time, person.fact):
             return None
         if key_of_person(key):
             return None if person.anonymous else ""
@@ -88,6 +90,8 @@ class Tallies:
 
     def add_to_rates(self, plan: TypePlan, event: Event, clock: int) -> None:
         for of, matches in ((True, plan.numerators), (False, plan.denominators), (True, plan.averages)):
+            if not matches:
+                continue
             counted: set[int] = set()
             for rate_plan, match in matches:
                 if rate_plan.index in counted or not holds(match, event, self._nobody):

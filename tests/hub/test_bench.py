@@ -52,7 +52,7 @@ def test_engine_figures_stand_beside_their_reference() -> None:
 
 
 def test_every_opened_wait_is_open_while_it_is_measured() -> None:
-    bytes_each, cost = engine.open_and_measure(4_000)
+    bytes_each, cost = engine.in_fresh_process(4_000)
     assert bytes_each > 0
     assert cost > 0
 
