@@ -81,7 +81,8 @@ def _category(scope: Scope, tables: Tables) -> str | None:
         listed = table.get(fold(value)) if table else None
         if listed is not None:
             return str(listed)
-    return "LAB" if scope.fields("SPM") else None
+    # a laboratory tells a specimen once, with the first of the orders on it
+    return "LAB" if "SPM" in scope.message.by_name else None
 
 
 def slow(scope: Scope, tables: Tables) -> bool | None:

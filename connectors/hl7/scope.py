@@ -12,6 +12,8 @@ from connectors.mapping.path import Path
 _ORDER_HEADS: Final = ("ORC", "OBR")
 _NO_LINES: Final[list[str]] = []
 _OF_ALL: Final = frozenset({"MSH", "EVN", "SFT"})
+_OF_ITS_ORDER: Final = frozenset({"ORC", "OBR", "TQ1", "TQ2", "SPM", "OBX", "NTE"})
+"""What says something of one order alone: another order of the message has no part in it."""
 _SPECIMEN_FIRST: Final = frozenset({"OUL^R22", "OUL^R23", "OML^O33", "OML^O35"})
 """Messages whose specimens stand before the orders on them (HL7 v2.5.1, 4.4 and 7.3)."""
 _CONTROL_AFTER: Final = frozenset({"OUL^R22", "OUL^R23", "OUL^R24"})
@@ -48,11 +50,14 @@ class Scope:
         self._own: dict[str, list[str]] | None = own
 
     def load(self, name: str) -> Fields:
-        """The first segment of a name in the group, else in the message; NO_FIELDS where there is none. In a message
-        about two patients nothing is borrowed from the other one."""
+        """The first segment of a name in the group, else in the message; NO_FIELDS where there is none. Nothing is
+        borrowed from another order, and in a message about two patients nothing from the other one."""
         by_name = self.message.by_name
-        lines = self._own.get(name) if self._own is not None else None
-        if lines is None and (self._own is None or name in _OF_ALL or len(by_name.get("PID", ())) < 2):
+        own = self._own
+        lines = own.get(name) if own is not None else None
+        if lines is None and (
+            own is None or name in _OF_ALL or (name not in _OF_ITS_ORDER and len(by_name.get("PID", ())) < 2)
+        ):
             lines = by_name.get(name)
         found = self.first[name] = self.message.split(lines[0]) if lines else NO_FIELDS
         return found
@@ -157,11 +162,12 @@ def groups(each: str, message: Message, trigger: str) -> Iterable[dict[str, list
 
 
 def _order_groups(message: Message, trigger: str) -> Iterator[dict[str, list[str]]]:
-    """Each group begins at ORC, or at OBR where the group before it has one already. The patient of a group is the
-    last before it."""
+    """Each group begins at ORC, or at OBR where the group before it has one already: such an OBR is under the ORC
+    before it. The patient of a group is the last before it."""
     control_after, specimen_first = trigger in _CONTROL_AFTER, trigger in _SPECIMEN_FIRST
     around: dict[str, list[str]] = {}  # what stands before the groups and belongs to those that follow
     group: dict[str, list[str]] = {}
+    control = ""
     for line in message.lines:
         name = line[:3]
         begins = name == "OBR" and ("OBR" in group or control_after)
@@ -172,23 +178,44 @@ def _order_groups(message: Message, trigger: str) -> Iterator[dict[str, list[str
             group = {}
         if ends or (name == "PV1" and not group):
             around = {} if name == "PID" else around
+            control = "" if name == "PID" else control
             around[name] = [line]
         elif group:
             group.setdefault(name, []).append(line)
         elif name in _ORDER_HEADS:
             group = {**{key: [*lines] for key, lines in around.items()}, name: [line]}
+            if name == "ORC":
+                control = line
+            elif control and not control_after:
+                group["ORC"] = [_continued(message, control, line)]
     if group:
         yield group
 
 
+def _continued(message: Message, control: str, line: str) -> str:
+    """An ORC as it goes for a further OBR: without its numbers (ORC-2, ORC-3) where that has numbers of its own."""
+    observation = message.split(line)
+    if not message.value(observation, 2) and not message.value(observation, 3):
+        return control
+    fields = message.split(control)
+    return message.field_separator.join("" if number in (2, 3) else text for number, text in enumerate(fields))
+
+
 def _segment_groups(each: str, message: Message) -> Iterator[dict[str, list[str]]]:
+    """Each group begins at a segment of that name, with the patient before it. A second MRG is another merge or move
+    to the same patient."""
+    patient: dict[str, list[str]] = {}
     group: dict[str, list[str]] = {}
     for line in message.lines:
         name = line[:3]
-        if name == each:
+        if name in (each, "PID") or (name == "MRG" and name in group):
             if group:
                 yield group
-            group = {name: [line]}
+            group = {}
+        if name == "PID":
+            patient = {name: [line]}
+        if name == each or (name == "MRG" and each == "PID" and not group):
+            group = {**patient, name: [line]}
         elif group:
             group.setdefault(name, []).append(line)
     if group:

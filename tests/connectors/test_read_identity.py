@@ -118,6 +118,27 @@ def test_what_is_another_person_s_now(trigger: str, kind: str) -> None:
     assert (event.data["visit_id"], event.data["account_id"]) == ("V2^A", "K1^A")
 
 
+def test_several_visits_are_moved_in_one_message() -> None:
+    pv1 = "PV1|1|I" + "|" * 17
+    raw = message(
+        "ADT^A45",
+        *(EVN, "PID|1||1^^^A^MR", "MRG|2^^^A^MR||||V2", pv1 + "V2", "MRG|3^^^A^MR||||V3", pv1 + "V3"),
+    )
+    one, other = read(raw).events
+    assert [e.data["visit_id"] for e in (one, other)] == ["V2", "V3"]
+    assert [e.data["retired"] for e in (one, other)] == [["2^A"], ["3^A"]]
+    assert [e.data["surviving"] for e in (one, other)] == [["1^A"], ["1^A"]]
+    assert one.id != other.id
+
+
+def test_several_are_merged_into_one() -> None:
+    raw = message("ADT^A40", EVN, "PID|1||1^^^A^MR", "MRG|2^^^A^MR", "MRG|3^^^A^MR")
+    assert [(e.data["surviving"], e.data["retired"]) for e in read(raw).events] == [
+        (["1^A"], ["2^A"]),
+        (["1^A"], ["3^A"]),
+    ]
+
+
 @pytest.mark.parametrize("trigger", ["A40", "A47", "A41", "A45", "A24"])
 def test_a_merge_that_does_not_say_of_whom_is_invalid(trigger: str) -> None:
     letter = read(message(f"ADT^{trigger}", EVN, "PID|1||1^^^A^MR")).dead

@@ -213,6 +213,55 @@ def test_a_panel_of_three_is_three_results_with_their_own_flags() -> None:
     assert [e.id.partition("/")[2] for e in found] == ["result.final", "result.preliminary.2", "result.final.3"]
 
 
+def orders_told(raw: bytes) -> list[tuple[str, str | None, str | None, str | None]]:
+    found = read(raw).events
+    return [(e.type, *(e.data.get(name) for name in ("order_id", "filler_order_id", "code"))) for e in found]
+
+
+def test_under_one_orc_each_observation_keeps_its_own_numbers() -> None:
+    raw = message(
+        "ORU^R01",
+        *(PID, "ORC|RE|P1|F1", obr(f4="A", f25="F"), obr(f2="P2", f3="F2", f4="B", f25="F")),
+        *(obr(f3="F3", f4="C", f25="F"), obr(f4="D", f25="F")),
+        *("ORC|RE|P5", obr(f4="E", f25="F"), obr(f4="G", f25="F")),
+    )
+    assert orders_told(raw) == [
+        ("result.final", "P1", "F1", "A"),
+        ("result.final", "P2", "F2", "B"),
+        ("result.final", "F3", None, "C"),
+        ("result.final", "P1", "F1", "D"),  # without a number of its own it is of the order that it stands under
+        ("result.final", "P5", None, "E"),
+        ("result.final", "P5", None, "G"),
+    ]
+
+
+def test_one_control_code_goes_for_the_observations_behind_it() -> None:
+    raw = order("ORC|NW|P1|||||||20260302110000", "OBR|1|P1||A", "OBR|2|P2||B", "ORC|CA||F3", "ORC|UC|P4")
+    assert orders_told(raw) == [
+        ("order.placed", "P1", None, "A"),
+        ("order.placed", "P2", None, "B"),
+        ("order.cancelled", "F3", None, None),
+        ("order.cancel_refused", "P4", None, None),
+    ]
+    assert [write_instant(e.time)[11:16] for e in read(raw).events] == ["16:00", "16:00", "17:00", "17:00"]
+
+
+def test_a_specimen_says_laboratory_of_all_and_its_times_of_one() -> None:
+    spm = "SPM|1|S1" + "|" * 15 + "20260302100000|20260302103000"
+    raw = message("ORU^R01", PID, obr(f2="P1", f25="F"), spm, obr(f2="P2", f25="F"))
+    assert [(e.type, e.data["order_id"], e.data["category"]) for e in read(raw).events] == [
+        ("specimen.collected", "P1", "LAB"),
+        ("specimen.received", "P1", "LAB"),
+        ("result.final", "P1", "LAB"),
+        ("result.final", "P2", "LAB"),
+    ]
+
+
+def test_the_priority_of_one_order_is_not_another_s() -> None:
+    raw = order("ORC|NW|P1", "TQ1|1||||||||S", "OBR|1|P1", "ORC|NW|P2", "OBR|2|P2")
+    assert [e.data.get("priority") for e in read(raw).events] == ["S", None]
+
+
 def test_results_of_two_patients_stay_with_theirs() -> None:
     raw = message(
         "ORU^R01",

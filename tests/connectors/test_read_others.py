@@ -124,6 +124,12 @@ def test_each_charge_is_posted(kind: str) -> None:
     assert one.id != other.id
 
 
+def test_charges_of_two_patients_stay_with_theirs() -> None:
+    ft1 = "FT1|1|||20260302||CG|X|||1|5"
+    raw = message("DFT^P03", PID, ft1, "PID|2||200^^^NORTH^MR", ft1)
+    assert [e.identifiers for e in read(raw).events] == [("100^NORTH",), ("200^NORTH",)]
+
+
 def test_an_account_without_a_charge_is_none() -> None:
     assert read(message("BAR^P01", PID)).ignored == "nothing mapped in BAR^P01"
 

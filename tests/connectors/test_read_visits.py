@@ -135,6 +135,8 @@ def test_class_changed_plan_and_expected_end() -> None:
     assert "class_changed" not in only(adt("A02")).data
     planned = only(adt("A16", EVN, PID, PV1, "PV2|||||||||202603041000")).data
     assert (planned["expected_end"], planned["plan"]) == ("2026-03-04T15:00:00Z", "discharge")
+    decided = only(adt("A14", EVN, PID, PV1, "PV2|||||||||20260304")).data
+    assert decided["expected_end"] == "2026-03-04T05:00:00Z"
     assert [only(adt(t)).data["plan"] for t in ("A14", "A25", "A27")] == ["admit", "discharge", "admit"]
 
 
