@@ -41,6 +41,8 @@ class Door:
         self._seen: dict[str, dict[str, int | bytes]] = {}
         self._paths: list[Path] = []
         self._numbers: dict[Path, int] = {}
+        self._path: Path | None = None  # of the latest message, and its number
+        self._number: int = 0
 
     def take(self, message: Message, path: Path | None) -> tuple[Event, ...]:
         """The events of a message that is taken; nothing of one that is not."""
@@ -94,11 +96,12 @@ class Door:
         if message.digest is not None:
             return message.digest
         assert path is not None  # noqa: S101 - only a file that can be read again gives no digest
-        number = self._numbers.get(path)
-        if number is None:
-            number = self._numbers[path] = len(self._paths)
-            self._paths.append(path)
-        return message.place * _PLACES + number
+        if path is not self._path:
+            if path not in self._numbers:
+                self._numbers[path] = len(self._paths)
+                self._paths.append(path)
+            self._path, self._number = path, self._numbers[path]
+        return message.place * _PLACES + self._number
 
     def _digest(self, mark: int | bytes) -> bytes:
         if isinstance(mark, bytes):

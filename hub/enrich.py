@@ -28,10 +28,14 @@ class Enricher:
         self._zones: Mapping[str, str] = zones
         self._calendar: Calendar | None = calendar
         self._between: dict[str | None, Callable[[int, int], int]] = {}
+        self._visits: dict[str, bool] = {}  # event types met, and whether they are of an appointment
 
     def enrich(self, event: Event) -> Event:
         """The event as it is judged."""
-        if event.type.startswith("appointment.") and "lead_days" not in event.data:
+        of_visit = self._visits.get(event.type)
+        if of_visit is None:
+            of_visit = self._visits[event.type] = event.type.startswith("appointment.")
+        if of_visit and "lead_days" not in event.data:
             self._count_lead_days(event)
         return self._respelt(event) if self._spellings else event
 

@@ -12,8 +12,9 @@ import os
 import sys
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
@@ -67,13 +68,13 @@ class Input:
     def _of_stream(self, raw: BinaryIO, hl7: Hl7Reader, cloud: CloudEventReader) -> Iterator[Message]:
         counted = io.BufferedReader(_Counted(raw, self), _CHUNK)  # type: ignore[type-var]  # typeshed wants a FileIO
         packed = counted.peek(2)[:2] == _GZIP
-        stream = io.BufferedReader(gzip.GzipFile(fileobj=counted), _CHUNK) if packed else counted
+        stream: io.BufferedReader[Any] = io.BufferedReader(_Unpacked(counted), _CHUNK) if packed else counted
         head = stream.peek(_SNIFFED)[:_SNIFFED]
         if not head.strip():
             yield _ignored("nothing in it")
             return
         if looks_like_hl7(head):
-            chunks = iter(lambda: stream.read(_CHUNK), b"")
+            chunks = iter(lambda: stream.read1(_CHUNK), b"")
             for number, message in enumerate(split_messages(chunks), start=1):
                 if isinstance(message, Reading):
                     yield Message(message, None, -1, None)
@@ -88,26 +89,25 @@ class Input:
         else:
             yield _ignored("not HL7 v2 and not CloudEvents")
 
-    def _lines(self, stream: BinaryIO, cloud: CloudEventReader, *, again: bool) -> Iterator[Message]:
-        offset = 0
+    def _lines(self, stream: io.BufferedReader[Any], cloud: CloudEventReader, *, again: bool) -> Iterator[Message]:
         number = 0
         read = cloud.read
-        for line in iter(lambda: stream.readline(_LARGEST), b""):
-            number += 1
-            at, offset = offset, offset + len(line)
-            if len(line) == _LARGEST and not line.endswith(b"\n"):
-                offset += _skip_line(stream)
-                yield _dead(Reason.TOO_LARGE, f"{self.name}, line {number}", "a message of 16 MiB at most is read")
-                continue
-            if at == 0:
-                line = line.removeprefix(_BOM)
-            if line.isspace():
-                continue
-            found = read(line, f"{self.name}, line {number}")
-            if isinstance(found, Event):
-                yield Message(None, found, at if again else -1, None if again else content_digest(line))
-            else:
-                yield Message(found, None, -1, None)
+        for offset, lines in _split_lines(stream):
+            for line in lines:
+                number += 1
+                at, offset = offset, offset + len(line) + 1
+                if not line or line.isspace():
+                    continue
+                if len(line) >= _LARGEST:
+                    yield _dead(Reason.TOO_LARGE, f"{self.name}, line {number}", "a message of 16 MiB at most is read")
+                    continue
+                if not at:
+                    line = line.removeprefix(_BOM)
+                found = read(line, "")
+                if isinstance(found, Event):
+                    yield Message(None, found, at if again else -1, None if again else content_digest(line))
+                else:
+                    yield Message(_placed(found, f"{self.name}, line {number}"), None, -1, None)
 
     def _whole(self, stream: BinaryIO, cloud: CloudEventReader) -> Iterator[Message]:
         """One JSON text that is not a line each: a CloudEvent, or a batch of them."""
@@ -151,6 +151,21 @@ class _Counted(io.RawIOBase):
         data = self._raw.read(len(buffer))
         buffer[: len(data)] = data
         self._input.done += len(data)
+        return len(data)
+
+
+class _Unpacked(io.RawIOBase):
+    """What a gzip holds, piece by piece: where it is cut short, what stands before the cut was given already."""
+
+    def __init__(self, packed: BinaryIO) -> None:
+        self._packed = gzip.GzipFile(fileobj=packed)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # typeshed says WriteableBuffer
+        data = self._packed.read1(len(buffer))
+        buffer[: len(data)] = data
         return len(data)
 
 
@@ -199,13 +214,37 @@ def digest_at(path: Path, offset: int) -> bytes:
         return content_digest(file.readline(_LARGEST).removeprefix(_BOM))
 
 
-def _skip_line(stream: BinaryIO) -> int:
-    skipped = 0
-    for piece in iter(lambda: stream.readline(_CHUNK), b""):
-        skipped += len(piece)
-        if piece.endswith(b"\n"):
-            break
-    return skipped
+def _split_lines(stream: io.BufferedReader[Any]) -> Iterator[tuple[int, list[bytes]]]:
+    """The lines of a stream without their ends, as many at a time as were read, each time with the offset of the
+    first. Of a line that is larger than a message may be, only so much is held as shows that."""
+    offset = 0
+    rest = b""
+    skipped = 0  # bytes of an overlong line that were not held
+    while chunk := stream.read1(_CHUNK):  # no more than is there: what was read before a damaged part is not lost
+        lines = chunk.split(b"\n")
+        if len(rest) >= _LARGEST:
+            skipped += len(lines[0])
+            if len(lines) == 1:
+                continue
+            yield offset, [rest]
+            offset += len(rest) + skipped + 1
+            skipped = 0
+            del lines[0]
+        else:
+            lines[0] = rest + lines[0]
+        rest = lines.pop()
+        if lines:
+            yield offset, lines
+            offset += sum(map(len, lines)) + len(lines)
+    if rest:
+        yield offset, [rest]
+
+
+def _placed(reading: Reading, place: str) -> Reading:
+    """A reading with the place of its line before what it says of the place inside."""
+    if reading.dead is not None:
+        reading.dead = replace(reading.dead, place=place + reading.dead.place)
+    return reading
 
 
 def _ignored(reason: str) -> Message:

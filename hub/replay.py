@@ -27,6 +27,7 @@ from schemas.errors import WrongUse
 from schemas.instant import from_datetime, write_instant
 from schemas.threshold import ThresholdSet
 from streams.core.engine import Engine
+from streams.core.state import NEVER
 
 Progress = Callable[[int, int], None]
 """Told now and then: bytes read and bytes there are."""
@@ -121,29 +122,33 @@ def _drive(
     engine: Engine, messages: Any, door: Door, enricher: Enricher, inputs: list[Input], progress: Progress | None
 ) -> int | None:
     """Put every message through the door into the engine; returns the largest event time."""
-    last: int | None = None
+    last = NEVER
     told = _TOLD_EVERY
     size = sum(i.size for i in inputs)
     take, apply, advance, enrich = door.take, engine.apply, engine.advance, enricher.enrich
     for message, input_ in messages:
         events = take(message, input_.path)
-        if events:
-            time = events[0].time if len(events) == 1 else max(e.time for e in events)
-            if last is None or time > last:
+        if len(events) == 1:
+            event = events[0]
+            time = event.time
+            if time > last:
                 last = time
                 advance(time - 1)  # what happens at an instant is heard before the clock reaches it
-            if len(events) == 1:
-                apply(enrich(events[0]), last)
-            else:
-                engine.apply_together([enrich(e) for e in events], last)
+            apply(enrich(event), last)
+        elif events:
+            time = max(e.time for e in events)
+            if time > last:
+                last = time
+                advance(time - 1)
+            engine.apply_together([enrich(e) for e in events], last)
         told -= 1
         if not told:
             told = _TOLD_EVERY
-            engine.take_transitions()  # a replay reports last states alone
+            engine.forget_transitions()  # a replay reports last states alone
             if progress is not None:
                 progress(sum(i.done for i in inputs), size)
-    engine.take_transitions()
-    return last
+    engine.forget_transitions()
+    return None if last == NEVER else last
 
 
 def _report(engine: Engine, door: Door, alerts: list[Alert], assumed_utc: int) -> dict[str, Any]:

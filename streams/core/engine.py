@@ -108,6 +108,10 @@ class Engine:
             self._address(change.alert, self._alerts.owners.get(change.alert.id))
         return taken
 
+    def forget_transitions(self) -> None:
+        """For who asks for the last states alone."""
+        self._alerts.transitions.clear()
+
     def advance(self, now: int) -> None:
         """Move the clock and let ring what is due at or before it."""
         if now <= self.clock:

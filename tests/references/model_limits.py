@@ -20,10 +20,10 @@ def judge_measures(threshold: Declared, history: History, calendar: ModelCalenda
     judged = Judged()
     for told in history.matching(history.told, threshold["event"]):
         value = number(told.read(threshold["value"]))
-        key = history.key(told, listed(threshold["key"])) if "key" in threshold else told.id
-        if value is not None and key is not None and breaks(value, threshold["limit"]):
+        key = history.key(told, listed(threshold["key"])) if "key" in threshold else None
+        if value is not None and breaks(value, threshold["limit"]):
             at = told.time
-            judged.alerts.append(row(threshold, told, key, ("resolved", "breached"), (at, at, at)))
+            judged.alerts.append(row(threshold, told, key or told.id, ("resolved", "breached"), (at, at, at)))
     return judged
 
 
