@@ -34,6 +34,7 @@ _TIMES: Final = frozenset(
     )
 )
 """Attributes of the vocabulary that are times; thresholds add those that they count from."""
+_SHAPES: Final = 65_536  # a source that names its attributes by chance must not fill the memory
 _PRECISIONS: Final = {"minute": MINUTE, "hour": HOUR, "day": DAY}
 PERSON_PREFIX: Final = "\x00person\x00"  # streams.core.identity reads it: an event that names its person by id
 
@@ -74,6 +75,7 @@ class CloudEventReader:
         self._zones: dict[str, tzinfo] = {name: ZoneInfo(zone) for name, zone in (zones or {}).items()}
         self._default: tzinfo | None = ZoneInfo(default_zone) if default_zone else None
         self._times: frozenset[str] = _TIMES | times
+        self._plain: dict[tuple[str, ...], bool] = {}  # names of attributes met together: nothing to settle in them
         self._identifiers: dict[tuple[str, str | None], tuple[str, ...]] = {}
         self._texts: dict[str, str] = {}  # one copy of each source, type and facility
         self.assumed_utc: int = 0
@@ -107,21 +109,35 @@ class CloudEventReader:
                 return _dead(reason, f"{place}, time", "an RFC 3339 time is expected")
         if facility is not None and "facility" not in data:
             data["facility"] = facility
-        if not self._times.isdisjoint(data):
+        names = tuple(data)
+        plain = self._plain.get(names)
+        if plain is None:
+            plain = self._is_plain(names)
+        precision = 0
+        if not plain:
             self._settle_times(data, facility)
-        precision = data.get("time_precision")
+            said = data.get("time_precision")
+            precision = _PRECISIONS.get(said, 0) if isinstance(said, str) else 0
+        source, type_ = wire.source, wire.type
         one = self._texts.setdefault
         return Event(
             wire.id,
-            one(wire.source, wire.source),
-            one(wire.type, wire.type),
+            one(source, source),
+            one(type_, type_),
             time,
             data,
             self._names(data, wire.person),
             one(facility, facility) if isinstance(facility, str) else None,
-            _PRECISIONS.get(precision, 0) if isinstance(precision, str) else 0,
+            precision,
             wire.sensitivity,
         )
+
+    def _is_plain(self, names: tuple[str, ...]) -> bool:
+        """Whether attributes of these names hold no time and no precision, asked once of each set of names."""
+        if len(self._plain) >= _SHAPES:
+            self._plain.clear()
+        plain = self._plain[names] = self._times.isdisjoint(names) and "time_precision" not in names
+        return plain
 
     def _names(self, data: dict[str, Any], person: str | None) -> tuple[str, ...]:
         listed = data.get("identifiers")

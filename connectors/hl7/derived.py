@@ -143,7 +143,7 @@ def urgent(scope: Scope, tables: Tables) -> bool:
 
 def phones(scope: Scope, _: Tables) -> list[str] | None:
     """The numbers of PID-13 and 14: XTN.1, from 2.3 on also XTN.12, else country, area and number put together."""
-    message, segment = scope.message, scope.fields("PID")
+    message, segment = scope.message, scope["PID"]
     found = [
         _phone(message, text) for field in (13, 14) for text in message.repetitions(segment, field) if text.strip()
     ]
@@ -159,12 +159,12 @@ def _phone(message: Message, text: str) -> str:
 
 
 def surviving(scope: Scope, _: Tables) -> list[str] | None:
-    return list(patient(scope.message, scope.fields("PID"))) or None
+    return list(patient(scope.message, scope["PID"])) or None
 
 
 def retired(scope: Scope, _: Tables) -> list[str] | None:
     """Whom MRG-1 names; where it names nobody MRG-4, which older versions have beside it."""
-    segment = scope.fields("MRG")
+    segment = scope["MRG"]
     return list(person_identifiers(scope.message, segment, 1) or person_identifiers(scope.message, segment, 4)) or None
 
 
@@ -191,14 +191,14 @@ def renumbered_kind(scope: Scope, _: Tables) -> str | None:
 
 def renumbered_from(scope: Scope, tables: Tables) -> list[str] | None:
     kind, field = _RENUMBERED.get(scope.trigger[-3:], ("mrn", 1))
-    return retired(scope, tables) if kind == "mrn" else _number(scope, scope.fields("MRG"), field)
+    return retired(scope, tables) if kind == "mrn" else _number(scope, scope["MRG"], field)
 
 
 def renumbered_to(scope: Scope, tables: Tables) -> list[str] | None:
     kind = renumbered_kind(scope, tables)
     if kind == "account":
-        return _number(scope, scope.fields("PID"), 18)
-    return _number(scope, scope.fields("PV1"), 19) if kind == "visit" else surviving(scope, tables)
+        return _number(scope, scope["PID"], 18)
+    return _number(scope, scope["PV1"], 19) if kind == "visit" else surviving(scope, tables)
 
 
 def _number(scope: Scope, fields: Fields, field: int) -> list[str] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from connectors.hl7.derived import DERIVED, NEEDS
 from connectors.hl7.identifiers import entity, entity_in_pair, extended
@@ -14,8 +14,14 @@ from connectors.mapping.spec import Attribute, fold
 
 Extract = Callable[[Scope], Any]
 Tables = Mapping[str, Mapping[str, Any]]
-Segments = frozenset[str]
-"""The names of the segments that a message has."""
+
+
+class Shape(NamedTuple):
+    """What messages of one kind have alike: the names of their segments, and their version."""
+
+    segments: frozenset[str]
+    version: str
+
 
 BAD_TIME: Final = "bad_time_skipped"
 _CX_FIELDS: Final = frozenset(
@@ -27,11 +33,11 @@ _PAIR_FIELDS: Final = frozenset({("ORC", 8), ("OBR", 29), ("SPM", 2), ("SPM", 3)
 """Fields of type EIP: a placer's and a filler's number in one."""
 
 
-def extract(how: Attribute, tables: Tables, segments: Segments | None) -> Extract | None:
+def extract(how: Attribute, tables: Tables, shape: Shape | None) -> Extract | None:
     """An attribute as a function; None where the segments that a message has cannot hold it."""
     if how.kind == "derive":
         needed = NEEDS.get(how.derive or "")
-        if segments is not None and needed is not None and needed not in segments:
+        if shape is not None and needed is not None and needed not in shape.segments:
             return None
         derive = DERIVED[how.derive or ""]
         return lambda scope: derive(scope, tables)
@@ -39,15 +45,22 @@ def extract(how: Attribute, tables: Tables, segments: Segments | None) -> Extrac
         return lambda _: how.value
     if how.kind == "second":
         half = max(1, len(how.paths) // 2)
-        firsts, seconds = there(how.paths[:half], segments), there(how.paths[half:], segments)
+        firsts, seconds = there(how.paths[:half], shape), there(how.paths[half:], shape)
         return _second(firsts, seconds) if firsts and seconds else None
-    paths = there(how.paths, segments)
+    paths = there(how.paths, shape)
     return _at(paths, how, tables) if paths else None
 
 
-def there(paths: tuple[Path, ...], segments: Segments | None) -> tuple[Path, ...]:
-    """The paths whose segment a message has."""
-    return paths if segments is None else tuple(path for path in paths if path.segment in segments)
+def there(paths: tuple[Path, ...], shape: Shape | None) -> tuple[Path, ...]:
+    """The paths whose segment a message has, and whose field its version."""
+    if shape is None:
+        return paths
+    segments, version = shape
+    return tuple(
+        path._replace(since="", until="") if path.since or path.until else path
+        for path in paths
+        if path.segment in segments and path.is_for(version)
+    )
 
 
 def _at(paths: tuple[Path, ...], how: Attribute, tables: Tables) -> Extract:
@@ -119,7 +132,7 @@ def _one_identifier(path: Path) -> Read:
         known: str | None = memo.get(key)
         if known is not None:
             return known
-        fields = scope.fields(segment) if plain else scope.find(path)
+        fields = scope[segment] if plain else scope.find(path)
         text = fields[field] if field < len(fields) else ""
         if text and not text.isalnum():
             message = scope.message
@@ -211,7 +224,7 @@ def _coded(path: Path) -> Read:
         value = read(scope)
         if value:
             return value
-        fields = scope.first[segment]  # `read` has put it there
+        fields = scope[segment]  # `read` has put it there
         return read_text(scope) if len(fields) > field and fields[field] else ""
 
     return coded

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from connectors.hl7.derived import DERIVED, NEEDS
-from connectors.hl7.extract import Extract, Segments, Tables, extract, there
+from connectors.hl7.extract import Extract, Shape, Tables, extract, there
+from connectors.hl7.message import Message
 from connectors.hl7.scope import Read, Scope, reader
 from connectors.mapping.path import Path
 from connectors.mapping.spec import Attribute, Given, MappingSpec, Test, fold
@@ -46,20 +47,20 @@ class Recipe:
         "when",
     )
 
-    def __init__(self, given: Given, mapping: MappingSpec, segments: Segments | None) -> None:
+    def __init__(self, given: Given, mapping: MappingSpec, shape: Shape | None) -> None:
         spec = mapping.events[given.event]
         names = frozenset(spec.attributes).union(*(mapping.groups[group] for group in spec.groups))
         self.event: str = given.event
         self.groups: tuple[str, ...] = spec.groups
         self.paths: tuple[Path, ...] = spec.time
-        self.times: list[Read] = [reader(path) for path in there(spec.time, segments)]
+        self.times: list[Read] = [reader(path) for path in there(spec.time, shape)]
         self.own_time: bool = spec.own_time
-        self.own: Row = row(spec.attributes, mapping.tables, segments)
+        self.own: Row = row(spec.attributes, mapping.tables, shape)
         self.absent: frozenset[str] = frozenset(spec.attributes) - {name for name, _ in self.own}
         self.may_retire: bool = "retired" in names and given.event.startswith(("person.", "identity."))
         self.fixed: dict[str, Any] = dict(given.set)
-        self.when: Hold | None = together(given.when, mapping.tables, segments)
-        self.unless: Hold | None = together(given.unless, mapping.tables, segments) if given.unless else None
+        self.when: Hold | None = together(given.when, mapping.tables, shape)
+        self.unless: Hold | None = together(given.unless, mapping.tables, shape) if given.unless else None
 
 
 class Plan:
@@ -67,17 +68,17 @@ class Plan:
 
     __slots__ = ("common", "each", "groups", "labels", "recipes")
 
-    def __init__(self, kind: str, mapping: MappingSpec, segments: Segments | None) -> None:
+    def __init__(self, kind: str, mapping: MappingSpec, shape: Shape | None) -> None:
         trigger = mapping.messages[kind]
         tables = mapping.tables
         self.each: str = trigger.each
-        recipes = [Recipe(given, mapping, segments) for given in trigger.events if given.event not in mapping.off]
+        recipes = [Recipe(given, mapping, shape) for given in trigger.events if given.event not in mapping.off]
         self.recipes: list[Recipe] = [recipe for recipe in recipes if recipe.when is not never]
         used = {group for recipe in self.recipes for group in recipe.groups}
-        self.groups: dict[str, Row] = {group: row(mapping.groups[group], tables, segments) for group in used}
-        self.common: Row = row(_COMMON, tables, segments)
+        self.groups: dict[str, Row] = {group: row(mapping.groups[group], tables, shape) for group in used}
+        self.common: Row = row(_COMMON, tables, shape)
         labels = [
-            (label.label, together(label.when, tables, segments), together(label.unless, tables, segments) or never)
+            (label.label, together(label.when, tables, shape), together(label.unless, tables, shape) or never)
             for label in mapping.sensitive
         ]
         self.labels: list[tuple[str, Hold, Hold]] = [
@@ -96,17 +97,18 @@ class Plans:
         self._special: dict[tuple[str, ...], Plan] = {}
         self._seen: set[tuple[str, ...]] = set()
 
-    def find(self, kind: str, by_name: dict[str, list[str]]) -> Plan | None:
+    def find(self, kind: str, message: Message) -> Plan | None:
         """What a type and trigger such as `ADT^A01` gives; None where nothing is mapped."""
-        key = (kind, *by_name)
+        header = message.header
+        key = (kind, header[12] if len(header) > 12 else "", *message.by_name)
         plan = self._special.get(key)
-        return plan if plan is not None else self._make(kind, key)
+        return plan if plan is not None else self._make(kind, key, message)
 
-    def _make(self, kind: str, key: tuple[str, ...]) -> Plan | None:
+    def _make(self, kind: str, key: tuple[str, ...], message: Message) -> Plan | None:
         if kind not in self._mapping.messages:
             return None
         if key in self._seen and len(self._special) < _KEPT:
-            plan = self._special[key] = Plan(kind, self._mapping, frozenset(key[1:]))
+            plan = self._special[key] = Plan(kind, self._mapping, Shape(frozenset(message.by_name), message.version))
             return plan
         if len(self._seen) < _SETS_SEEN:
             self._seen.add(key)
@@ -116,9 +118,9 @@ class Plans:
         return general
 
 
-def row(attributes: Any, tables: Tables, segments: Segments | None) -> Row:
+def row(attributes: Any, tables: Tables, shape: Shape | None) -> Row:
     """The attributes that a message with these segments can have."""
-    made = [(name, extract(how, tables, segments)) for name, how in attributes.items()]
+    made = [(name, extract(how, tables, shape)) for name, how in attributes.items()]
     return [(name, function) for name, function in made if function is not None]
 
 
@@ -130,9 +132,9 @@ def never(_: Scope) -> bool:
     return False
 
 
-def together(tests: tuple[Test, ...], tables: Tables, segments: Segments | None) -> Hold | None:
+def together(tests: tuple[Test, ...], tables: Tables, shape: Shape | None) -> Hold | None:
     """All of several conditions as one; None where nothing is left to ask, `never` where one cannot hold."""
-    made = [hold for test in tests if (hold := _test(test, tables, segments)) is not always]
+    made = [hold for test in tests if (hold := _test(test, tables, shape)) is not always]
     if never in made:
         return never
     if len(made) < 2:
@@ -143,15 +145,16 @@ def together(tests: tuple[Test, ...], tables: Tables, segments: Segments | None)
     return lambda scope: all(hold(scope) for hold in made)
 
 
-def _test(test: Test, tables: Tables, segments: Segments | None) -> Hold:
+def _test(test: Test, tables: Tables, shape: Shape | None) -> Hold:
     table = tables[test.table] if test.table is not None else None
     wanted = test.one_of
     if wanted is None and table is not None:
         wanted = tuple(fold(str(value)) for value in table.values())
-    needed = test.path.segment if test.path is not None else NEEDS.get(test.derive or "")
-    if segments is not None and needed is not None and needed not in segments:
-        return always if wanted == () else never
-    read = _read(test, tables)
+    if shape is not None:
+        needed = NEEDS.get(test.derive or "")
+        if not there((test.path,), shape) if test.path is not None else needed and needed not in shape.segments:
+            return always if wanted == () else never
+    read = _read(test, tables, shape)
     if wanted is None:
         return lambda scope: read(scope) not in ("", None)
     if wanted == ():
@@ -174,8 +177,8 @@ def _test(test: Test, tables: Tables, segments: Segments | None) -> Hold:
     return is_one_of
 
 
-def _read(test: Test, tables: Tables) -> Extract:
+def _read(test: Test, tables: Tables, shape: Shape | None) -> Extract:
     if test.path is not None:
-        return reader(test.path)
+        return reader(*there((test.path,), shape))
     derive = DERIVED[test.derive or ""]
     return lambda scope: derive(scope, tables)

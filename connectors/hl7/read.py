@@ -76,10 +76,10 @@ class Hl7Reader:
         if "BHS" in by_name or "FHS" in by_name or "BTS" in by_name or "FTS" in by_name:
             mend = "a line of a batch stands inside the message: whether what follows belongs to it, nobody can say"
             raise Unreadable(Reason.UNREADABLE, place="MSH", mend=mend)
-        plan = self._plans.find(head.kind, by_name)
+        plan = self._plans.find(head.kind, head.message)
         if plan is None:
             head.kind = _older_kind(head.message, head.kind)
-            plan = self._plans.find(head.kind, by_name)
+            plan = self._plans.find(head.kind, head.message)
         if plan is None:
             if not head.kind:
                 raise Unreadable(Reason.INVALID, place="MSH-9", mend="name the message type there, such as ADT^A01")
@@ -112,7 +112,7 @@ class Hl7Reader:
                 if event is not None:
                     events.append(event)
         if self._tells_death:
-            segment = first.fields("PID") if first is not None else message.first("PID")
+            segment = first["PID"] if first is not None else message.first("PID")
             if len(segment) > 30 and message.value(segment, 30).upper() in _DIED:
                 died = self._death(plan, Scope(message, kind, times, notes, None, 1), head, seen)
                 events += [died] if died is not None else []
@@ -181,7 +181,7 @@ class Hl7Reader:
 
     def _common(self, plan: Plan, scope: Scope, head: _Head) -> dict[str, Any]:
         """What every event of a scope has; who it is about and whether that is sensitive is kept beside it."""
-        names = self._names(scope.fields("PID"), head)
+        names = self._names(scope["PID"], head)
         if not names:
             mend = "the message is about a patient and names none: name one there"
             raise Unreadable(Reason.NO_IDENTIFIER, place="PID-3", mend=mend)
@@ -215,7 +215,7 @@ class Hl7Reader:
 
     def _death(self, plan: Plan, scope: Scope, head: _Head, seen: set[str]) -> Event | None:
         """PID-30: the patient has died, at PID-29 or, where that is no time, by the message's own."""
-        if not self._names(scope.fields("PID"), head):
+        if not self._names(scope["PID"], head):
             return None
         data = self._common(plan, scope, head)
         stamp = _first_time(_DEATH_TIMES, scope)

@@ -20,14 +20,14 @@ _CONTROL_AFTER: Final = frozenset({"OUL^R22", "OUL^R23", "OUL^R24"})
 """Messages where ORC follows its OBR."""
 
 
-class Scope:
-    """Segments by name, the group's own first. `times` reads stamps in the sender's zone; `notes` are remarks.
+class Scope(dict[str, Fields]):
+    """The first segment of each name, the group's own first: `scope["PID"]`, split when it is first asked for.
 
-    `first` holds the fields of the first segment of a name once they were asked for; `shared` what several events of
-    this scope share, once it was read; `memo` what was derived once and is asked for again.
+    `times` reads stamps in the sender's zone; `notes` are remarks; `shared` is what several events of this scope share,
+    once it was read; `memo` what was derived once and is asked for again.
     """
 
-    __slots__ = ("_own", "assumed", "first", "memo", "message", "notes", "number", "shared", "times", "trigger")
+    __slots__ = ("_own", "assumed", "memo", "message", "notes", "number", "shared", "times", "trigger")
 
     def __init__(
         self,
@@ -44,12 +44,12 @@ class Scope:
         self.notes: list[str] = notes
         self.number: int = number
         self.assumed: bool = False  # a stamp without an offset was read
-        self.first: dict[str, Fields] = {"MSH": message.header}
+        self["MSH"] = message.header
         self.shared: dict[tuple[str, ...], dict[str, Any]] = {}
         self.memo: dict[str, Any] = {}
         self._own: dict[str, list[str]] | None = own
 
-    def load(self, name: str) -> Fields:
+    def __missing__(self, name: str) -> Fields:
         """The first segment of a name in the group, else in the message; NO_FIELDS where there is none. Nothing is
         borrowed from another order, and in a message about two patients nothing from the other one."""
         by_name = self.message.by_name
@@ -59,13 +59,8 @@ class Scope:
             own is None or name in _OF_ALL or (name not in _OF_ITS_ORDER and len(by_name.get("PID", ())) < 2)
         ):
             lines = by_name.get(name)
-        found = self.first[name] = self.message.split(lines[0]) if lines else NO_FIELDS
+        found = self[name] = self.message.split(lines[0]) if lines else NO_FIELDS
         return found
-
-    def fields(self, name: str) -> Fields:
-        """As `load`, split once."""
-        found = self.first.get(name)
-        return found if found is not None else self.load(name)
 
     def lines(self, name: str) -> list[str]:
         """The segments of a name in the group alone (in a scope that is a message: all of them), not yet split."""
@@ -86,7 +81,7 @@ class Scope:
                 if self.message.value(fields, path.having).upper() == wanted:
                     return fields
             return NO_FIELDS
-        return self.fields(path.segment)
+        return self[path.segment]
 
     def value(self, path: Path) -> str:
         """One value; "" where it is absent or deleted, or where the message's version has no such field."""
@@ -107,9 +102,7 @@ def reader(path: Path) -> Read:
     segment, field, component, subcomponent = path[:4]
 
     def read_first(scope: Scope) -> str:
-        fields = scope.first.get(segment)
-        if fields is None:
-            fields = scope.load(segment)
+        fields = scope[segment]
         if len(fields) <= field:
             return ""
         text = fields[field]
@@ -120,7 +113,7 @@ def reader(path: Path) -> Read:
         return head if head.isalnum() else message.part(text.partition(message.repetition)[0])
 
     def read(scope: Scope) -> str:
-        fields = scope.fields(segment)
+        fields = scope[segment]
         if len(fields) <= field:
             return ""
         message = scope.message
