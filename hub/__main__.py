@@ -14,6 +14,7 @@ from hub import __version__
 from schemas.errors import WrongUse
 
 WRONG_USE = 2
+TRY_AGAIN = 75
 _COMMANDS = {
     "replay": ("hub.cli.replay", "replay_command", "Files in, explained alerts out."),
     "thresholds": ("hub.cli.thresholds", "thresholds_app", "Check, explain, test and list thresholds."),
@@ -80,6 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone; nobody is left to tell
         sys.exit(0)
+    except OSError as wrong:  # a full disk under the output; what is read is told of where it is read
+        typer.echo(f"the output cannot be written: {wrong.strerror}", err=True)
+        sys.exit(TRY_AGAIN)
 
 
 if __name__ == "__main__":

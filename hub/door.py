@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from connectors.api import Reading
-from hub.inputs import Message, digest_at
+from hub.inputs import digest_at
+from hub.messages import Message
 from schemas.dead_letter import DeadLetter
 from schemas.errors import Reason
 from schemas.event import HOUR, Event

@@ -7,7 +7,8 @@ from heapq import heapify, heappop, heapreplace
 
 from connectors.cloudevents.read import CloudEventReader
 from connectors.hl7.read import Hl7Reader
-from hub.inputs import Input, Message
+from hub.inputs import Input
+from hub.messages import Message
 
 _AT_ONCE = -(2**62)
 

@@ -94,6 +94,8 @@ def replay(options: ReplayOptions) -> ReplayResult:
     finally:
         if was_collecting:
             gc.enable()
+    for input_ in inputs:
+        door.notes.update(input_.notes)
     assumed = cloud.assumed_utc + door.notes["zone_assumed"]
     return ReplayResult(
         report=_report(engine, door, alerts, assumed)

@@ -85,6 +85,8 @@ class CloudEventReader:
         try:
             wire = _decoder.decode(line)
         except msgspec.ValidationError as wrong:
+            if not _is_json(line):  # a type is objected to before the rest is looked at
+                return _dead(Reason.UNREADABLE, place, "one whole JSON object a line is expected")
             return _dead(Reason.INVALID, f"{place}, {_path(str(wrong))}", "send the type that CloudEvents 1.0 gives it")
         except msgspec.DecodeError:
             return _dead(Reason.UNREADABLE, place, "one whole JSON object a line is expected")
@@ -208,6 +210,14 @@ def _decoded(text: str) -> dict[str, Any] | None:
     except (binascii.Error, ValueError, msgspec.DecodeError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        msgspec.json.decode(line)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
 
 
 def _path(message: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
@@ -68,6 +69,7 @@ def replay_command(  # noqa: PLR0913, PLR0917 - a flag each
         timezone=None if timezone is None else _checked_zone(timezone),
     )
     result = _with_progress(options)
+    gc.freeze()  # all of it stays to the end: the collector need not walk it, not even when the process ends
     if alerts_out is not None:
         write_alerts(alerts_out, result.alerts)
     explained = None if explain is None else _explained(result, explain)
@@ -168,7 +170,7 @@ def worst(alerts: Iterable[Alert], clock: int, count: int) -> list[Alert]:
 
 
 def _explained(result: ReplayResult, asked: str) -> list[tuple[Alert, list[str]]]:
-    if asked.isdigit():
+    if asked.isascii() and asked.isdecimal():
         chosen = worst(result.alerts, result.engine.clock, int(asked))
     else:
         chosen = [a for a in result.alerts if a.id == asked]

@@ -9,12 +9,13 @@ from random import Random
 
 import pytest
 
-from connectors.cloudevents.read import CloudEventReader
+from connectors.cloudevents.read import CloudEventReader, content_digest
 from connectors.hl7.mappings import load_mapping
 from connectors.hl7.read import Hl7Reader
-from hub import inputs
+from hub import cloudevent_files
 from hub.bench.workload import write_lines
-from hub.inputs import Message, digest_at, find_inputs
+from hub.inputs import digest_at, find_inputs
+from hub.messages import Message
 from schemas.errors import Reason
 
 
@@ -25,13 +26,15 @@ def messages(path: Path) -> list[Message]:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_lines_and_their_offsets_whatever_the_pieces(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inputs, "_LARGEST", 50)
+    monkeypatch.setattr(cloudevent_files, "LARGEST", 50)
     random = Random(seed)
     for _ in range(50):
         lengths = [random.choice([0, 1, 5, 20, 49, 50, 51, 80, 200]) for _ in range(random.randint(0, 6))]
         data = b"\n".join(b"x" * length for length in lengths) + random.choice([b"", b"\n"])
         told = []
-        for offset, lines in inputs._split_lines(io.BufferedReader(io.BytesIO(data), random.choice([1, 7, 16, 64]))):
+        for offset, lines in cloudevent_files.split_lines(
+            io.BufferedReader(io.BytesIO(data), random.choice([1, 7, 16, 64]))
+        ):
             for line in lines:
                 told.append((offset, min(len(line), 50)))
                 offset += len(line) + 1
@@ -44,7 +47,7 @@ def test_an_overlong_line_is_one_dead_letter_and_the_next_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = write_lines(2)
-    monkeypatch.setattr(inputs, "_LARGEST", 2_000)
+    monkeypatch.setattr(cloudevent_files, "LARGEST", 2_000)
     path = tmp_path / "events.ndjson"
     path.write_bytes(first + b'{"id":"' + b"x" * 5_000_000 + b'"}\n' + second)
     read, large, last = messages(path)
@@ -54,7 +57,7 @@ def test_an_overlong_line_is_one_dead_letter_and_the_next_is_read(
     assert large.reading.dead.reason is Reason.TOO_LARGE
     assert large.reading.dead.place.endswith("line 2")
     assert last.event is not None
-    assert digest_at(path, last.place) == inputs.content_digest(second)
+    assert digest_at(path, last.place) == content_digest(second)
 
 
 def test_a_dead_letter_says_its_line_and_what_in_it(tmp_path: Path) -> None:

@@ -1,0 +1,33 @@
+"""One message of an input, before it is judged at the door."""
+
+from __future__ import annotations
+
+import msgspec
+
+from connectors.api import Reading
+from schemas.dead_letter import DeadLetter
+from schemas.errors import Reason
+from schemas.event import Event
+
+
+class Message(msgspec.Struct, gc=False):
+    """An event alone (a CloudEvent) or a reading.
+
+    `place` is the byte offset of a CloudEvent that can be read again, -1 elsewhere; `digest` is of the content where
+    it cannot: one of the two tells a duplicate from a conflict when the same id comes twice.
+    """
+
+    reading: Reading | None
+    event: Event | None
+    place: int
+    digest: bytes | None
+
+
+def ignored(reason: str) -> Message:
+    """A message of a kind that is not read."""
+    return Message(Reading(ignored=reason), None, -1, None)
+
+
+def dead(reason: Reason, place: str, mend: str) -> Message:
+    """A message that cannot be taken."""
+    return Message(Reading(dead=DeadLetter(reason=reason, place=place, mend=mend)), None, -1, None)
