@@ -60,7 +60,7 @@ class Recipe:
         self.may_retire: bool = "retired" in names and given.event.startswith(("person.", "identity."))
         self.fixed: dict[str, Any] = dict(given.set)
         self.when: Hold | None = together(given.when, mapping.tables, shape)
-        self.unless: Hold | None = together(given.unless, mapping.tables, shape) if given.unless else None
+        self.unless: Hold | None = together(given.unless, mapping.tables, shape)
 
 
 class Plan:
@@ -73,7 +73,7 @@ class Plan:
         tables = mapping.tables
         self.each: str = trigger.each
         recipes = [Recipe(given, mapping, shape) for given in trigger.events if given.event not in mapping.off]
-        self.recipes: list[Recipe] = [recipe for recipe in recipes if recipe.when is not never]
+        self.recipes: list[Recipe] = [r for r in recipes if r.when is not never and r.unless is not always]
         used = {group for recipe in self.recipes for group in recipe.groups}
         self.groups: dict[str, Row] = {group: row(mapping.groups[group], tables, shape) for group in used}
         self.common: Row = row(_COMMON, tables, shape)
@@ -82,7 +82,7 @@ class Plan:
             for label in mapping.sensitive
         ]
         self.labels: list[tuple[str, Hold, Hold]] = [
-            (label, when or always, unless if label else never) for label, when, unless in labels if when is not never
+            (label, when or always, unless) for label, when, unless in labels if when is not never
         ]
 
 
@@ -133,12 +133,15 @@ def never(_: Scope) -> bool:
 
 
 def together(tests: tuple[Test, ...], tables: Tables, shape: Shape | None) -> Hold | None:
-    """All of several conditions as one; None where nothing is left to ask, `never` where one cannot hold."""
+    """All of several conditions as one; None where there are none, `always` and `never` where a message of this shape
+    leaves nothing to ask."""
+    if not tests:
+        return None
     made = [hold for test in tests if (hold := _test(test, tables, shape)) is not always]
     if never in made:
         return never
     if len(made) < 2:
-        return made[0] if made else None
+        return made[0] if made else always
     if len(made) == 2:
         first, second = made
         return lambda scope: first(scope) and second(scope)
@@ -169,7 +172,7 @@ def _test(test: Test, tables: Tables, shape: Shape | None) -> Hold:
         value = read(scope)
         found = known.get(value)
         if found is None:
-            found = bool(value) and fold(str(value)) in codes
+            found = value not in ("", None) and fold(str(value)) in codes
             if len(known) < _CODES_KEPT:
                 known[value] = found
         return found
@@ -181,4 +184,9 @@ def _read(test: Test, tables: Tables, shape: Shape | None) -> Extract:
     if test.path is not None:
         return reader(*there((test.path,), shape))
     derive = DERIVED[test.derive or ""]
-    return lambda scope: derive(scope, tables)
+
+    def read(scope: Scope) -> Any:
+        value = derive(scope, tables)
+        return tuple(value) if isinstance(value, list) else value
+
+    return read
