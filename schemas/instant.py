@@ -9,6 +9,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _SECOND: Final = 1_000_000
 _MINUTES_KEPT: Final = 200_000  # about 140 days of distinct minutes; beyond it the cache starts anew
+_MICROS_BY_SECONDS: Final = {f"{n:02d}": n * _SECOND for n in range(61)}  # 60: a leap second, RFC 3339 section 5.7
 
 _micros_by_minute: dict[str, int] = {}
 
@@ -23,8 +24,9 @@ def read_instant(text: str) -> int:
             if len(_micros_by_minute) >= _MINUTES_KEPT:
                 _micros_by_minute.clear()
             _micros_by_minute[text[:16]] = minute
-        if seconds.isdigit() and seconds <= "60":  # 60 is a leap second, RFC 3339 section 5.7
-            return minute + int(seconds) * _SECOND
+        past = _MICROS_BY_SECONDS.get(seconds)
+        if past is not None:
+            return minute + past
         raise ValueError("seconds are no number from 00 to 60")
     return _exact(text)
 

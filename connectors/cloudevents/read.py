@@ -84,14 +84,8 @@ class CloudEventReader:
         """An event, or a reading that says why it is none. `place` names file and line."""
         try:
             wire = _decoder.decode(line)
-        except msgspec.ValidationError as wrong:
-            if not _is_json(line):  # a type is objected to before the rest is looked at
-                return _dead(Reason.UNREADABLE, place, "one whole JSON object a line is expected")
-            return _dead(Reason.INVALID, f"{place}, {_path(str(wrong))}", "send the type that CloudEvents 1.0 gives it")
-        except msgspec.DecodeError:
-            return _dead(Reason.UNREADABLE, place, "one whole JSON object a line is expected")
-        except RecursionError:
-            return _dead(Reason.UNREADABLE, place, "JSON nested so deeply is not read")
+        except (msgspec.DecodeError, RecursionError) as wrong:
+            return _refused(line, wrong, place)
         if not (wire.id and wire.source and wire.type) or wire.specversion != "1.0":
             return _dead(Reason.INVALID, place, "id, source, type and specversion 1.0 are required")
         data = wire.data
@@ -210,6 +204,16 @@ def _decoded(text: str) -> dict[str, Any] | None:
     except (binascii.Error, ValueError, msgspec.DecodeError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _refused(line: bytes, wrong: Exception, place: str) -> Reading:
+    """Why a line could not be decoded. A type is objected to before the rest is looked at: what is no JSON at all is
+    unreadable, whatever it began with."""
+    if isinstance(wrong, RecursionError):
+        return _dead(Reason.UNREADABLE, place, "JSON nested so deeply is not read")
+    if isinstance(wrong, msgspec.ValidationError) and _is_json(line):
+        return _dead(Reason.INVALID, f"{place}, {_path(str(wrong))}", "send the type that CloudEvents 1.0 gives it")
+    return _dead(Reason.UNREADABLE, place, "one whole JSON object a line is expected")
 
 
 def _is_json(line: bytes) -> bool:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Sequence as Sequence_
-from hashlib import blake2b
 from operator import attrgetter
 from typing import Final
 
 from schemas.alert import Alert
 from schemas.event import Event
 from schemas.threshold import ThresholdSet
+from streams.core.addresses import address
 from streams.core.alerts import Alerts, Transition
 from streams.core.compiled import Compiled, Shape, TypePlan, compile_thresholds
 from streams.core.counts import Count
@@ -26,7 +26,6 @@ from streams.core.held import (
     SECOND_NUMBERS,
     fill_numbers,
     keep_appointment,
-    key_of_person,
     learn_aliases,
     learn_fact,
     transition,
@@ -35,7 +34,6 @@ from streams.core.identity import MOVABLE, Identity, listed
 from streams.core.journeys import KEYS, Journeys
 from streams.core.rates import Rate
 from streams.core.running import Running
-from streams.core.sequences import Momentary
 from streams.core.state import NEVER, Person, Wait, root
 from streams.core.tallies import Tallies
 from streams.core.timers import Timers
@@ -50,6 +48,8 @@ _IDENTITY_EVENTS: Final = {
 _SPECIAL: Final = frozenset((*_IDENTITY_EVENTS, "identity.moved", *FACT_EVENTS, *APPOINTMENT_EVENTS))
 _KEPT: Final = frozenset(("surviving", "retired", "contact_id", *MOVABLE, *ALIASES, *SECOND_NUMBERS))
 """Kept of every event: what says whose it is and where it came from."""
+_VERSIONS: Final = APPOINTMENT_EVENTS - {APPOINTMENT_STATED}
+_OF_VERSIONS: Final = frozenset(("start", "status"))  # what a later statement is compared with
 _SHAPES: Final = 4096  # of a type; a source that names its attributes by chance must not fill the memory
 _ORDER: Final = attrgetter("time", "source", "id")
 
@@ -64,6 +64,8 @@ class Engine:
         self.journeys: Journeys = Journeys()
         self._types: dict[str, TypePlan] = self.compiled.types
         self._empty: TypePlan = TypePlan()  # of a type that nothing concerns
+        for type_ in sorted(_VERSIONS):
+            self._types.setdefault(type_, TypePlan())  # what is kept of each differs
         self._alerts: Alerts = Alerts()
         self._timers: Timers = Timers()
         self._running: Running = Running(self._alerts, self._timers)
@@ -78,7 +80,7 @@ class Engine:
     def alerts(self) -> dict[str, Alert]:
         """All alerts ever raised, in their last state, under the persons as they are now."""
         for id_, alert in self._alerts.by_id.items():
-            self._address(alert, self._alerts.owners[id_])
+            address(alert, self._alerts.owners[id_], self.identity)
         return self._alerts.by_id
 
     @property
@@ -105,7 +107,7 @@ class Engine:
         """What changed since the last call, in order."""
         taken, self._alerts.transitions = self._alerts.transitions, []
         for change in taken:
-            self._address(change.alert, self._alerts.owners.get(change.alert.id))
+            address(change.alert, self._alerts.owners.get(change.alert.id), self.identity)
         return taken
 
     def forget_transitions(self) -> None:
@@ -141,20 +143,20 @@ class Engine:
         names = tuple(data)
         shape = plan.shapes.get(names)
         if shape is None:
-            shape = self._shape(plan, names)
+            shape = self._shape(type_, plan, names)
         if shape.paired:
             fill_numbers(data)
             self.journeys.add(person, data, KEYS)
         elif shape.ties:
             self.journeys.add(person, data, shape.ties)
+        if shape.kept is not None:
+            constant = self.compiled.constants.get
+            event.data = {k: constant(v, v) if type(v := data[k]) is str else v for k in shape.kept}
         if shape.paired or type_ in _SPECIAL:
             if type_ in _IDENTITY_EVENTS or type_ == "identity.moved":
                 person = self._change_identity(event)
             self._put(event, person)
         else:
-            if plan.held and shape.kept is not None:
-                constant = self.compiled.constants.get
-                event.data = {k: constant(v, v) if type(v := data[k]) is str else v for k in shape.kept}
             self._put_plainly(plan, event, person)
         if plan.rated:
             self._tallies.add_to_rates(plan, event, self.clock)
@@ -194,15 +196,16 @@ class Engine:
             person.log.append(event)
         self._put_plainly(plan, told_as, person, logged=told_as is not event)
 
-    def _shape(self, plan: TypePlan, names: tuple[str, ...]) -> Shape:
+    def _shape(self, type_: str, plan: TypePlan, names: tuple[str, ...]) -> Shape:
         """The shape of an event's attributes, met for the first time. Of an event that will be held only what is read
         of it is kept: memory is what a year of evidence costs."""
-        kept = tuple(name for name in names if name in plan.keep or name in _KEPT)
-        shape = Shape(
-            paired=not SECOND_NUMBERS.isdisjoint(names),
-            ties=tuple(name for name in names if name in KEYS),
-            kept=kept if len(kept) < len(names) else None,
-        )
+        paired = not SECOND_NUMBERS.isdisjoint(names)
+        kept: tuple[str, ...] = names
+        if not paired and (type_ in _VERSIONS or (plan.held and type_ not in _SPECIAL)):
+            versions = _OF_VERSIONS if type_ in _VERSIONS else frozenset()
+            kept = tuple(name for name in names if name in plan.keep or name in _KEPT or name in versions)
+        ties = tuple(name for name in names if name in KEYS)
+        shape = Shape(paired=paired, ties=ties, kept=kept if len(kept) < len(names) else None)
         if len(plan.shapes) >= _SHAPES:
             plan.shapes.clear()
         plan.shapes[names] = shape
@@ -244,11 +247,14 @@ class Engine:
         if not names:
             return identity.nobody
         first = names[0]
-        if len(names) > 1 and not identity.is_stated(names):
-            for other in names[1:]:
-                self._state(first, other, event, together=True)
+        if len(names) > 1:
+            if identity.is_stated(names):
+                identity.note(names, event)
+            else:
+                for other in names[1:]:
+                    self._state(first, other, event, together=True)
         person = identity.owner(event, first)
-        if event.identifiers and not identity.moves and not identity.is_parted(names):
+        if len(event.identifiers) == 1 and not identity.moves:
             identity.known[event.identifiers] = person
         return person
 
@@ -270,10 +276,12 @@ class Engine:
         winner, loser = (one, other) if len(one.log) >= len(other.log) else (other, one)
         if winner.anonymous and not loser.anonymous:
             winner, loser = loser, winner
-        log, aliases = loser.log, loser.aliases
+        log = loser.log
+        # what is true of the loser may change what the winner's evidence says
+        tells = bool(loser.aliases or (self.compiled.facts and loser.facts) or loser.appointments)
         lost = self._let_go([loser])
         self.identity.unite(winner, loser)
-        if aliases or (self.compiled.facts and loser.facts) or loser.appointments:
+        if tells:
             log = winner.log + log
             lost |= self._let_go([winner])
         self._put_in(log, lost)
@@ -294,7 +302,7 @@ class Engine:
             for keep in surviving if not together else surviving[:1]:
                 for gone in retired:
                     self._state(keep, gone, event, together=together)
-        return self._person_of(event)
+        return self.identity.person_of(event)
 
     def _move(self, event: Event, surviving: tuple[str, ...], retired: tuple[str, ...]) -> None:
         """A visit, an account or a number that was another person's until now."""
@@ -333,6 +341,7 @@ class Engine:
             for count in (person.counts or {}).values():
                 raised += count.drop()
             for alert in raised:
+                address(alert, self._alerts.owners[alert.id], self.identity)  # whose it was, if nothing takes it up
                 lost[alert.id] = alert
                 self._alerts.owners[alert.id] = None
             person.clear()
@@ -342,7 +351,7 @@ class Engine:
         self._hold()
         self._lost.update(lost)
         self._putting_back = self._running.again = True
-        placed = [(event, self._person_of(event)) for event in sorted(log, key=_ORDER)]
+        placed = [(event, self.identity.person_of(event)) for event in sorted(log, key=_ORDER)]
         for event, person in placed:  # what is true of the person at any time is known before anything is judged
             if event.type in FACT_EVENTS:
                 learn_fact(person, event, self.compiled.facts)
@@ -367,29 +376,3 @@ class Engine:
         for id_, alert in lost.items():
             if self._alerts.owners[id_] is None:
                 self._alerts.retract(alert)
-
-    def _person_of(self, event: Event) -> Person:
-        """Whose an event is now, by the identifier that it came under."""
-        names = self.identity.names(event)
-        return self.identity.owner(event, names[0]) if names else self.identity.nobody
-
-    # -- whose an alert is
-
-    def _address(self, alert: Alert, owner: object | None) -> None:
-        """Write the person and journey into an alert, as identity has them now."""
-        match owner:
-            case Wait():
-                person, key, value = root(owner.journey.person), owner.plan.key, owner.journey.key_text()
-            case Count():
-                person, key, value = root(owner.person), owner.plan.rule.key, owner.value
-            case Momentary():
-                person, key, value = self._person_of(owner.event), owner.key or (), owner.value
-            case _:
-                return
-        alert.person = self.identity.id(person)
-        if key_of_person(key):
-            alert.key = alert.person or ""
-        elif key and alert.person is not None:
-            digest = blake2b("\x1f".join((alert.person, *key, value)).encode("utf-8", "surrogatepass"), digest_size=9)
-            alert.key = value
-            alert.journey = f"jn-{digest.hexdigest()}"

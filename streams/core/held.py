@@ -124,6 +124,9 @@ def keep_appointment(person: Person, event: Event) -> bool:
         person.appointments = {}
     id_ = person.aliases.get(("appointment_id", id_), id_) if person.aliases else id_
     versions = person.appointments.setdefault(id_, [])
+    if not versions or versions[-1].time <= event.time:
+        versions.append(event)
+        return False
     insort(versions, event, key=BY_TIME)
     return versions[-1] is not event and any(v.type == APPOINTMENT_STATED and v.time >= event.time for v in versions)
 

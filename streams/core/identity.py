@@ -23,6 +23,7 @@ from streams.core.state import Person
 
 _CONTACT: Final = "\x00contact\x00"
 _PERSON: Final = "\x00person\x00"
+_NEVER: Final = (-(2**63), "", "")
 MOVABLE: Final = ("visit_id", "account_id")
 
 
@@ -55,6 +56,7 @@ class Identity:
         "_by_id",
         "_by_identifier",
         "_edges",
+        "_latest",
         "_near",
         "_parted",
         "contacts",
@@ -74,6 +76,7 @@ class Identity:
         self._by_id: dict[str, str] | None = None  # id -> identifier, once somebody asks by id
         self._edges: dict[tuple[str, str], list[tuple[int, str, str, bool]]] = {}
         self._near: dict[str, dict[str, None]] = {}
+        self._latest: dict[tuple[str, ...], tuple[int, str, str]] = {}  # when names that are one were last together
         self._parted: set[str] = set()  # identifiers of edges that were ever taken away
 
     def names(self, event: Event) -> tuple[str, ...]:
@@ -120,11 +123,32 @@ class Identity:
                     return self.person(moved)
         return self.person(identifier)
 
+    def person_of(self, event: Event) -> Person:
+        """Whose an event is now, by the identifier that it came under."""
+        names = self.names(event)
+        return self.owner(event, names[0]) if names else self.nobody
+
     def is_stated(self, names: tuple[str, ...]) -> bool:
         """Whether naming these identifiers together says nothing new."""
         first = names[0]
         near = self._near.get(first)
         return near is not None and all(n in near or n == first for n in names[1:]) and not self.is_parted(names)
+
+    def note(self, names: tuple[str, ...], event: Event) -> None:
+        """Names that are one already are named together again: only the latest time of it can ever matter, against
+        an unmerge that comes later."""
+        said = (event.time, event.source, event.id)
+        if said > self._latest.get(names, _NEVER):
+            self._latest[names] = said
+
+    def _tell_latest(self, pair: tuple[str, str]) -> None:
+        """Put on an edge what was only noted until now."""
+        told = self._edges.setdefault(pair, [])
+        for names, said in self._latest.items():
+            if names[0] in pair and any(n in pair for n in names[1:] if n != names[0]):
+                statement = (*said, True)
+                if statement not in told:
+                    insort(told, statement)
 
     def is_parted(self, names: tuple[str, ...]) -> bool:
         """Whether an edge of one of them was ever taken away: then naming them together again is news."""
@@ -144,6 +168,8 @@ class Identity:
             return False
         pair = (a, b) if a < b else (b, a)
         told = self._edges.setdefault(pair, [])
+        if not together:
+            self._tell_latest(pair)
         before = bool(told) and told[-1][3]
         statement = (event.time, event.source, event.id, together)
         if statement not in told:

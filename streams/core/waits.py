@@ -32,6 +32,7 @@ Place = tuple[int, int, str, str]
 Entry = tuple[int, int, str, str, Event, CompiledMatch]
 """One role of one event: its place, the event and the match that holds."""
 
+PERSON_MARK: Final = "\x00"  # in a key value, where the key says `person`: the id may change by a merge
 _BY_PERSON: Final = (PERSON,)
 
 
@@ -252,9 +253,15 @@ def next_instant(wait: Wait, clock: int) -> int | None:
 
 
 def as_key(data: dict[str, Any], key: tuple[str, ...], person: Person) -> str | tuple[str, ...] | None:
-    """The key value of an event: text, or a tuple of texts for a list; None where one is missing."""
+    """The key value of an event: text, or a tuple of texts for a list; None where one is missing. In a list `person`
+    stands for whose evidence it is anyway: it is marked, and named when an alert is told of."""
     values = []
     for attribute in key:
+        if attribute == PERSON and len(key) > 1:
+            if person.anonymous:
+                return None
+            values.append(PERSON_MARK)
+            continue
         text = text_of(data.get(attribute))
         if text is None:
             return None
