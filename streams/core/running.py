@@ -238,7 +238,8 @@ class Running:
             wide.append(event)
         else:
             insort(wide, event, key=BY_TIME)
-        person.wide_last = max(person.wide_last, event.time + event.precision)
+        found_before = person.wide_last  # what `by` found may have closed a wait later than this event would
+        person.wide_last = max(found_before, event.time + event.precision)
         if person.anonymous:
             return
         if in_order:
@@ -248,7 +249,7 @@ class Running:
                     self._mark_in_order(plan.wide, event, journey)
             return
         for journey in list(person.every_journey()):
-            if event.time > journey.last:
+            if event.time > journey.last and event.time > found_before:
                 self._mark_in_order(plan.wide, event, journey)
                 continue
             for wait_plan in plan.wide_by_group.get(journey.group, ()):

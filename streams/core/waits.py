@@ -235,7 +235,7 @@ def standing(wait: Wait, clock: int) -> tuple[str, str] | None:
         return ("cancelled" if wait.cancelled else "resolved"), level
     if wait.paused is None and clock >= wait.due + wait.plan.grace:
         return "breached", "breached"
-    if wait.warn is not None and clock >= wait.warn and (wait.paused is None or wait.warn <= wait.paused.time):
+    if wait.warn is not None and clock >= wait.warn and (wait.paused is None or wait.warn < wait.paused.time):
         return "warning", "warning"
     return None
 
@@ -244,7 +244,7 @@ def next_instant(wait: Wait, clock: int) -> int | None:
     """When an open wait must be looked at again, if nothing comes before; None for never."""
     if wait.close is not None:
         return None
-    if wait.warn is not None and wait.warn > clock and (wait.paused is None or wait.warn <= wait.paused.time):
+    if wait.warn is not None and wait.warn > clock and (wait.paused is None or wait.warn < wait.paused.time):
         return min(wait.warn, wait.due + wait.plan.grace) if wait.paused is None else wait.warn
     if wait.paused is not None:
         return None
