@@ -16,7 +16,7 @@ from rich.text import Text
 
 from connectors.api import Reading
 from connectors.hl7.charset import decode
-from connectors.hl7.explain import faults, named, named_fields, version_of
+from connectors.hl7.explain import faults, named, named_fields, version_of, wrong_times
 from connectors.hl7.files import split_messages
 from connectors.hl7.mappings import load_mapping
 from connectors.hl7.message import Message
@@ -97,11 +97,7 @@ def _checked(reader: Hl7Reader, raw: bytes | Reading, place: str) -> dict[str, A
     if isinstance(raw, Reading):
         return {"place": place, "becomes": _dead(raw), "events": [], "faults": [], "well": False}
     reading = reader.read(raw, place)
-    found: list[str] = []
-    if reading.dead is None:
-        text = decode(raw)[0]
-        message = Message(text)
-        found = [named(line, version_of(message)) for line in faults(message, text)]
+    found = _faults(raw)
     becomes = named(_dead(reading), "2.5.1") if reading.dead is not None else f"ignored, {reading.ignored}"
     if reading.events:
         becomes = ", ".join(f"{event.type} at {write_instant(event.time)}" for event in reading.events)
@@ -115,6 +111,15 @@ def _checked(reader: Hl7Reader, raw: bytes | Reading, place: str) -> dict[str, A
         "faults": found,
         "well": reading.dead is None and not objected,
     }
+
+
+def _faults(raw: bytes) -> list[str]:
+    try:
+        message = Message(decode(raw)[0])
+    except Unreadable:
+        return []  # what it is a dead letter for says it all
+    version = version_of(message)
+    return [*wrong_times(message), *(named(line, version) for line in faults(message))]
 
 
 def _dead(reading: Reading) -> str:

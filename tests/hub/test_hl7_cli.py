@@ -65,3 +65,65 @@ def test_show_names_the_fields(say) -> None:  # type: ignore[no-untyped-def]
     names = {field["place"]: field["name"] for field in shown["fields"]}
     assert names["PID-7"] == "DATE_TIME_OF_BIRTH"
     assert names["PV1-2"] == "PATIENT_CLASS"
+
+
+def test_a_wrong_date_is_told_by_its_field(say) -> None:  # type: ignore[no-untyped-def]
+    code, out = say("check", WELL.format(sex="F").replace("19800101", "19801341"))
+    assert code == 1
+    assert "PID-7 (DATE_TIME_OF_BIRTH) is no time" in out
+    assert "19801341" not in out
+
+
+def test_a_dead_letter_is_looked_into_too(say) -> None:  # type: ignore[no-untyped-def]
+    code, out = say("check", HEAD.format(version="2.5.1") + "PID|1||||Doe^Jane||no date|F\rPV1|1\r")
+    assert code == 1
+    assert "no_identifier" in out
+    assert "PID-7 (DATE_TIME_OF_BIRTH) is no time" in out
+    assert "PV1-2 (PATIENT_CLASS)" in out
+
+
+def test_an_order_of_a_test_needs_no_medication(say) -> None:  # type: ignore[no-untyped-def]
+    head = HEAD.format(version="2.5.1").replace("ADT^A01^ADT_A01", "ORM^O01^ORM_O01").partition("\r")[0]
+    lines = ("PID|1||M1^^^NORTH^MR||Doe^Jane", "ORC|NW|P1", "OBR|1|P1||CBC^Blood count")
+    code, out = say("check", "\r".join((head, *lines)))
+    assert "_CHOICE" not in out
+    assert "order.placed" in out
+    assert code == 0, out
+
+
+def test_a_field_is_named_once(say) -> None:  # type: ignore[no-untyped-def]
+    _, out = say("check", WELL.format(sex="F") + "OBX|1|ST|A^B^C^D^E^F^G^H^I^J^K||x||||||F\r")
+    assert "(OBSERVATION_IDENTIFIER) (OBSERVATION_IDENTIFIER)" not in out
+    assert "OBX-3 (OBSERVATION_IDENTIFIER)" in out
+
+
+@pytest.mark.parametrize(
+    "type_, version",
+    [("ADT^A08", "2.3"), ("ADT^A08", "2.5.1"), ("ADT^A31", "2.3"), ("ADT^A31", "2.5"), ("ADT^A04^ADT_XXX", "2.4")],
+)
+def test_a_type_that_does_not_name_its_structure(say, type_: str, version: str) -> None:  # type: ignore[no-untyped-def]
+    content = WELL.format(sex="F").replace("ADT^A01^ADT_A01", type_).replace("2.5.1", version)
+    content = content.replace("EVN||", f"EVN|{type_[4:7]}|")
+    code, out = say("check", content)
+    assert code == 0, out
+    assert "Error" not in out
+
+
+def test_a_type_that_its_version_does_not_have(say) -> None:  # type: ignore[no-untyped-def]
+    code, out = say("check", WELL.format(sex="F").replace("ADT^A01^ADT_A01", "ZZZ^Z01"))
+    assert code == 0
+    assert "no structure for this message type" in out
+
+
+def test_what_has_too_many_parts_is_told_plainly(say) -> None:  # type: ignore[no-untyped-def]
+    lines = ("OBX|1|ST|K^Potassium|1|x||N^Normal||||F", "OBX|2|ST|K|1|x||||||F" + "|x" * 20)
+    _, out = say("check", WELL.format(sex="F") + "\r".join(lines))
+    assert "OBX has more fields than the version" in out
+    assert "[None]" not in out
+
+
+def test_blank_lines_and_lines_of_text_are_no_fault(say) -> None:  # type: ignore[no-untyped-def]
+    code, out = say(
+        "check", WELL.format(sex="F").replace("\r", "\r \r\n") + "OBX|1|TX|K^Potassium|1|it goes\non||||||F"
+    )
+    assert code == 0, out
