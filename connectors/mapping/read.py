@@ -45,6 +45,7 @@ class _Reader:
         self._derived: tuple[str, ...] = derived
         self._over: MappingSpec = over
         self._findings: Findings = findings
+        self._asked: set[str] = set()  # tables that a line of this mapping asks for
         self._tables: dict[str, dict[str, Scalar]] = {name: dict(t) for name, t in over.tables.items()}
         self._events: dict[str, EventSpec] = dict(over.events)
 
@@ -64,12 +65,14 @@ class _Reader:
             before = messages.get(name, Trigger())
             more = self._read_trigger(node, before.each)
             messages[name] = replace(more, events=before.events + more.events)
+        labels = self._read_labels(root.find("sensitive"))
+        self._check_tables(root)
         return MappingSpec(
             tables=self._tables,
             groups=groups,
             events=self._events,
             messages=messages,
-            sensitive=(*self._read_labels(root.find("sensitive")), *self._over.sensitive),
+            sensitive=(*labels, *self._over.sensitive),
             off=self._over.off | frozenset(self._read_off(root)),
         )
 
@@ -142,6 +145,7 @@ class _Reader:
         kind, source = kinds[0].key.text, kinds[0].node
         options = {e.key.text: e.node.value for e in node.entries if isinstance(e.node, Leaf)}
         table = options.get("table")
+        self._asked.add(str(table))
         if table is not None and table not in self._tables:
             self._wrong(node, f"there is no table {table}", suggest(str(table), self._tables))
         attribute = Attribute(
@@ -238,6 +242,7 @@ class _Reader:
             self._check_keys(entry.node, _TEST_KEYS, "a test")
             named, wanted_node = entry.node.find("table"), entry.node.find("is")
             table = named.text if isinstance(named, Leaf) else None
+            self._asked.add(str(table))
             if table not in self._tables:
                 self._wrong(named or entry.node, f"there is no table {table or ''}", suggest(table or "", self._tables))
                 table = None
@@ -277,6 +282,14 @@ class _Reader:
             if not isinstance(leaf, Leaf):
                 self._wrong(leaf, f"a text or a list of texts is expected, not {kind_of(leaf)}")
         return [leaf.text for leaf in leaves if isinstance(leaf, Leaf)]
+
+    def _check_tables(self, root: Table) -> None:
+        """A table that nothing asks for, and whose name is nearly a known one's, is a slip."""
+        for name, node in self._entries(root, "tables"):
+            if name not in self._over.tables and name not in self._asked:
+                near = next((known for known in self._over.tables if is_misspelt(name, known)), None)
+                if near is not None:
+                    self._wrong(node, f"nothing asks for a table {name}", near)
 
     def _check_message(self, root: Table, key: str, names: str, name: str) -> None:
         if not _MESSAGE.match(name):

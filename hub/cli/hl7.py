@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 from rich.console import Console
@@ -129,7 +131,9 @@ def _dead(reading: Reading) -> str:
 
 def _reader(mapping: Path | None, site_path: Path | None, timezone: str | None) -> Hl7Reader:
     site = read_site(site_path) if site_path is not None else Site()
-    override = None if mapping is None else (str(mapping), mapping.read_text(encoding="utf-8-sig"))
+    override = None if mapping is None else (str(mapping), _mapping_text(mapping))
+    if timezone is not None and not _is_zone(timezone):
+        raise WrongUse("--timezone: an IANA time zone such as America/New_York is expected")
     zones = {name: facility.zone for name, facility in site.facilities.items() if facility.zone}
     charsets = {name: facility.charset for name, facility in site.facilities.items() if facility.charset}
     return Hl7Reader(
@@ -137,12 +141,27 @@ def _reader(mapping: Path | None, site_path: Path | None, timezone: str | None) 
     )
 
 
+def _mapping_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise WrongUse(f"{path}: the mapping cannot be read as UTF-8 text") from wrong
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
 def _messages(path: Path) -> Iterator[tuple[str, bytes | Reading]]:
     try:
         content = path.read_bytes()
         if content[:2] == b"\x1f\x8b":
             content = gzip.decompress(content)
-    except (OSError, EOFError) as wrong:
+    except (OSError, EOFError, zlib.error) as wrong:
         raise WrongUse(f"{path}: it cannot be read") from wrong
     for number, raw in enumerate(split_messages([content]), start=1):
         yield f"{path} message {number}", raw

@@ -162,6 +162,21 @@ def test_an_event_s_own_attribute_is_not_replaced_by_its_group_s() -> None:
     assert "service" not in only(raw.replace(b"PV1|", b"ZVS|1\rPV1|"), site).data
 
 
+@pytest.mark.parametrize("name, near", [("clas", "class"), ("langauge", "language"), ("slow_code", "slow_codes")])
+def test_a_table_that_nothing_asks_for_and_is_nearly_a_known_one_is_a_slip(name: str, near: str) -> None:
+    text = f"tables:\n  {name}: {{X: E}}\n"
+    with pytest.raises(WrongMapping, match=f"site.yaml:2:.*nothing asks for a table {name}.*{near}"):
+        load_mapping(("site.yaml", text))
+    asked = f"groups: {{VISIT: {{acuity: {{code: PV1-2, table: {name}}}}}}}"
+    assert load_mapping(("site.yaml", text + asked)).tables[name] == {"X": "E"}
+    labelled = f"sensitive: [{{label: x, when: {{PV1-2: {{table: {name}}}}}}}]"
+    assert load_mapping(("site.yaml", text + labelled)).tables[name] == {"X": "E"}
+
+
+def test_a_table_of_one_s_own_may_wait_for_the_file_that_asks_for_it() -> None:
+    assert load_mapping(("site.yaml", "tables: {colours: {X: red}}")).tables["colours"] == {"X": "red"}
+
+
 def test_later_lines_lie_over_earlier_ones() -> None:
     one, two = ("a.yaml", "tables: {class: {X: E}}"), ("b.yaml", "tables: {class: {X: O, Y: I}}")
     tables = load_mapping(one, two).tables["class"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -127,3 +128,23 @@ def test_blank_lines_and_lines_of_text_are_no_fault(say) -> None:  # type: ignor
         "check", WELL.format(sex="F").replace("\r", "\r \r\n") + "OBX|1|TX|K^Potassium|1|it goes\non||||||F"
     )
     assert code == 0, out
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--timezone", "Mars/Olympus"), ("--timezone", "/etc/passwd"), ("--mapping", "nowhere.yaml"), ("--mapping", ".")],
+)
+def test_a_wrong_option_is_wrong_use(say, options: tuple[str, str]) -> None:  # type: ignore[no-untyped-def]
+    code, out = say("check", WELL.format(sex="F"), *options)
+    assert (code, out) == (2, "")
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x1f\x8b\x08\x00junk", gzip.compress(b"MSH|^~")[:-4], b"\x1f\x8b\x08" + bytes(30)]
+)
+def test_a_damaged_archive_is_wrong_use(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "message.gz"
+    path.write_bytes(content)
+    with pytest.raises(SystemExit) as stopped:
+        main(["hl7", "check", str(path)])
+    assert stopped.value.code == 2
