@@ -106,19 +106,24 @@ class Running:
     # -- the short way
 
     def _narrow(self, group_plan: GroupPlan, event: Event, person: Person, *, in_order: bool) -> None:
-        value = self._value(group_plan.group, event, person)
-        if value is None:
-            return
-        data = event.data
+        group, data = group_plan.group, event.data
+        attribute = group.attribute
+        value: str | tuple[str, ...] | None
+        if attribute is not None and person.aliases is None and type(text := data.get(attribute)) is str and text:
+            value = text
+        else:
+            value = self._value(group, event, person)
+            if value is None:
+                return
         starts = group_plan.starting.of(data) if group_plan.starts else ()
         if not group_plan.marks and not any(test is None or test(data) for _, test, _ in starts):
             return  # it neither starts nor marks anything here
-        journeys = person.journeys.get(group_plan.group.index)
+        journeys = person.journeys.get(group.index)
         if journeys is None:
-            journeys = person.journeys[group_plan.group.index] = {}
+            journeys = person.journeys[group.index] = {}
         journey = journeys.get(value)
         if journey is None:
-            journey = journeys[value] = Journey(person, group_plan.group, value)
+            journey = journeys[value] = Journey(person, group, value)
         time = event.time
         if in_order or (time > journey.last and time > person.wide_last):
             journey.add_event(event)
