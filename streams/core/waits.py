@@ -64,10 +64,8 @@ def finds(match: CompiledMatch, event: Event, wait: Wait) -> bool:
 
 
 def close_wait(wait: Wait, event: Event, *, cancelled: bool) -> None:
-    """Let an event close a wait; what was paused until now did not count."""
-    if wait.paused is not None:
-        _move_by_pause(wait, wait.paused, event)
-        wait.paused = None
+    """Let an event close a wait. A pause that nothing resumed stays open: until a resume the wait cannot breach, and
+    due stays where it was when the pause began."""
     wait.close = event
     wait.cancelled = cancelled
 
@@ -226,7 +224,11 @@ def standing(wait: Wait, clock: int) -> tuple[str, str] | None:
     """
     close = wait.close
     if close is not None:
-        if close.time > wait.due:
+        if wait.paused is not None:
+            if wait.warn is None or wait.warn >= wait.paused.time:
+                return None
+            level = "warning"
+        elif close.time > wait.due:
             level = "breached"
         elif wait.warn is not None and close.time > wait.warn:
             level = "warning"
