@@ -9,8 +9,8 @@ from streams.core.counts import Count
 from streams.core.held import key_of_person
 from streams.core.identity import Identity
 from streams.core.sequences import Momentary
-from streams.core.state import Wait, root
-from streams.core.waits import PERSON_MARK
+from streams.core.state import Person, Wait, root
+from streams.core.waits import PERSON_MARK, as_key
 
 
 def address(alert: Alert, owner: object | None, identity: Identity) -> None:
@@ -22,7 +22,8 @@ def address(alert: Alert, owner: object | None, identity: Identity) -> None:
         case Count():
             person, key, value = root(owner.person), owner.plan.rule.key, owner.value
         case Momentary():
-            person, key, value = identity.person_of(owner.event), owner.key or (), owner.value
+            person, key = identity.person_of(owner.event), owner.key or ()
+            value = _value_now(owner, key, person)
         case _:
             return
     alert.person = identity.id(person)
@@ -32,3 +33,13 @@ def address(alert: Alert, owner: object | None, identity: Identity) -> None:
         digest = blake2b("\x1f".join((alert.person, *key, value)).encode("utf-8", "surrogatepass"), digest_size=9)
         alert.key = value.replace(PERSON_MARK, alert.person)
         alert.journey = f"jn-{digest.hexdigest()}"
+
+
+def _value_now(record: Momentary, key: tuple[str, ...], person: Person) -> str:
+    """The key value of an event, its numbers by the names that they are known by now."""
+    if not key or key_of_person(key):
+        return record.value
+    value = as_key(record.event.data, key, person)
+    if value is None:
+        return record.value
+    return value if isinstance(value, str) else "|".join(value)

@@ -114,23 +114,27 @@ class Rate:
         bucket = -(-event.time // self._step)
         (self._upper if of else self._lower).add(bucket, event, value, self.plan.rule.distinct)
         if self.next is None:
-            # asleep, or new: the steps before this bucket that the clock has passed hold nothing
-            reached = max(min(bucket - 1, (clock - self._grace) // self._step), bucket - 2 * STEPS)
-            self._judged = reached if self._judged is None else max(self._judged, reached)
+            # asleep, or new: what the clock passed since then held nothing, and was within the limit
+            passed = max((clock - self._grace) // self._step, bucket - 2 * STEPS)
+            self._judged = passed if self._judged is None else max(self._judged, passed)
         assert self._judged is not None  # noqa: S101 - set with the first event
         self._last = max(self._last, bucket)
         if bucket <= self._judged:
             self._judge(range(bucket, min(self._judged, bucket + STEPS - 1) + 1))
-        if self.next is None and self._judged + 1 < self._last + STEPS:
-            self._timers.set(self, self._due(self._judged + 1))
+        if self.next is None:
+            self._wake_after(self._judged)
+
+    def _wake_after(self, step: int) -> None:
+        """Judge the next step too, while an alert is open or its window holds anything."""
+        if step in self._beyond or step + 1 < self._last + STEPS:
+            self._timers.set(self, self._due(step + 1))
 
     def ring(self, at: int) -> None:
         """A step's end plus grace: judge it, and set the next while the window holds anything."""
         step = (at - self._grace) // self._step
         self._judged = step
         self._judge(range(step, step + 1))
-        if step in self._beyond or step + 1 < self._last + STEPS:
-            self._timers.set(self, self._due(step + 1))
+        self._wake_after(step)
 
     def _due(self, step: int) -> int:
         return step * self._step + self._grace

@@ -73,3 +73,65 @@ def histories(draw: st.DrawFn) -> list[Told]:
 @given(thresholds(), histories(), afters)
 def test_one_wait_and_little_else(declared: str, history: list[Told], after: timedelta) -> None:
     assert run_engine(declared, history, after=after) == run_model(declared, history, after=after)
+
+
+@st.composite
+def other_kinds(draw: st.DrawFn) -> str:
+    key = draw(st.sampled_from(("order_id", "person", ["person", "q"])))
+    start, end = {"event": "e.start"}, {"event": "e.end"}
+    distinct = draw(st.sampled_from(({}, {}, {"distinct": "q"})))
+    count = {"kind": "count", "key": key, "event": start, "limit": {"at_least": 2, "in": "1h"}} | distinct
+    sequence = {"kind": "sequence", "key": key, "first": start, "then": draw(st.sampled_from((start, end)))}
+    rate = {"kind": "rate", "by": "q", "of": start, "out_of": [start, end], "limit": {"above": "50%"}, "minimum": 2}
+    average = {"kind": "average", "by": "q", "event": start, "value": "n", "limit": {"above": 5}}
+    measure = {"kind": "measure", "event": start, "value": "n", "limit": {"above": 5}}
+    one = draw(
+        st.sampled_from(
+            (
+                count,
+                sequence | {"within": "1h"},
+                rate | {"window": "2h"} | distinct,
+                average | {"window": "2h"} | distinct,
+                measure | draw(st.sampled_from(({}, {"key": "order_id"}))),
+            )
+        )
+    )
+    return json.dumps({"thresholds": [{"id": "t"} | one]})
+
+
+@st.composite
+def identity(draw: st.DrawFn) -> Told:
+    """A merge, an unmerge, or two numbers named together, among few numbers."""
+    a, b = draw(st.permutations(("1^N", "2^N", "3^N")))[:2]
+    kind = draw(st.sampled_from(("person.merged", "person.unmerged", "person.linked", "person.unlinked")))
+    hour = draw(st.integers(9, 17))
+    data = {"identifiers": [a], "surviving": a, "retired": b}
+    return {"type": kind, "time": f"2026-03-02T{hour:02}:00:00+00:00", "facility": None, "precision": 0, "data": data}
+
+
+@st.composite
+def met(draw: st.DrawFn) -> Told:
+    """An event under one number or two, sometimes with the order's second number."""
+    event = draw(events())
+    names = draw(st.sampled_from((["1^N"], ["1^N"], ["2^N"], ["2^N"], ["3^N"], ["1^N", "2^N"], ["2^N", "3^N"])))
+    second = draw(st.sampled_from(({}, {}, {}, {"filler_order_id": "F"}, {"filler_order_id": "B"})))
+    number = {"n": draw(st.integers(0, 12))}
+    return event | {"data": event["data"] | {"identifiers": names} | second | number}
+
+
+@st.composite
+def people(draw: st.DrawFn) -> list[Told]:
+    told = draw(st.lists(st.one_of(met(), met(), met(), identity()), min_size=2, max_size=9))
+    return [one | {"id": f"e{number}", "source": "sim"} for number, one in enumerate(told)]
+
+
+@settings(max_examples=DEEP * 20)
+@given(other_kinds(), people(), afters)
+def test_one_other_threshold_and_few_people(declared: str, history: list[Told], after: timedelta) -> None:
+    assert run_engine(declared, history, after=after) == run_model(declared, history, after=after)
+
+
+@settings(max_examples=DEEP * 20)
+@given(thresholds(), people(), afters)
+def test_one_wait_and_few_people(declared: str, history: list[Told], after: timedelta) -> None:
+    assert run_engine(declared, history, after=after) == run_model(declared, history, after=after)
