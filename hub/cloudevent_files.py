@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from connectors.api import Reading
-from connectors.cloudevents.read import CloudEventReader, content_digest
+from connectors.cloudevents.read import NOT_JSON, CloudEventReader, content_digest
 from hub.messages import Message, dead, ignored
 from schemas.errors import Reason
 from schemas.event import Event
@@ -98,7 +98,7 @@ class _File:
         text = b"\n".join(self._held)
         try:
             msgspec.json.decode(text)
-        except (msgspec.DecodeError, RecursionError):
+        except NOT_JSON:
             if self._held_bytes > LARGEST:
                 yield from self._give_up_held()
             return
@@ -253,7 +253,7 @@ class _Elements:
 def _decoded(text: bytes) -> Any:
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return None
 
 
@@ -263,7 +263,7 @@ def _goes_on(line: bytes) -> bool:
         msgspec.json.decode(line)
     except msgspec.DecodeError as wrong:
         return line.lstrip()[:1] in (b"{", b"[") and "truncated" in str(wrong)
-    except RecursionError:
+    except (UnicodeDecodeError, RecursionError):
         return False
     return False
 

@@ -95,7 +95,7 @@ def replay(options: ReplayOptions) -> ReplayResult:
         if was_collecting:
             gc.enable()
     for input_ in inputs:
-        door.notes.update(input_.notes)
+        door.notes.update(+input_.notes)
     assumed = cloud.assumed_utc + door.notes["zone_assumed"]
     return ReplayResult(
         report=_report(engine, door, alerts, assumed)
@@ -115,8 +115,10 @@ def _mapping(path: Path | None, site: Site) -> MappingSpec:
         return load_mapping(site.mapping)
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as wrong:
-        raise WrongUse(f"{path}: the mapping cannot be read as UTF-8 text") from wrong
+    except OSError as wrong:
+        raise WrongUse(f"{path}: the mapping cannot be read ({wrong.strerror})") from wrong
+    except UnicodeDecodeError as wrong:
+        raise WrongUse(f"{path}: the mapping is no text in UTF-8") from wrong
     return load_mapping(site.mapping, (str(path), text))
 
 

@@ -54,6 +54,8 @@ class _Wire(msgspec.Struct, gc=False):
     sensitivity: str | None = None
 
 
+NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a decoder raises for bytes that are no JSON: msgspec lets a byte that is no UTF-8 out as itself."""
 _decoder: Final = msgspec.json.Decoder(_Wire)
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
@@ -84,7 +86,7 @@ class CloudEventReader:
         """An event, or a reading that says why it is none. `place` names file and line."""
         try:
             wire = _decoder.decode(line)
-        except (msgspec.DecodeError, RecursionError) as wrong:
+        except NOT_JSON as wrong:
             return _refused(line, wrong, place)
         if not (wire.id and wire.source and wire.type) or wire.specversion != "1.0":
             return _dead(Reason.INVALID, place, "id, source, type and specversion 1.0 are required")
@@ -187,7 +189,10 @@ class CloudEventReader:
 
 def content_digest(line: bytes) -> bytes:
     """A digest of what makes two events the same: type, time, subject and data, whatever their spelling in JSON."""
-    event = msgspec.json.decode(line)
+    try:
+        event = msgspec.json.decode(line)
+    except NOT_JSON:  # a part that is not read was passed by, spoilt as it is
+        return blake2b(line.strip(), digest_size=16).digest()
     content = [event.get(name) for name in ("type", "time", "subject", "data", "data_base64")]
     return blake2b(_encode(content), digest_size=16).digest()
 
@@ -219,7 +224,7 @@ def _refused(line: bytes, wrong: Exception, place: str) -> Reading:
 def _is_json(line: bytes) -> bool:
     try:
         msgspec.json.decode(line)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return False
     return True
 

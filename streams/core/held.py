@@ -39,6 +39,7 @@ _STATED_TYPES: Final = {
     "proposed": "appointment.requested",
     "pending": "appointment.requested",
     "waitlist": "appointment.requested",
+    "booked": "appointment.booked",
     "arrived": "appointment.arrived",
     "started": "appointment.arrived",
     "checked-in": "appointment.arrived",
@@ -50,6 +51,8 @@ _STATED_TYPES: Final = {
     "deleted": "appointment.cancelled",
     "noshow": "appointment.missed",
 }
+"""What happened when an appointment is first seen to stand so."""
+_HAS_SLOT: Final = frozenset(("appointment.booked", "appointment.arrived", "appointment.completed"))
 
 
 def learn_fact(person: Person, event: Event, names: frozenset[str]) -> bool:
@@ -132,37 +135,45 @@ def keep_appointment(person: Person, event: Event) -> bool:
 
 
 def transition(person: Person, event: Event) -> Event:
-    """What a stated appointment says happened, against the version before it. Its id follows from the statement's."""
+    """What a stated appointment says happened, against the versions before it. Its id follows from the statement's."""
     data = dict(event.data)
-    status = str(data.pop("status", "") or "").lower()
-    before = _version_before(person, event)
+    data.pop("status", None)
+    before = _versions_before(person, event)
+    stands = _stands(event)
+    held = next((s for version in reversed(before) if (s := _stands(version)) is not None), None)
     start = data.get("start")
-    type_ = _STATED_TYPES.get(status)
-    if type_ is not None and before is not None and before.data.get("status") == event.data.get("status"):
-        type_ = None  # said before: only its other fields can be news
-    if type_ is None:
-        held = None if before is None else before.data.get("start")
-        if before is None:
-            type_ = "appointment.booked"
-        elif start is not None and held is not None and start != held:
-            type_ = "appointment.rescheduled"
-            data["previous_start"] = held
-        else:
-            type_ = "appointment.changed"
+    held_start = next((t for v in reversed(before) if (t := v.data.get("start")) is not None), None)
+    if not before:
+        type_ = stands or "appointment.booked"
+    elif stands is not None and stands != held and not (stands == "appointment.booked" and held in _HAS_SLOT):
+        type_ = stands
+    elif start is not None and held_start is not None and start != held_start:
+        type_ = "appointment.rescheduled"
+        data["previous_start"] = held_start
+    else:
+        type_ = "appointment.changed"
     return msgspec.structs.replace(event, id=f"{event.id}/{type_.partition('.')[2]}", type=type_, data=data)
 
 
-def _version_before(person: Person, event: Event) -> Event | None:
+def _stands(version: Event) -> str | None:
+    """How an appointment stands by one version, as the event that brought it there; None where it does not say."""
+    if version.type == APPOINTMENT_STATED:
+        return _STATED_TYPES.get(str(version.data.get("status") or "").lower())
+    if version.type == "appointment.rescheduled":
+        return "appointment.booked"
+    return None if version.type == "appointment.changed" else version.type
+
+
+def _versions_before(person: Person, event: Event) -> list[Event]:
     id_ = event.data.get("appointment_id")
     if not isinstance(id_, str) or person.appointments is None:
-        return None
+        return []
     id_ = person.aliases.get(("appointment_id", id_), id_) if person.aliases else id_
     versions = person.appointments.get(id_, [])
     at = bisect_left(versions, event.time, key=BY_TIME)
     while at < len(versions) and versions[at] is not event:
         at += 1
-    with_start = [v for v in versions[:at] if v.data.get("start") is not None]
-    return with_start[-1] if with_start else (versions[at - 1] if at else None)
+    return versions[:at]
 
 
 def key_of_person(key: tuple[str, ...]) -> bool:

@@ -77,6 +77,24 @@ def test_every_whole_event_is_taken(tmp_path: Path, content: str, dead: list[str
     assert ignored == []
 
 
+@pytest.mark.parametrize("where", ["in the data", "in the head", "in what is not read", "in an array", "over lines"])
+def test_a_byte_that_is_no_utf8_costs_its_event_alone(tmp_path: Path, where: str) -> None:
+    spoilt = json.dumps(event(-1, note="NOTE") | {"extension": "MORE"})
+    place = {"in the head": '"s"', "in what is not read": "MORE"}.get(where, "NOTE")
+    raw = (json.dumps(json.loads(spoilt), indent=2) if where == "over lines" else spoilt).encode()
+    raw = raw.replace(place.encode(), place.encode()[:-1] + b"\xff" + place.encode()[-1:])
+    path = tmp_path / "events.json"
+    if where == "in an array":
+        path.write_bytes(b"[" + raw + b"," + json.dumps(GOOD)[1:].encode())
+    else:
+        path.write_bytes(LINES.encode() + raw + b"\n" + json.dumps(event(500)).encode() + b"\n")
+    events, dead, ignored = counted(path)
+    # what is not read may be passed by; then the event is taken, and its digest must not fail either
+    assert events + len(dead) == (101 if where == "in an array" else 102)
+    assert (set(dead) <= {"unreadable"}, ignored) == (True, [])
+    assert events >= (100 if where == "in an array" else 101)
+
+
 def test_a_first_event_larger_than_what_is_looked_at(tmp_path: Path) -> None:
     path = tmp_path / "events.ndjson"
     path.write_text(json.dumps(event(-1, note="x" * 200_000)) + "\n" + LINES)

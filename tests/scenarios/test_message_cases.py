@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -230,3 +231,54 @@ def test_a_patient_without_a_number_is_a_dead_letter_that_quotes_nothing(play: P
     [letter] = result.dead_letters
     assert "PID-3" in letter.place
     assert "SECRET" not in letter.place + letter.mend
+
+
+def scheduled(kind: str, number: int, status: str = "", start: str = "20260310100000") -> str:
+    sch = ["SCH", "A1^SCHED", "", "", "", "", "", "", "", "", "", f"^^^{start}"] + [""] * 13 + [status]
+    return head(kind, str(number), f"202603021{number}0000") + "|".join(sch).rstrip("|") + "\r" + patient("M1")
+
+
+def told(play: Play, *messages: str) -> list[str]:
+    """What each appointment message turned out to say, by one count for each type."""
+    types = ("requested", "booked", "rescheduled", "changed", "cancelled", "missed", "arrived", "completed")
+    lines = [
+        f"  - {{id: {t}, kind: count, key: appointment_id, event: appointment.{t}, limit: {{at_least: 1, in: 1s}}}}"
+        for t in types
+    ]
+    result = play("thresholds:\n" + "\n".join(lines), *messages, until="2026-03-03T00:00:00Z")
+    standing = [alert for alert in result.alerts if alert.state.value != "retracted"]
+    return [alert.threshold for alert in sorted(standing, key=lambda a: a.started_at)]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (("S12", "Pending"), ("S14", "Booked"), ["requested", "booked"]),
+        (("S12", "Waitlist"), ("S14", "booked"), ["requested", "booked"]),
+        (("S12", "Booked"), ("S15", ""), ("S14", "Booked"), ["booked", "cancelled", "booked"]),
+        (("S12", "Booked"), ("S15", ""), ("S14", "Cancelled"), ["booked", "cancelled", "changed"]),
+        (("S12", "Booked"), ("S26", ""), ("S14", "Noshow"), ["booked", "missed", "changed"]),
+        (("S12", "Booked"), ("S14", "Booked"), ["booked", "changed"]),
+        (("S12", "Booked"), ("S14", "Started"), ("S14", "Started"), ["booked", "arrived", "changed"]),
+        (("S12", "Booked"), ("S14", "Started"), ("S14", "Complete"), ["booked", "arrived", "completed"]),
+        (("S14", "Noshow"), ["missed"]),
+        (("S14", "Booked"), ["booked"]),
+        (("S12", "Booked"), ("S26", ""), ("S14", "Started"), ["booked", "missed", "arrived"]),
+    ],
+)
+def test_a_stated_appointment_is_told_against_what_is_held(play: Play, case: tuple[Any, ...]) -> None:
+    *steps, expected = case
+    messages = [scheduled(f"SIU^{kind}", n, status) for n, (kind, status) in enumerate(steps)]
+    assert told(play, *messages) == expected
+    assert told(play, *reversed(messages)) == expected  # whatever came first
+
+
+def test_cancel_then_rebook_same_id(play: Play) -> None:
+    """The shipped promise that a visit which we cancelled gets another must not breach for one that did."""
+    wait_ = """
+thresholds:
+  - {id: w, kind: wait, key: appointment_id, start: {event: appointment.cancelled},
+     satisfied_by: [{event: appointment.booked}], within: 3h}
+"""
+    steps = [scheduled("SIU^S12", 0, "Booked"), scheduled("SIU^S15", 1), scheduled("SIU^S14", 3, "Booked")]
+    assert states(play(wait_, *steps, until="2026-03-03T00:00:00Z")) == []
