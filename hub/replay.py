@@ -20,7 +20,7 @@ from hub.explain import explain_alert
 from hub.inputs import Input, find_inputs
 from hub.merge import merged
 from hub.site import Site, read_site
-from hub.thresholds import load_thresholds
+from hub.thresholds import load_with_warnings
 from schemas.alert import Alert
 from schemas.dead_letter import DeadLetter
 from schemas.errors import WrongUse
@@ -57,6 +57,7 @@ class ReplayResult:
     assumed_utc: int
     engine: Engine = field(repr=False)
     zone: str
+    warnings: list[str] = field(default_factory=list)
     thresholds: ThresholdSet = field(repr=False)
 
     def explain(self, alert: Alert) -> list[str]:
@@ -67,7 +68,7 @@ class ReplayResult:
 def replay(options: ReplayOptions) -> ReplayResult:
     """Read, judge, report. Raises WrongUse for what the caller must mend; bad messages only count."""
     site = read_site(options.site) if options.site is not None else Site()
-    thresholds = load_thresholds(options.thresholds, site, default_zone=options.timezone)
+    thresholds, warnings = load_with_warnings(options.thresholds, site, default_zone=options.timezone)
     zone = options.timezone or site.timezone
     engine = Engine(thresholds)
     zones = {name: facility.zone for name, facility in site.facilities.items() if facility.zone}
@@ -105,6 +106,7 @@ def replay(options: ReplayOptions) -> ReplayResult:
         assumed_utc=assumed,
         engine=engine,
         zone=zone or "UTC",
+        warnings=[str(problem) for problem in warnings],
         thresholds=thresholds,
     )
 

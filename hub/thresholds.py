@@ -24,10 +24,17 @@ def load_thresholds(path: Path | None, site: Site | None = None, *, default_zone
 
     `default_zone` (a command's `--timezone`) goes before the site's own. Raises WrongThresholds with all problems.
     """
+    return load_with_warnings(path, site, default_zone=default_zone)[0]
+
+
+def load_with_warnings(
+    path: Path | None, site: Site | None = None, *, default_zone: str | None = None
+) -> tuple[ThresholdSet, list[Problem]]:
+    """The same, with what is probably a mistake and stops nothing."""
     loaded, problems = check_thresholds([] if path is None else [path], site, default_zone=default_zone)
     if has_errors(problems):
         raise WrongThresholds(problems)
-    return loaded
+    return loaded, [problem for problem in problems if problem.severity == "warning"]
 
 
 def check_thresholds(

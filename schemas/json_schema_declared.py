@@ -44,6 +44,7 @@ def thresholds_schema() -> Schema:
                 "version": {"const": 1},
                 "calendars": {"type": "object", "additionalProperties": {"$ref": "#/$defs/calendar"}},
                 "events": _one_or_more({"type": "string", "pattern": _TYPE}),
+                "attributes": _one_or_more({"type": "string"}),
                 "defaults": _object(shared),
                 "thresholds": {"type": "array", "items": {"$ref": "#/$defs/threshold"}},
             }

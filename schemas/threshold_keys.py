@@ -19,7 +19,7 @@ DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SITE_ZONE: Final = "site"
 """`timezone: site`: the zone that the site file names."""
 
-FILE_KEYS: Final = ("version", "calendars", "events", "defaults", "thresholds")
+FILE_KEYS: Final = ("version", "calendars", "events", "attributes", "defaults", "thresholds")
 CALENDAR_KEYS: Final = ("timezone", "hours", "holidays", "closed")
 MATCH_KEYS: Final = ("event", "where", "by", "times")
 WHERE_KEYS: Final = ("above", "below", "present", "differs_from")

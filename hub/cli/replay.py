@@ -82,6 +82,8 @@ def replay_command(  # noqa: PLR0913, PLR0917 - a flag each
         encoded = msgspec.json.encode(report)
         text = msgspec.json.format(encoded, indent=2) if format_ is Format.JSON else encoded
         sys.stdout.write(text.decode() + "\n")
+    for warning in result.warnings:
+        typer.echo(warning, err=True)
     if result.report["not_judged"]:
         typer.echo(f"not judged in this release (kind: silence): {', '.join(result.report['not_judged'])}", err=True)
     if result.assumed_utc:

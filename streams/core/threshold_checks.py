@@ -6,11 +6,11 @@ with one mistake still hears of its others.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from schemas.declaration import Findings, Items, Leaf, Node, Table, suggest
+from schemas.declaration import Findings, Items, Leaf, Node, Place, Table, suggest
 from schemas.duration import BUSINESS, Duration
 from schemas.duration_text import WrongDuration, exact_seconds, read_duration
 from schemas.threshold import PERSON, Kind
@@ -46,16 +46,16 @@ class _Written:
         return meant_type(text) or text
 
 
-def check_threshold(kind: Kind, lines: Lines, own_events: Collection[str], calendars: Collection[str]) -> None:
+def check_threshold(kind: Kind, lines: Lines, own: Collection[str], calendars: Collection[str]) -> None:
     """Say what is wrong between the lines of a threshold."""
     written = list(_matches(kind, lines))
     for match in written:
-        _check_event(match, own_events, lines.findings)
-        _check_where(match.table.find("where") if match.table is not None else None, [match.type], lines.findings)
-        _check_reach(match, lines.findings)
+        _check_event(match, own, lines.findings)
+        _check_where(match.table.find("where") if match.table is not None else None, [match.type], own, lines.findings)
+        _check_reach(match, own, lines.findings)
     opening = [match.type for match in written if match.key in _OPENING[kind]]
-    _check_where(lines.table.find("where"), opening, lines.findings)
-    _check_names(lines, opening)
+    _check_where(lines.table.find("where"), opening, own, lines.findings)
+    _check_names(lines, opening, own)
     if kind == "wait":
         _check_calendar(lines, calendars)
         _check_wait(lines)
@@ -74,8 +74,8 @@ def _matches(kind: Kind, lines: Lines) -> Iterator[_Written]:
                 yield _Written(key, event if isinstance(event, Leaf) else None, match)
 
 
-def _check_event(match: _Written, own_events: Collection[str], findings: Findings) -> None:
-    if match.event is None or not match.event.text or match.event.text in own_events:
+def _check_event(match: _Written, own: Collection[str], findings: Findings) -> None:
+    if match.event is None or not match.event.text or match.event.text in own:
         return
     written, meant = match.event.text, meant_type(match.event.text)
     if meant is not None:
@@ -84,33 +84,45 @@ def _check_event(match: _Written, own_events: Collection[str], findings: Finding
         findings.note(match.event.place, f"`{written}` is not in the vocabulary: taken as an event of your own")
 
 
-def _check_where(node: Node | None, events: Iterable[str], findings: Findings) -> None:
+def _check_where(node: Node | None, events: Iterable[str], own: Collection[str], findings: Findings) -> None:
     types = tuple(events)
     for entry in node.entries if isinstance(node, Table) else ():
-        _check_attribute(entry.key, types, findings)
+        _check_attribute(entry.key, types, own, findings.warning)
         other = entry.node.find("differs_from") if isinstance(entry.node, Table) else None
         if isinstance(other, Leaf):
-            _check_attribute(other, types, findings)
+            _check_attribute(other, types, own, findings.warning)
 
 
-def _check_attribute(leaf: Leaf, events: Iterable[str], findings: Findings) -> None:
-    """Data are open, so a name that resembles a known one is a warning and no error."""
+def _check_attribute(
+    leaf: Leaf, events: Iterable[str], own: Collection[str], tell: Callable[[Place, str, str | None], None]
+) -> None:
+    """A name that resembles a known one: an error where a threshold stands on it (a misspelt key judges nothing, and
+    says so nowhere), a warning in a `where`, for data are open. A file lists its own names under `attributes:`."""
     name = leaf.text
+    if name in own:
+        return
     if name.startswith(_FACT):
         fact = name.removeprefix(_FACT)
         if fact not in PERSON_FACTS:
             near = suggest(fact, PERSON_FACTS)
             told = f"`{name}` is not known of a person ({', '.join(PERSON_FACTS)})"
-            findings.warning(leaf.place, told, f"{_FACT}{near}" if near else None)
+            tell(leaf.place, told, f"{_FACT}{near}" if near else None)
         return
     for event in events:
         meant = meant_attribute(event, name)
         if meant is not None:
-            findings.warning(leaf.place, f"`{event}` carries no `{name}`", meant)
+            tell(leaf.place, f"`{event}` carries no `{name}`", meant)
             return
 
 
-def _check_reach(match: _Written, findings: Findings) -> None:
+def _standing_on(findings: Findings) -> Callable[[Place, str, str | None], None]:
+    def tell(place: Place, text: str, near: str | None) -> None:
+        findings.error(place, f"{text} (one of your own: list it in `attributes:`)", near)
+
+    return tell
+
+
+def _check_reach(match: _Written, own: Collection[str], findings: Findings) -> None:
     """`by` says how an end finds its wait, `times` which one ends it: neither means anything to what opens."""
     if match.table is None:
         return
@@ -125,20 +137,20 @@ def _check_reach(match: _Written, findings: Findings) -> None:
         findings.error(match.table.place_of("times"), f"`times` is for ends and cancels, and not for `{match.key}`")
     for leaf in _leaves(by):
         if leaf.text != PERSON:
-            _check_attribute(leaf, [match.type], findings)
+            _check_attribute(leaf, [match.type], own, _standing_on(findings))
 
 
-def _check_names(lines: Lines, opening: Iterable[str]) -> None:
+def _check_names(lines: Lines, opening: Iterable[str], own: Collection[str]) -> None:
     """Attributes that key, value, by, distinct, not_before and the anchors name."""
     types = tuple(opening)
     for key in ("key", "value", "by", "distinct", "not_before"):
         for leaf in _leaves(lines.table.find(key)):
             if leaf.text != PERSON:
-                _check_attribute(leaf, types, lines.findings)
+                _check_attribute(leaf, types, own, _standing_on(lines.findings))
     for key in ("before", "after"):
         anchor = lines.table.find(key)
         for leaf in _leaves(anchor.find("attribute") if isinstance(anchor, Table) else None):
-            _check_attribute(leaf, types, lines.findings)
+            _check_attribute(leaf, types, own, _standing_on(lines.findings))
 
 
 def _leaves(node: Node | None) -> list[Leaf]:

@@ -41,7 +41,7 @@ from schemas.threshold_keys import (
 )
 from streams.core.declared_calendars import merged_calendar, read_calendar
 from streams.core.threshold_checks import check_threshold
-from streams.core.threshold_fields import as_table, check_keys, mended, read_choice, read_text
+from streams.core.threshold_fields import as_table, check_keys, mended, read_choice, read_names, read_text
 from streams.core.threshold_kinds import Lines, read_rule
 from streams.core.threshold_layers import check_own_keys, items_of, laid_over
 from streams.core.threshold_matches import read_event_type
@@ -58,6 +58,7 @@ class _File:
     thresholds: list[Table] = field(default_factory=list)
     calendars: dict[str, Table] = field(default_factory=dict)
     events: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
 
 
 def read_thresholds(
@@ -81,11 +82,11 @@ def read_thresholds(
     found = _Calendars(files, known, calendars, default_zone, findings)
     elsewhere = [_id_of(table) for _, table in _all(known)]
     lines_by_id = _read_overrides(overrides, _declared(files, findings), elsewhere, findings)
-    own_events = tuple(event for file in files for event in file.events)
+    own = tuple(word for file in files for word in (*file.events, *file.attributes))
     thresholds = []
     for file, table in _all(files):
         override = lines_by_id.get(_id_of(table))
-        reader = _ThresholdReader(file, found, own_events, findings)
+        reader = _ThresholdReader(file, found, own, findings)
         threshold = reader.read(table, override)
         if threshold is not None:
             thresholds.append(threshold)
@@ -106,6 +107,8 @@ def _read_file(name: str, text: str, findings: Findings) -> _File | None:
     _read_calendar_tables(table.find("calendars"), file, findings)
     _read_defaults(table.find("defaults"), file, findings)
     _read_own_events(table.find("events"), file, findings)
+    own = table.find("attributes")
+    file.attributes = (read_names(own, "attributes", findings) or ()) if own is not None else ()
     listed = table.find("thresholds")
     if isinstance(listed, Items):
         for node in listed:
@@ -248,10 +251,10 @@ class _Calendars:
 
 
 class _ThresholdReader:
-    def __init__(self, file: _File, calendars: _Calendars, own_events: tuple[str, ...], findings: Findings) -> None:
+    def __init__(self, file: _File, calendars: _Calendars, own: tuple[str, ...], findings: Findings) -> None:
         self._file = file
         self._calendars = calendars
-        self._own_events = own_events
+        self._own = own
         self._findings = findings
 
     def read(self, own: Table, override: Table | None) -> Threshold | None:
@@ -274,7 +277,7 @@ class _ThresholdReader:
         whole = laid_over(own, self._file.defaults, override, kind)
         lines = Lines(whole, findings)
         rule = read_rule(kind, whole, findings)
-        check_threshold(kind, lines, self._own_events, self._calendars.names())
+        check_threshold(kind, lines, self._own, self._calendars.names())
         calendar_node = whole.find("calendar")
         calendar = self._calendars.find(self._file.name, calendar_node, findings) if calendar_node is not None else None
         severity: Severity | None = lines.read("severity", _read_severity)

@@ -244,3 +244,12 @@ def test_silence_is_said_not_to_be_judged(desk: Desk) -> None:
     run = desk.replay(desk.put("a.ndjson", FINAL))
     assert "quiet" in run.err
     assert run.report["not_judged"] == ["quiet"]
+
+
+def test_what_is_probably_a_mistake_is_said_and_stops_nothing(desk: Desk) -> None:
+    desk.put(
+        "thresholds.yaml", THRESHOLDS.replace("{event: result.final}", "{event: result.final, where: {catgory: LAB}}")
+    )
+    run = desk.replay(desk.put("a.ndjson", FINAL))
+    assert run.code == 0
+    assert "did you mean `category`?" in run.err

@@ -209,13 +209,32 @@ def test_a_type_of_ones_own_is_a_note_and_a_resembling_one_can_be_declared() -> 
             "within: 4h, paused_by: {event: order.placed, where: {code: {differs_from: person.langauge}}}",
             "person.language",
         ),
-        ("within: 4h, cancelled_by: {event: order.cancelled, by: catgory}", "category"),
         ("within: 4h, theme: acess", "access"),
     ],
 )
 def test_a_doubtful_word_is_a_warning_and_the_threshold_is_used(lines: str, meant: str) -> None:
     loaded, problems = read(f"thresholds:\n  - {{{WAIT}, {lines}}}\n")
     assert [(problem.severity, problem.suggestion) for problem in problems] == [("warning", meant)]
+    assert len(loaded.thresholds) == 1
+
+
+ORDER = "start: {event: order.placed}, within: 4h"
+VISIT = "start: {event: appointment.booked}, satisfied_by: {event: reminder.delivered}"
+MISSPELT = [
+    (f"kind: wait, key: ordr_id, {ORDER}, satisfied_by: {{event: result.final}}", "ordr_id", "order_id"),
+    (f"kind: wait, key: order_id, {ORDER}, satisfied_by: {{event: result.final, by: catgory}}", "catgory", "category"),
+    ("kind: measure, event: contact.ended, value: queue_second, limit: {above: 5}", "queue_second", "queue_seconds"),
+    (f"kind: wait, key: appointment_id, {VISIT}, before: {{attribute: strat, minus: 2 days}}", "strat", "start"),
+]
+
+
+@pytest.mark.parametrize("lines, written, meant", MISSPELT)
+def test_a_misspelt_attribute_that_a_threshold_stands_on_is_an_error(lines: str, written: str, meant: str) -> None:
+    """It would judge nothing, and say so nowhere (DESIGN.md: a misspelt key is an error)."""
+    _, problems = read(f"thresholds:\n  - {{id: t, {lines}}}\n")
+    assert [(problem.severity, problem.suggestion) for problem in problems] == [("error", meant)]
+    loaded, problems = read(f"attributes: [{written}]\nthresholds:\n  - {{id: t, {lines}}}\n")
+    assert not has_errors(problems)
     assert len(loaded.thresholds) == 1
 
 
