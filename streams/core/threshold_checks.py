@@ -6,11 +6,11 @@ with one mistake still hears of its others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from schemas.declaration import Findings, Items, Leaf, Node, Place, Table, suggest
+from schemas.declaration import Findings, Items, Leaf, Node, Table, suggest
 from schemas.duration import BUSINESS, Duration
 from schemas.duration_text import WrongDuration, exact_seconds, read_duration
 from schemas.threshold import PERSON, Kind
@@ -29,6 +29,7 @@ _OPENING: Final = {  # the lines whose events carry what key, value and anchors 
     "silence": (),
 }
 _FACT: Final = "person."
+_TELLING: Final = 5  # letters of a word, from which on one letter more or less is a slip and no other word
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +88,18 @@ def _check_event(match: _Written, own: Collection[str], findings: Findings) -> N
 def _check_where(node: Node | None, events: Iterable[str], own: Collection[str], findings: Findings) -> None:
     types = tuple(events)
     for entry in node.entries if isinstance(node, Table) else ():
-        _check_attribute(entry.key, types, own, findings.warning)
+        _check_attribute(entry.key, types, own, findings, stands_on=False)
         other = entry.node.find("differs_from") if isinstance(entry.node, Table) else None
         if isinstance(other, Leaf):
-            _check_attribute(other, types, own, findings.warning)
+            _check_attribute(other, types, own, findings, stands_on=False)
 
 
 def _check_attribute(
-    leaf: Leaf, events: Iterable[str], own: Collection[str], tell: Callable[[Place, str, str | None], None]
+    leaf: Leaf, events: Iterable[str], own: Collection[str], findings: Findings, *, stands_on: bool
 ) -> None:
     """A name that resembles a known one: an error where a threshold stands on it (a misspelt key judges nothing, and
-    says so nowhere), a warning in a `where`, for data are open. A file lists its own names under `attributes:`."""
+    says so nowhere), a warning in a `where`, for data are open. Short words lie a letter apart by chance (`arn`,
+    `mrn`): there it is a warning too. A file lists its own names under `attributes:`."""
     name = leaf.text
     if name in own:
         return
@@ -106,20 +108,17 @@ def _check_attribute(
         if fact not in PERSON_FACTS:
             near = suggest(fact, PERSON_FACTS)
             told = f"`{name}` is not known of a person ({', '.join(PERSON_FACTS)})"
-            tell(leaf.place, told, f"{_FACT}{near}" if near else None)
+            findings.warning(leaf.place, told, f"{_FACT}{near}" if near else None)
         return
     for event in events:
         meant = meant_attribute(event, name)
         if meant is not None:
-            tell(leaf.place, f"`{event}` carries no `{name}`", meant)
+            told = f"`{event}` carries no `{name}`"
+            if stands_on and len(meant) >= _TELLING:
+                findings.error(leaf.place, f"{told} (one of your own: list it in `attributes:`)", meant)
+            else:
+                findings.warning(leaf.place, told, meant)
             return
-
-
-def _standing_on(findings: Findings) -> Callable[[Place, str, str | None], None]:
-    def tell(place: Place, text: str, near: str | None) -> None:
-        findings.error(place, f"{text} (one of your own: list it in `attributes:`)", near)
-
-    return tell
 
 
 def _check_reach(match: _Written, own: Collection[str], findings: Findings) -> None:
@@ -137,7 +136,7 @@ def _check_reach(match: _Written, own: Collection[str], findings: Findings) -> N
         findings.error(match.table.place_of("times"), f"`times` is for ends and cancels, and not for `{match.key}`")
     for leaf in _leaves(by):
         if leaf.text != PERSON:
-            _check_attribute(leaf, [match.type], own, _standing_on(findings))
+            _check_attribute(leaf, [match.type], own, findings, stands_on=True)
 
 
 def _check_names(lines: Lines, opening: Iterable[str], own: Collection[str]) -> None:
@@ -146,11 +145,11 @@ def _check_names(lines: Lines, opening: Iterable[str], own: Collection[str]) -> 
     for key in ("key", "value", "by", "distinct", "not_before"):
         for leaf in _leaves(lines.table.find(key)):
             if leaf.text != PERSON:
-                _check_attribute(leaf, types, own, _standing_on(lines.findings))
+                _check_attribute(leaf, types, own, lines.findings, stands_on=True)
     for key in ("before", "after"):
         anchor = lines.table.find(key)
         for leaf in _leaves(anchor.find("attribute") if isinstance(anchor, Table) else None):
-            _check_attribute(leaf, types, own, _standing_on(lines.findings))
+            _check_attribute(leaf, types, own, lines.findings, stands_on=True)
 
 
 def _leaves(node: Node | None) -> list[Leaf]:

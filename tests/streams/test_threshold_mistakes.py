@@ -228,6 +228,16 @@ MISSPELT = [
 ]
 
 
+@pytest.mark.parametrize("name, event", [("arn", "referral.requested"), ("mode", "order.placed")])
+def test_a_short_name_of_ones_own_is_no_slip(name: str, event: str) -> None:
+    loaded, problems = read(
+        f"thresholds: [{{id: t, kind: wait, key: {name}, start: {{event: {event}}},"
+        f" satisfied_by: {{event: {event}}}, within: 4h}}]\n"
+    )
+    assert [problem.severity for problem in problems] == ["warning"]
+    assert len(loaded.thresholds) == 1
+
+
 @pytest.mark.parametrize("lines, written, meant", MISSPELT)
 def test_a_misspelt_attribute_that_a_threshold_stands_on_is_an_error(lines: str, written: str, meant: str) -> None:
     """It would judge nothing, and say so nowhere (DESIGN.md: a misspelt key is an error)."""
