@@ -52,8 +52,9 @@ bench: setup ## speed and memory, each figure beside a reference of the same run
 	@$(BIN)/pxhub bench replay
 	@$(BIN)/pxhub bench hl7
 
-nightly: setup ## the properties again, with new examples and thirty times as many
+nightly: setup ## the properties again, with new examples and thirty times as many; 100,000 spoilt messages
 	PXHUB_PROPERTIES=nightly $(PYTEST) -n $(WORKERS) --timeout 7200 tests/properties
+	@$(BIN)/pxhub bench hl7
 
 lock: ## renew both locks from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

@@ -11,7 +11,7 @@ from schemas.calendar import Calendar, Span
 from schemas.duration import Duration
 from schemas.event import DAY, Event
 from schemas.instant import to_datetime
-from schemas.threshold import Threshold, WaitRule
+from schemas.threshold import AverageRule, MeasureRule, Threshold, WaitRule
 from streams.core.calendar import closures
 from streams.core.counts import Count
 from streams.core.rates import Rate
@@ -28,7 +28,8 @@ def explain_alert(alert: Alert, owner: object | None, clock: int, zone: str = "U
     calendar = threshold.calendar if threshold is not None else None
     where = ZoneInfo((calendar.timezone if calendar else None) or zone)
     shadow = ", shadow" if alert.mode == "shadow" else ""
-    lines = [f"{alert.threshold}  {_state(alert)}  severity {alert.severity}{shadow}"]
+    state = _state(alert) if isinstance(owner, Wait) else alert.state.value
+    lines = [f"{alert.threshold}  {state}  severity {alert.severity}{shadow}"]
     if threshold is not None and threshold.title:
         lines.append(threshold.title)
     lines.append("")
@@ -111,9 +112,7 @@ def _since(wait: Wait, clock: int, where: ZoneInfo) -> list[str]:
     events = [e for e in wait.journey.events if e.time >= wait.start.time and e is not wait.start]
     if wait.close is not None and wait.close not in events:
         events.append(wait.close)
-    lines = [f"Since     {moment(e.time, where)}  {_event(e)}" for e in events[:_SINCE]]
-    if len(events) > _SINCE:
-        lines.append(f"          and {len(events) - _SINCE} more")
+    lines = _listed("Since", events, where)
     if not events:
         lines.append("Since     nothing that concerns it")
     if wait.close is not None:
@@ -129,12 +128,38 @@ def _other(alert: Alert, owner: object | None, where: ZoneInfo) -> list[str]:
     if alert.person:
         lines.append(f"Whose     person {alert.person}")
     if isinstance(owner, Momentary):
+        first = owner.followed.first_before(owner.event) if owner.followed is not None else None
+        if first is not None:
+            after = lasting((owner.event.time - first) // 1_000_000)
+            lines.append(f"First     {moment(first, where)}, {after} before")
         lines.append(f"Event     {moment(owner.event.time, where)}  {_event(owner.event)}")
+        rule = owner.threshold.rule
+        if isinstance(rule, MeasureRule):
+            lines.append(f"Measured  {rule.value} {owner.event.data.get(rule.value)}")
     else:
+        if isinstance(owner, Count):
+            lines += _listed("Counted", owner.counted(alert.started_at), where)
+        elif isinstance(owner, Rate):
+            lines.append(f"Measured  {_measured(owner, alert.started_at)}")
         lines.append(f"From      {moment(alert.started_at, where)}")
         lines.append(f"Until     {moment(alert.ended_at, where) if alert.ended_at is not None else 'still so'}")
     lines.append(f"Why       {alert.reason}")
     return lines
+
+
+def _listed(word: str, events: list[Event], where: ZoneInfo) -> list[str]:
+    lines = [f"{word:<9} {moment(e.time, where)}  {_event(e)}" for e in events[:_SINCE]]
+    if len(events) > _SINCE:
+        lines.append(f"          and {len(events) - _SINCE} more")
+    return lines
+
+
+def _measured(rate: Rate, opened: int) -> str:
+    """What the window held that opened the alert: `7 of 60, 11.7 %`, or `a mean of 143 over 12`."""
+    count, sum_ = rate.measured(opened)
+    if isinstance(rate.plan.rule, AverageRule):
+        return f"a mean of {float(sum_) / count:.4g} over {count} events in {rate.plan.rule.window}"
+    return f"{sum_} of {count}, {100 * float(sum_) / count:.3g} %, in {rate.plan.rule.window}"
 
 
 def _event(event: Event) -> str:

@@ -11,19 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from connectors.cloudevents.read import CloudEventReader
-from connectors.hl7.mappings import load_mapping
-from connectors.hl7.read import Hl7Reader
-from connectors.mapping.spec import MappingSpec
+from hub.declared import hl7_reader, read_declared
 from hub.door import Door
 from hub.enrich import Enricher
 from hub.explain import explain_alert
 from hub.inputs import Input, find_inputs
 from hub.merge import merged
-from hub.site import Site, read_site
-from hub.thresholds import load_with_warnings
 from schemas.alert import Alert
 from schemas.dead_letter import DeadLetter
-from schemas.errors import WrongUse
 from schemas.instant import from_datetime, write_instant
 from schemas.threshold import ThresholdSet
 from streams.core.engine import Engine
@@ -67,22 +62,15 @@ class ReplayResult:
 
 def replay(options: ReplayOptions) -> ReplayResult:
     """Read, judge, report. Raises WrongUse for what the caller must mend; bad messages only count."""
-    site = read_site(options.site) if options.site is not None else Site()
-    thresholds, warnings = load_with_warnings(options.thresholds, site, default_zone=options.timezone)
+    declared = read_declared(options.site, options.thresholds, options.mapping, options.timezone)
+    site, thresholds = declared.site, declared.thresholds
     zone = options.timezone or site.timezone
     engine = Engine(thresholds)
-    zones = {name: facility.zone for name, facility in site.facilities.items() if facility.zone}
-    hl7 = Hl7Reader(
-        _mapping(options.mapping, site),
-        zones=zones,
-        default_zone=zone,
-        charsets={name: facility.charset for name, facility in site.facilities.items() if facility.charset},
-        authorities={name: facility.authority for name, facility in site.facilities.items() if facility.authority},
-    )
-    cloud = CloudEventReader(zones=zones, default_zone=zone, times=engine.compiled.anchors)
+    hl7 = hl7_reader(site, declared.mapping, options.timezone)
+    cloud = CloudEventReader(zones=site.zones, default_zone=zone, times=engine.compiled.anchors)
     now = from_datetime(datetime.now(tz=UTC))  # noqa: TID251 - read once, to tell a stamp from the future
     door = Door(until=options.until, now=now, test_patients=site.test_patients)
-    enricher = Enricher(site.spellings, zones, thresholds.calendars.get("clinic"))
+    enricher = Enricher(site.spellings, site.zones, thresholds.calendars.get("clinic"))
     inputs = find_inputs(options.paths)
     was_collecting = gc.isenabled()
     gc.disable()  # records make no cycles, and a million of them are walked in vain
@@ -106,22 +94,9 @@ def replay(options: ReplayOptions) -> ReplayResult:
         assumed_utc=assumed,
         engine=engine,
         zone=zone or "UTC",
-        warnings=[str(problem) for problem in warnings],
+        warnings=list(declared.warnings),
         thresholds=thresholds,
     )
-
-
-def _mapping(path: Path | None, site: Site) -> MappingSpec:
-    """The shipped mapping, the site's lines over it, and those of a file over both."""
-    if path is None:
-        return load_mapping(site.mapping)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as wrong:
-        raise WrongUse(f"{path}: the mapping cannot be read ({wrong.strerror})") from wrong
-    except UnicodeDecodeError as wrong:
-        raise WrongUse(f"{path}: the mapping is no text in UTF-8") from wrong
-    return load_mapping(site.mapping, (str(path), text))
 
 
 def _drive(

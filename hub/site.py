@@ -66,6 +66,11 @@ class Site:
     thresholds: Table | None = None
 
     @property
+    def zones(self) -> dict[str, str]:
+        """The facilities' zones, by their names."""
+        return {name: facility.zone for name, facility in self.facilities.items() if facility.zone}
+
+    @property
     def calendar_zone(self) -> str | None:
         """What `timezone: site` stands for in a calendar: the site's zone, else the one that all facilities share."""
         zones = {facility.zone for facility in self.facilities.values() if facility.zone is not None}
@@ -84,6 +89,14 @@ def read_site(path: Path) -> Site:
     if has_errors(problems):
         raise WrongSite(problems)
     return site
+
+
+def read_site_leniently(path: Path) -> Site:
+    """As much of a site file as can be read, for who looks for further mistakes."""
+    try:
+        return read_site_text(str(path), path.read_text(encoding="utf-8-sig"))[0]
+    except (UnicodeDecodeError, OSError):
+        return Site()
 
 
 def read_site_text(file: str, text: str) -> tuple[Site, list[Problem]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
 from hashlib import blake2b
 from typing import Any, Final
@@ -34,6 +36,7 @@ _TIMES: Final = frozenset(
     )
 )
 """Attributes of the vocabulary that are times; thresholds add those that they count from."""
+_OFFSET: Final = re.compile(r"(?:[Zz]|[+-]\d\d(?::?\d\d)?)$")
 _SHAPES: Final = 65_536  # a source that names its attributes by chance must not fill the memory
 _PRECISIONS: Final = {"minute": MINUTE, "hour": HOUR, "day": DAY}
 PERSON_PREFIX: Final = "\x00person\x00"  # streams.core.identity reads it: an event that names its person by id
@@ -111,11 +114,11 @@ class CloudEventReader:
         plain = self._plain.get(names)
         if plain is None:
             plain = self._is_plain(names)
-        precision = 0
+        precision = 0 if wire.time[16:17] == ":" else _coarseness(wire.time)
         if not plain:
             self._settle_times(data, facility)
             said = data.get("time_precision")
-            precision = _PRECISIONS.get(said, 0) if isinstance(said, str) else 0
+            precision = _PRECISIONS.get(said, precision) if isinstance(said, str) else precision
         source, type_ = wire.source, wire.type
         one = self._texts.setdefault
         return Event(
@@ -187,6 +190,12 @@ class CloudEventReader:
         return from_datetime(aware)
 
 
+def _coarseness(text: str) -> int:
+    """What a stamp leaves open: a day without a time of day, an hour without minutes, a minute without seconds."""
+    digits = len(_OFFSET.sub("", text[10:]).lstrip("Tt ").replace(":", ""))
+    return DAY if digits == 0 else HOUR if digits <= 2 else MINUTE if digits <= 4 else 0
+
+
 def content_digest(line: bytes) -> bytes:
     """A digest of what makes two events the same: type, time, subject and data, whatever their spelling in JSON."""
     try:
@@ -194,6 +203,8 @@ def content_digest(line: bytes) -> bytes:
     except NOT_JSON:  # a part that is not read was passed by, spoilt as it is
         return blake2b(line.strip(), digest_size=16).digest()
     content = [event.get(name) for name in ("type", "time", "subject", "data", "data_base64")]
+    with suppress(TypeError, ValueError, OverflowError):  # what is no instant stands as it is written
+        content[1] = read_instant(content[1])  # one instant may be written in many ways
     return blake2b(_encode(content), digest_size=16).digest()
 
 

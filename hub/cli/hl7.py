@@ -20,9 +20,9 @@ from connectors.api import Reading
 from connectors.hl7.charset import decode
 from connectors.hl7.explain import faults, named, named_fields, version_of, wrong_times
 from connectors.hl7.files import split_messages
-from connectors.hl7.mappings import load_mapping
 from connectors.hl7.message import Message
 from connectors.hl7.read import Hl7Reader
+from hub.declared import hl7_reader, site_mapping
 from hub.site import Site, read_site
 from schemas.errors import Unreadable, WrongUse
 from schemas.instant import write_instant
@@ -131,21 +131,9 @@ def _dead(reading: Reading) -> str:
 
 def _reader(mapping: Path | None, site_path: Path | None, timezone: str | None) -> Hl7Reader:
     site = read_site(site_path) if site_path is not None else Site()
-    override = None if mapping is None else (str(mapping), _mapping_text(mapping))
     if timezone is not None and not _is_zone(timezone):
         raise WrongUse("--timezone: an IANA time zone such as America/New_York is expected")
-    zones = {name: facility.zone for name, facility in site.facilities.items() if facility.zone}
-    charsets = {name: facility.charset for name, facility in site.facilities.items() if facility.charset}
-    return Hl7Reader(
-        load_mapping(site.mapping, override), zones=zones, default_zone=timezone or site.timezone, charsets=charsets
-    )
-
-
-def _mapping_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as wrong:
-        raise WrongUse(f"{path}: the mapping cannot be read as UTF-8 text") from wrong
+    return hl7_reader(site, site_mapping(mapping, site), timezone)
 
 
 def _is_zone(name: str) -> bool:

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hub.cli.report import report_tables
 from hub.replay import ReplayOptions, ReplayResult, replay
-from hub.site import read_site
+from hub.site import read_site_leniently
 from schemas.alert import Alert, State
 from schemas.errors import WrongUse
 from schemas.instant import from_datetime, read_instant, write_instant
@@ -59,7 +59,7 @@ def replay_command(  # noqa: PLR0913, PLR0917 - a flag each
     Exit code 0 done (dead letters or not), 1 with --strict and dead letters, or an alert to explain is not there,
     2 wrong use or a wrong file.
     """
-    zone = timezone or (read_site(site).timezone if site is not None else None)
+    zone = timezone or (read_site_leniently(site).timezone if site is not None else None)
     options = ReplayOptions(
         paths=paths,
         thresholds=thresholds,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import blake2b
 
 from schemas.alert import Alert
+from schemas.threshold import PERSON
 from streams.core.counts import Count
 from streams.core.held import key_of_person
 from streams.core.identity import Identity
@@ -31,7 +32,7 @@ def address(alert: Alert, owner: object | None, identity: Identity) -> None:
         alert.key = alert.person or ""
     elif key and alert.person is not None:
         digest = blake2b("\x1f".join((alert.person, *key, value)).encode("utf-8", "surrogatepass"), digest_size=9)
-        alert.key = value.replace(PERSON_MARK, alert.person)
+        alert.key = value.replace(PERSON_MARK, alert.person) if PERSON in key else value
         alert.journey = f"jn-{digest.hexdigest()}"
 
 

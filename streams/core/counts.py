@@ -64,6 +64,10 @@ class Count:
         insort(events, event, key=_ORDER)
         self._judge_again(event, clock)
 
+    def counted(self, opened: int) -> list[Event]:
+        """The events that made the count at the instant when an alert opened, to explain it."""
+        return [e for e in self._events if opened - self._span < e.time <= opened]
+
     def drop(self) -> list[Alert]:
         """Forget it, for its evidence is about to be put in again; returns the alerts it had."""
         self.next = None

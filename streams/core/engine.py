@@ -46,8 +46,8 @@ _IDENTITY_EVENTS: Final = {
     "person.unlinked": False,
 }
 _SPECIAL: Final = frozenset((*_IDENTITY_EVENTS, "identity.moved", *FACT_EVENTS, *APPOINTMENT_EVENTS))
-_KEPT: Final = frozenset(("surviving", "retired", "contact_id", *MOVABLE, *ALIASES, *SECOND_NUMBERS))
-"""Kept of every event: what says whose it is and where it came from."""
+_KEPT: Final = frozenset(("surviving", "retired", "contact_id", "department", *MOVABLE, *ALIASES, *SECOND_NUMBERS))
+"""Kept of every event: what says whose it is and where it came from, and where a bottleneck is looked for."""
 _VERSIONS: Final = APPOINTMENT_EVENTS - {APPOINTMENT_STATED}
 _OF_VERSIONS: Final = frozenset(("start", "status"))  # what a later statement is compared with
 _SHAPES: Final = 4096  # of a type; a source that names its attributes by chance must not fill the memory

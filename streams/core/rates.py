@@ -124,6 +124,13 @@ class Rate:
         if self.next is None:
             self._wake_after(self._judged)
 
+    def measured(self, opened: int) -> tuple[int, _Number]:
+        """What was counted in the window that ended at an instant, to explain it: of a rate how many of how many,
+        as (out of, of); of an average how many values and their sum."""
+        step = opened // self._step
+        upper, sum_ = self._upper.total(step)
+        return (upper, sum_) if isinstance(self.plan.rule, AverageRule) else (self._lower.total(step)[0], upper)
+
     def _wake_after(self, step: int) -> None:
         """Judge the next step too, while an alert is open or its window holds anything."""
         if step in self._beyond or step + 1 < self._last + STEPS:

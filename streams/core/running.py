@@ -134,7 +134,9 @@ class Running:
             return
         journey.insert_event(event)
         for plan in group_plan.plans:
-            if any(holds(m, event, person) for m in plan.narrow[event.type]):
+            held = [m for m in plan.narrow[event.type] if holds(m, event, person)]
+            if held:
+                self.without_due += not self.again and held[0].rank == START and plan.due(event) is None
                 self._judge_again(plan, journey, event)
 
     def _value(self, group: Group, event: Event, person: Person) -> str | tuple[str, ...] | None:
@@ -159,6 +161,10 @@ class Running:
             if facts is not None and not facts(event.data, event.time, person.fact):
                 continue
             started = plan
+            due = plan.due(event)
+            if due is None:
+                self.without_due += not self.again
+                continue
             if not plan.plain_starts:
                 self._judge_again(plan, journey, event)
                 continue
@@ -168,10 +174,6 @@ class Running:
                     runs = True
                     break
             if runs and plan.restart == "keep":
-                continue
-            due = plan.due(event)
-            if due is None:
-                self.without_due += not self.again
                 continue
             moved = False
             if runs and plan.restart == "move":

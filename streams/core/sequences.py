@@ -36,11 +36,19 @@ def at_once(threshold: Threshold, event: Event, key: str, now: int, reason: str)
 
 
 class Momentary:
-    """The record behind an alert of one event: the event, and the key it stands under."""
+    """The record behind an alert of one event: the event, the key it stands under, and what it followed."""
 
-    __slots__ = ("event", "key", "threshold", "value")
+    __slots__ = ("event", "followed", "key", "threshold", "value")
 
-    def __init__(self, threshold: Threshold, event: Event, key: tuple[str, ...] | None, value: str) -> None:
+    def __init__(
+        self,
+        threshold: Threshold,
+        event: Event,
+        key: tuple[str, ...] | None,
+        value: str,
+        followed: Sequence | None = None,
+    ) -> None:
+        self.followed: Sequence | None = followed
         self.threshold: Threshold = threshold
         self.event: Event = event
         self.key: tuple[str, ...] | None = key
@@ -106,9 +114,14 @@ class Sequence:
         if before and event.time - self._firsts[before - 1] <= self.plan.within:
             self._raise(event, alerts)
 
+    def first_before(self, event: Event) -> int | None:
+        """The time of the latest first that a then follows, to explain it."""
+        before = bisect_left(self._firsts, event.time)
+        return self._firsts[before - 1] if before else None
+
     def _raise(self, event: Event, alerts: Alerts) -> None:
         rule = self.plan.rule
         firsts = " or ".join(dict.fromkeys(m.event for m in rule.first))
-        record = Momentary(self.plan.threshold, event, rule.key, self.value)
+        record = Momentary(self.plan.threshold, event, rule.key, self.value, self)
         alert = raise_at_once(alerts, record, f"{event.type} within {rule.within} of {firsts}")
         self.person.keep_moment(alert)

@@ -141,7 +141,7 @@ def _entries(
 class Judgement:
     """One pass over the evidence of a threshold in a journey."""
 
-    __slots__ = ("_counted", "_journey", "_plan", "_reaching", "_running", "waits", "without_due")
+    __slots__ = ("_counted", "_journey", "_plan", "_reaching", "_running", "waits")
 
     def __init__(self, plan: WaitPlan, journey: Journey) -> None:
         self._plan: WaitPlan = plan
@@ -150,7 +150,6 @@ class Judgement:
         self._reaching: list[tuple[int, Event, CompiledMatch]] = []  # ends that reach starts behind them
         self._counted: dict[tuple[int, int], int] = {}  # (wait, match) -> how many such events, for `times`
         self.waits: list[Wait] = []
-        self.without_due: int = 0
 
     def judge(self, entries: Iterable[Entry], first: Place | None, known: Callable[[Event], int | None]) -> int | None:
         """Take the entries in order. Those before `first` count only as ends that reach behind them. A quiet start
@@ -176,7 +175,6 @@ class Judgement:
             return
         due = plan.due(event)
         if due is None:
-            self.without_due += 1
             return
         if plan.restart == "move" and [w for w in running if move_wait(w, event, *due)]:
             return

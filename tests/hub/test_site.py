@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from hub.declared import read_declared
 from hub.site import Facility, Site, WrongSite, read_site, read_site_text
 from hub.thresholds import WrongThresholds, check_thresholds, load_thresholds
-from schemas.declaration import Table
+from schemas.declaration import Table, WrongDeclaration
 from schemas.threshold import WaitRule
 
 SITE = """
@@ -136,3 +137,17 @@ def test_what_is_no_text_or_not_there_is_said(tmp_path: Path) -> None:
         read_site(tmp_path / "absent.yaml")
     with pytest.raises(WrongSite, match="cannot be read"):
         read_site(tmp_path)
+
+
+def test_mistakes_of_site_thresholds_and_mapping_are_told_in_one_go(tmp_path: Path) -> None:
+    site = tmp_path / "site.yaml"
+    site.write_text(
+        "facilities: {N: {zone: Moon}}\nthresholds:\n  cancelled.rebookd: {mode: live}\nmapping: {tabels: {}}\n"
+    )
+    mapping = tmp_path / "mapping.yaml"
+    mapping.write_text("evnets: {}\n")
+    with pytest.raises(WrongDeclaration) as wrong:
+        read_declared(site, None, mapping, None)
+    said = str(wrong.value)
+    for place in (f"{site}:1:", f"{site}:3:", f"{site}:4:", f"{mapping}:1:"):
+        assert place in said, said
