@@ -67,7 +67,12 @@ def replay(options: ReplayOptions) -> ReplayResult:
     zone = options.timezone or site.timezone
     engine = Engine(thresholds)
     hl7 = hl7_reader(site, declared.mapping, options.timezone)
-    cloud = CloudEventReader(zones=site.zones, default_zone=zone, times=engine.compiled.anchors)
+    cloud = CloudEventReader(
+        zones=site.zones,
+        default_zone=zone,
+        times=engine.compiled.anchors,
+        with_source="source" in engine.compiled.reads,
+    )
     now = from_datetime(datetime.now(tz=UTC))  # noqa: TID251 - read once, to tell a stamp from the future
     door = Door(until=options.until, now=now, test_patients=site.test_patients)
     enricher = Enricher(site.spellings, site.zones, thresholds.calendars.get("clinic"))

@@ -34,7 +34,7 @@ def read_instant(text: str) -> int:
 def _exact(text: str) -> int:
     if text[16:19] == ":60":
         return _exact(text[:16] + ":59" + text[19:]) + _SECOND
-    parsed = datetime.fromisoformat(text)
+    parsed = datetime.fromisoformat(text.upper() if text.endswith("z") else text)
     if parsed.tzinfo is None:
         raise ValueError("no offset: the zone is unknown")
     return (parsed - _EPOCH) // _MICROSECOND

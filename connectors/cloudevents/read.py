@@ -67,7 +67,8 @@ class CloudEventReader:
     """Reads CloudEvents 1.0 in structured JSON.
 
     `zones` are the facilities' zones by name, `default_zone` serves the rest; a stamp without an offset and without
-    either is taken as UTC and counted in `assumed_utc`. `times` are further attributes that hold times.
+    either is taken as UTC and counted in `assumed_utc`. `times` are further attributes that hold times. `with_source`
+    puts the source among the attributes, for thresholds that read it.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class CloudEventReader:
         zones: Mapping[str, str] | None = None,
         default_zone: str | None = None,
         times: frozenset[str] = frozenset(),
+        with_source: bool = False,
     ) -> None:
         self._zones: dict[str, tzinfo] = {name: ZoneInfo(zone) for name, zone in (zones or {}).items()}
         self._default: tzinfo | None = ZoneInfo(default_zone) if default_zone else None
@@ -83,6 +85,7 @@ class CloudEventReader:
         self._plain: dict[tuple[str, ...], bool] = {}  # names of attributes met together: nothing to settle in them
         self._identifiers: dict[tuple[str, str | None], tuple[str, ...]] = {}
         self._texts: dict[str, str] = {}  # one copy of each source, type and facility
+        self._with_source: bool = with_source
         self.assumed_utc: int = 0
 
     def read(self, line: bytes, place: str) -> Event | Reading:
@@ -110,6 +113,8 @@ class CloudEventReader:
                 return _dead(reason, f"{place}, time", "an RFC 3339 time is expected")
         if facility is not None and "facility" not in data:
             data["facility"] = facility
+        if self._with_source and "source" not in data:
+            data["source"] = wire.source
         names = tuple(data)
         plain = self._plain.get(names)
         if plain is None:
@@ -143,6 +148,8 @@ class CloudEventReader:
     def _names(self, data: dict[str, Any], person: str | None) -> tuple[str, ...]:
         listed = data.get("identifiers")
         mrn = data.get("mrn")
+        if mrn == "":
+            mrn = None
         if mrn is not None and listed is None:
             authority = data.get("assigning_authority")
             try:
@@ -150,15 +157,13 @@ class CloudEventReader:
             except TypeError:  # a list or an object where a text belongs
                 return ()
             if known is None:
-                text = str(mrn) if mrn != "" else ""
-                known = (f"{text}^{authority}" if authority else text,) if text else ()
+                known = (_identifier(mrn, authority),)
                 self._identifiers[(mrn, authority)] = known
             return known
         if listed is not None:
             names = [n for n in (listed if isinstance(listed, list) else [listed]) if isinstance(n, str) and n]
-            if isinstance(mrn, str) and mrn:
-                authority = data.get("assigning_authority")
-                names.insert(0, f"{mrn}^{authority}" if authority else mrn)
+            if isinstance(mrn, str | int):
+                names.insert(0, _identifier(mrn, data.get("assigning_authority")))
             if names:
                 return tuple(dict.fromkeys(names))
         return (PERSON_PREFIX + person,) if person else ()
@@ -188,6 +193,10 @@ class CloudEventReader:
         aware = moment.replace(tzinfo=zone)
         # a wall clock that does not exist moves forward by the gap: fold=0 reads it with the offset before
         return from_datetime(aware)
+
+
+def _identifier(number: Any, authority: Any) -> str:
+    return f"{number}^{authority}" if authority else str(number)
 
 
 def _coarseness(text: str) -> int:

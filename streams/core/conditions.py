@@ -33,17 +33,22 @@ def getter(attribute: str) -> Getter:
             return None if value == "" else value
 
         return plain
-    steps = attribute.split(".")
 
     def dotted(data: Data) -> Any:
-        value: Any = data.get(attribute)
-        if value is None:
-            value = data
-            for step in steps:
-                value = value.get(step) if isinstance(value, dict) else None
+        value = attribute_of(data, attribute)
         return None if value == "" else value
 
     return dotted
+
+
+def attribute_of(data: Data, attribute: str) -> Any:
+    """An attribute; a dotted name as it stands, then as a path into nested objects."""
+    value: Any = data.get(attribute)
+    if value is None and "." in attribute:
+        value = data
+        for step in attribute.split("."):
+            value = value.get(step) if isinstance(value, dict) else None
+    return value
 
 
 def as_number(value: Any) -> int | float | None:

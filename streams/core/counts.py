@@ -16,7 +16,7 @@ from schemas.event import Event
 from schemas.threshold import CountRule
 from streams.core.alerts import Alerts, Draft
 from streams.core.compiled import Plan, micros
-from streams.core.conditions import text_of
+from streams.core.conditions import attribute_of, text_of
 from streams.core.state import Person
 from streams.core.timers import Timers
 
@@ -130,7 +130,7 @@ class Count:
         n, span = self.plan.rule.at_least, self._span
         latest: dict[Any, int] = {}  # value -> time of its latest event; one that lacks the attribute is its own
         for event in self._events:
-            value = text_of(event.data.get(attribute)) or (event.source, event.id)
+            value = text_of(attribute_of(event.data, attribute)) or (event.source, event.id)
             latest[value] = event.time
             times = sorted((t for t in latest.values() if t > event.time - span), reverse=True)
             if len(times) < n:

@@ -30,7 +30,7 @@ from streams.core.held import (
     learn_fact,
     transition,
 )
-from streams.core.identity import MOVABLE, Identity, listed
+from streams.core.identity import MOVABLE, Identity, named
 from streams.core.journeys import KEYS, Journeys
 from streams.core.rates import Rate
 from streams.core.running import Running
@@ -194,6 +194,8 @@ class Engine:
         plan = self._types.get(told_as.type, self._empty)
         if kept and not (plan.held and told_as is event):
             person.log.append(event)
+        if told_as is not event and plan.rated:
+            self._tallies.tell(plan, told_as, person, self.clock)
         self._put_plainly(plan, told_as, person, logged=told_as is not event)
 
     def _shape(self, type_: str, plan: TypePlan, names: tuple[str, ...]) -> Shape:
@@ -215,7 +217,7 @@ class Engine:
         """Keep an event if it is evidence, and judge what it concerns."""
         if not plan.held:
             if plan.tallied:
-                self._tallies.measure(plan, event, person)
+                self._tallies.measure(plan, event, person, again=logged)
             return
         if not logged:
             person.log.append(event)
@@ -224,7 +226,7 @@ class Engine:
         elif (reach := event.time + event.precision) > person.last:
             person.last = reach
         if plan.tallied:
-            self._tallies.measure(plan, event, person)
+            self._tallies.measure(plan, event, person, again=True)
             self._tallies.add(plan, event, person, self.clock)
 
     def _learn_numbers(self, person: Person, event: Event) -> bool:
@@ -270,6 +272,8 @@ class Engine:
             parts = identity.part(one)
             if parts:
                 self._put_back(parts)
+        if identity.moves and identity.is_moved((a, b)):
+            self._put_back(identity.concerned_by_moves((a, b)))
 
     def _unite(self, one: Person, other: Person) -> None:
         """Two persons are one: the smaller evidence goes to the larger, but an anonymous record never stays."""
@@ -289,8 +293,8 @@ class Engine:
     def _change_identity(self, event: Event) -> Person:
         """A merge, a link, their undoing, a new number, a move."""
         data = event.data
-        surviving = listed(data.get("surviving")) or event.identifiers
-        retired = listed(data.get("retired"))
+        surviving = named(data.get("surviving")) or event.identifiers
+        retired = named(data.get("retired"))
         contact = data.get("contact_id")
         if event.type in ("person.linked", "person.unlinked") and isinstance(contact, str) and contact:
             whose = surviving[0] if surviving and event.type == "person.linked" else None
@@ -308,27 +312,25 @@ class Engine:
         """A visit, an account or a number that was another person's until now."""
         if not surviving:
             return
-        data = event.data
+        identity, data = self.identity, event.data
         things = [(a, v) for a in MOVABLE if isinstance(v := data.get(a), str) and v]
         if data.get("kind") == "mrn" or not things:
             for number in retired:
-                for near in self.identity.neighbours(number):
-                    self._state(number, near, event, together=False)
+                parts = identity.cut(number, surviving[0], event)
+                if parts:
+                    self._put_back(parts)
                 self._state(surviving[0], number, event, together=True)
             return
-        people = {id(p): p for p in map(self.identity.person, (*surviving, *retired))}
-        for attribute, value in things:
-            for number in retired:
-                for name in self.identity.person(number).identifiers:
-                    self.identity.moves[(attribute, value, name)] = surviving[0]
-        self.identity.known.clear()
-        self._put_back(list(people.values()))
+        for thing in things:
+            identity.move(thing, retired, surviving[0], event)
+        self._put_back(identity.concerned_by_moves((*surviving, *retired)))
 
     # -- putting evidence in again
 
     def _put_back(self, persons: list[Person]) -> None:
         """Take all evidence of some persons out, and put it in again under the persons as they are now."""
         log = [event for person in persons for event in person.log]
+        self.journeys.forget(persons, log)
         self._put_in(log, self._let_go(persons))
 
     def _let_go(self, persons: Iterable[Person]) -> dict[str, Alert]:
@@ -338,6 +340,7 @@ class Engine:
             if not person.log:
                 continue
             raised = self._running.drop_all(person) + (person.moments or [])
+            self._tallies.untell(person)
             for count in (person.counts or {}).values():
                 raised += count.drop()
             for alert in raised:
@@ -356,6 +359,7 @@ class Engine:
             if event.type in FACT_EVENTS:
                 learn_fact(person, event, self.compiled.facts)
             learn_aliases(person, event)
+            self.journeys.add(person, event.data, KEYS)
         for event, person in placed:
             self._put(event, person)
         self._putting_back = self._running.again = False
@@ -372,6 +376,7 @@ class Engine:
         if self._held:
             return
         self._running.settle()
+        self._tallies.settle()
         lost, self._lost = self._lost, {}
         for id_, alert in lost.items():
             if self._alerts.owners[id_] is None:

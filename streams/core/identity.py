@@ -23,7 +23,10 @@ from streams.core.state import Person
 
 _CONTACT: Final = "\x00contact\x00"
 _PERSON: Final = "\x00person\x00"
+_ID: Final = "pn-"
 _NEVER: Final = (-(2**63), "", "")
+Move = tuple[int, str, str, tuple[str, ...], str]
+"""Time, source and id of what said it; from whose identifiers, to whose."""
 MOVABLE: Final = ("visit_id", "account_id")
 
 
@@ -36,7 +39,7 @@ def id_of(identifier: str) -> str:
     """The id of a person first recorded under this identifier."""
     if identifier.startswith(_PERSON):
         return identifier.removeprefix(_PERSON)
-    return "pn-" + blake2b(identifier.encode("utf-8", "surrogatepass"), digest_size=9).hexdigest()
+    return _ID + blake2b(identifier.encode("utf-8", "surrogatepass"), digest_size=9).hexdigest()
 
 
 def listed(value: Any) -> tuple[str, ...]:
@@ -48,6 +51,11 @@ def listed(value: Any) -> tuple[str, ...]:
     return ()
 
 
+def named(value: Any) -> tuple[str, ...]:
+    """The same, a person's id (`pn-`) among them as the identifier that stands for it."""
+    return tuple(person_identifier(name) if name.startswith(_ID) else name for name in listed(value))
+
+
 class Identity:
     """Persons by identifier. `known` maps the identifiers of an event, as they stand, to their person: the way in
     for all but the first event of somebody. It is emptied when an edge changes."""
@@ -55,8 +63,10 @@ class Identity:
     __slots__ = (
         "_by_id",
         "_by_identifier",
+        "_cuts",
         "_edges",
         "_latest",
+        "_moved",
         "_near",
         "_parted",
         "contacts",
@@ -69,7 +79,9 @@ class Identity:
     def __init__(self) -> None:
         self.known: dict[tuple[str, ...], Person] = {}
         self.nobody: Person = Person(anonymous=True)
-        self.moves: dict[tuple[str, str, str], str] = {}  # (attribute, value, identifier) -> the new owner's
+        self.moves: dict[tuple[str, str], list[Move]] = {}  # (attribute, value) -> from whom to whom, by time
+        self._moved: set[str] = set()  # identifiers that moves name
+        self._cuts: dict[str, tuple[tuple[int, str, str], str]] = {}  # number -> when it became whose, the latest
         self.contacts: dict[str, list[tuple[int, str, str, str | None]]] = {}  # contact's record -> whose, by time
         self.count: int = 0  # persons, the anonymous ones not among them
         self._by_identifier: dict[str, Person] = {}
@@ -83,7 +95,7 @@ class Identity:
         """The identifiers that an event is about: its own, else a merge's surviving ones, else its contact."""
         if event.identifiers:
             return event.identifiers
-        surviving = listed(event.data.get("surviving"))
+        surviving = named(event.data.get("surviving"))
         if surviving:
             return surviving
         contact = event.data.get("contact_id")
@@ -118,10 +130,72 @@ class Identity:
         if self.moves:
             for attribute in MOVABLE:
                 value = event.data.get(attribute)
-                moved = self.moves.get((attribute, value, identifier)) if isinstance(value, str) else None
-                if moved is not None:
-                    return self.person(moved)
+                moves = self.moves.get((attribute, value)) if isinstance(value, str) else None
+                if moves:
+                    return self._follow(identifier, moves)
         return self.person(identifier)
+
+    def _follow(self, identifier: str, moves: list[Move]) -> Person:
+        """Whose a thing is by now that came under an identifier: each move takes it from who had it, or has it."""
+        first = latest = self.person(identifier)
+        for _, _, _, retired, surviving in moves:
+            if any(self.person(name) in (first, latest) for name in retired):
+                latest = self.person(surviving)
+        return latest
+
+    def move(self, thing: tuple[str, str], retired: tuple[str, ...], surviving: str, event: Event) -> None:
+        """Note that a visit or an account is another person's from here on."""
+        told = (event.time, event.source, event.id, retired, surviving)
+        moves = self.moves.setdefault(thing, [])
+        if told not in moves:
+            insort(moves, told)
+        self._moved.update((*retired, surviving))
+        self.known.clear()
+
+    def is_moved(self, names: tuple[str, ...]) -> bool:
+        """Whether moves name one of the persons of these identifiers."""
+        return any(not self._moved.isdisjoint(self.person(name).identifiers) for name in names)
+
+    def concerned_by_moves(self, names: tuple[str, ...]) -> list[Person]:
+        """The persons of these identifiers, and those that share a moved thing with them."""
+        found = {id(p): p for p in map(self.person, names)}
+        for moves in self.moves.values():
+            sharing = {id(p): p for m in moves for p in map(self.person, (*m[3], m[4]))}
+            if not found.keys().isdisjoint(sharing):
+                found |= sharing
+        return list(found.values())
+
+    def cut(self, number: str, surviving: str, event: Event) -> list[Person]:
+        """A number is another person's from here on, whatever was said of it before. Returns the persons that parted,
+        if any did."""
+        person = self.person(number)
+        told = (event.time, event.source, event.id)
+        if number in self._cuts and self._cuts[number][0] >= told:
+            return []
+        self._cuts[number] = (told, surviving)
+        self._parted.add(number)
+        for near in list(self._near.get(number, ())):
+            if near.startswith(_PERSON):
+                continue  # the id that was made of the number goes where it goes
+            pair = (number, near) if number < near else (near, number)
+            self._parted.add(near)
+            self._tell_latest(pair)
+            if not self._stands(pair):
+                self._near[number].pop(near, None)
+                self._near[near].pop(number, None)
+        self.known.clear()
+        return self.part(person)
+
+    def _stands(self, pair: tuple[str, str]) -> bool:
+        """Whether an edge stands: the last statement says so, and none of its ends was moved to somebody since."""
+        told = self._edges.get(pair)
+        if not told or not told[-1][3]:
+            return False
+        for number, other in (pair, pair[::-1]):
+            cut = self._cuts.get(number)
+            if cut is not None and cut[1] != other and told[-1][:3] < cut[0]:
+                return False
+        return True
 
     def person_of(self, event: Event) -> Person:
         """Whose an event is now, by the identifier that it came under."""
@@ -170,13 +244,13 @@ class Identity:
         told = self._edges.setdefault(pair, [])
         if not together:
             self._tell_latest(pair)
-        before = bool(told) and told[-1][3]
+        before = b in self._near.get(a, ())
         statement = (event.time, event.source, event.id, together)
         if statement not in told:
             insort(told, statement)
         if not together:
             self._parted.update(pair)
-        now = told[-1][3]
+        now = self._stands(pair)
         if now == before:
             return False
         self.known.clear()
@@ -249,12 +323,9 @@ class Identity:
         if identifier.startswith(_PERSON):
             known = self._ids().get(identifier.removeprefix(_PERSON))
             if known is not None and known in self._by_identifier:
-                person = self._by_identifier[known]
-                person.identifiers.append(identifier)
-                self._by_identifier[identifier] = person
-                self._near.setdefault(known, {})[identifier] = None
-                self._near.setdefault(identifier, {})[known] = None
-                return person
+                return self._join(identifier, known)
+        elif self._by_id is not None and (named := _PERSON + id_of(identifier)) in self._by_identifier:
+            return self._join(identifier, named)
         person = Person(anonymous=identifier.startswith(_CONTACT))
         person.identifiers.append(identifier)
         person.origins.append(identifier)
@@ -262,6 +333,15 @@ class Identity:
         if self._by_id is not None and not person.anonymous:
             self._by_id.setdefault(id_of(identifier), identifier)
         self.count += not person.anonymous
+        return person
+
+    def _join(self, identifier: str, other: str) -> Person:
+        """Let a new identifier be the person's of one that means the same."""
+        person = self._by_identifier[other]
+        person.identifiers.append(identifier)
+        self._by_identifier[identifier] = person
+        self._near.setdefault(other, {})[identifier] = None
+        self._near.setdefault(identifier, {})[other] = None
         return person
 
     def _ids(self) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from schemas.event import Event
 from streams.core.state import Person, root
 
 KEYS: Final = (
@@ -44,6 +45,20 @@ class Journeys:
                     owners[value] = known = [known]
                 if person not in known:
                     known.append(person)
+
+    def forget(self, persons: list[Person], log: list[Event]) -> None:
+        """Let go of the journeys of events that may be somebody else's from here on."""
+        for event in log:
+            for key in KEYS:
+                value = event.data.get(key)
+                if not isinstance(value, str) or value not in self._owners[key]:
+                    continue
+                known = self._owners[key][value]
+                left = [p for p in (known if isinstance(known, list) else [known]) if root(p) not in persons]
+                if left:
+                    self._owners[key][value] = left if len(left) > 1 else left[0]
+                else:
+                    del self._owners[key][value]
 
     def has(self, key: str, value: str, person: Person) -> bool:
         """Whether a person's events carried this number."""

@@ -9,11 +9,12 @@ from schemas.event import Event
 from schemas.instant import read_instant
 from schemas.threshold import Threshold, WaitRule
 from streams.core.calendar import adder, subtracter
+from streams.core.conditions import attribute_of
 
 
 def instant_of(data: dict[str, Any], attribute: str) -> int | None:
     """A time attribute in microseconds; None where it is absent or no time."""
-    value = data.get(attribute)
+    value = attribute_of(data, attribute)
     if not isinstance(value, str) or not value:
         return None
     try:

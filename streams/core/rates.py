@@ -10,6 +10,7 @@ last. Too few events (`minimum`) are within the limit.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, Final
@@ -19,22 +20,23 @@ from schemas.event import Event
 from schemas.threshold import AverageRule, Limit, RateRule
 from streams.core.alerts import Alerts, Draft
 from streams.core.compiled import Plan, micros
-from streams.core.conditions import as_number, text_of
+from streams.core.conditions import as_number, attribute_of, text_of
 from streams.core.timers import Timers
 
 STEPS: Final = 12
 _Number = int | Fraction
+_Told = tuple[int, str, str, _Number]
 
 
 class Bucket:
-    """The events of one step: their number and sum, or, where they are to be distinct, the latest of each value."""
+    """The events of one step: their number and sum, or, where they are to be distinct, those of each value in order."""
 
     __slots__ = ("count", "latest", "sum")
 
     def __init__(self) -> None:
         self.count: int = 0
         self.sum: _Number = 0
-        self.latest: dict[Any, tuple[int, str, str, _Number]] | None = None
+        self.latest: dict[Any, list[_Told]] | None = None
 
     def add(self, event: Event, value: _Number, distinct: str | None) -> None:
         if distinct is None:
@@ -43,10 +45,18 @@ class Bucket:
             return
         if self.latest is None:
             self.latest = {}
-        name = text_of(event.data.get(distinct)) or (event.source, event.id)
-        told = (event.time, event.source, event.id, value)
-        if name not in self.latest or self.latest[name] < told:
-            self.latest[name] = told
+        insort(self.latest.setdefault(_name(event, distinct), []), (event.time, event.source, event.id, value))
+
+    def take_out(self, event: Event, value: _Number, distinct: str | None) -> None:
+        """Undo an `add`."""
+        if distinct is None:
+            self.count -= 1
+            self.sum -= value
+        elif self.latest is not None:
+            told = self.latest[_name(event, distinct)]
+            told.remove((event.time, event.source, event.id, value))
+            if not told:
+                del self.latest[_name(event, distinct)]
 
 
 class Buckets:
@@ -60,11 +70,14 @@ class Buckets:
     def add(self, step: int, event: Event, value: _Number, distinct: str | None) -> None:
         self._by_step.setdefault(step, Bucket()).add(event, value, distinct)
 
+    def take_out(self, step: int, event: Event, value: _Number, distinct: str | None) -> None:
+        self._by_step[step].take_out(event, value, distinct)
+
     def total(self, step: int) -> tuple[int, _Number]:
         """Number and sum of the events in the window that ends with a step."""
         count: int = 0
         sum_: _Number = 0
-        latest: dict[Any, tuple[int, str, str, _Number]] = {}
+        latest: dict[Any, _Told] = {}
         for number in range(step - STEPS + 1, step + 1):
             bucket = self._by_step.get(number)
             if bucket is None:
@@ -72,9 +85,14 @@ class Buckets:
             count += bucket.count
             sum_ += bucket.sum
             for name, told in (bucket.latest or {}).items():
-                if name not in latest or latest[name] < told:
-                    latest[name] = told
+                if name not in latest or latest[name] < told[-1]:
+                    latest[name] = told[-1]
         return count + len(latest), sum_ + sum((told[3] for told in latest.values()), 0)
+
+
+def _name(event: Event, distinct: str) -> Any:
+    """What an event is counted as; one that lacks the attribute is its own."""
+    return text_of(attribute_of(event.data, distinct)) or (event.source, event.id)
 
 
 def exact(value: Any) -> _Number | None:
@@ -123,6 +141,13 @@ class Rate:
             self._judge(range(bucket, min(self._judged, bucket + STEPS - 1) + 1))
         if self.next is None:
             self._wake_after(self._judged)
+
+    def take_out(self, event: Event, *, of: bool, value: _Number = 1) -> None:
+        """Undo an `add`: a statement turned out to tell something else."""
+        bucket = -(-event.time // self._step)
+        (self._upper if of else self._lower).take_out(bucket, event, value, self.plan.rule.distinct)
+        if self._judged is not None and bucket <= self._judged:
+            self._judge(range(bucket, min(self._judged, bucket + STEPS - 1) + 1))
 
     def measured(self, opened: int) -> tuple[int, _Number]:
         """What was counted in the window that ended at an instant, to explain it: of a rate how many of how many,

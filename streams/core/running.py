@@ -57,11 +57,11 @@ class Running:
         time = event.time
         in_order = time > person.last
         precision = event.precision
-        if in_order and not precision:
-            person.last = time
-        elif in_order or time + precision > person.last:
-            person.last = time + precision
+        if precision:
             person.coarse = max(person.coarse, precision)
+            person.last = max(person.last, time + precision)
+        elif in_order:
+            person.last = time
         for group_plan in plan.groups:
             self._narrow(group_plan, event, person, in_order=in_order)
         if plan.wide:

@@ -14,7 +14,7 @@ from schemas.event import Event
 from schemas.instant import read_instant, to_datetime
 
 if TYPE_CHECKING:
-    from streams.core.compiled import Group, WaitPlan
+    from streams.core.compiled import Group, TypePlan, WaitPlan
     from streams.core.counts import Count
     from streams.core.sequences import Sequence as Followed
 
@@ -48,6 +48,7 @@ class Person:
         "open",
         "origins",
         "sequences",
+        "told",
         "wide",
         "wide_last",
     )
@@ -73,6 +74,7 @@ class Person:
         self.appointments: dict[str, list[Event]] | None = None
         self.sequences: dict[tuple[int, Any], Followed] | None = None
         self.counts: dict[tuple[int, Any], Count] | None = None
+        self.told: list[tuple[TypePlan, Event]] | None = None  # what rates counted of its statements
         self.moments: list[Alert] | None = None  # alerts of single events that follow from this evidence
 
     def fact(self, name: str, time: int) -> Any:

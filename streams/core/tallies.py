@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from schemas.event import Event
 from schemas.threshold import AverageRule, MeasureRule, SequenceRule
 from streams.core.alerts import Alerts
 from streams.core.compiled import CompiledMatch, Plan, TypePlan
-from streams.core.conditions import as_number, getter, limit_number, text_of
+from streams.core.conditions import as_number, attribute_of, getter, limit_number, text_of
 from streams.core.counts import Count
 from streams.core.held import key_of_person
 from streams.core.rates import Rate, exact
@@ -19,13 +21,14 @@ from streams.core.waits import as_key, holds
 class Tallies:
     """Puts events to the thresholds that are no waits. `nobody` stands in where a rate asks for a person's fact."""
 
-    __slots__ = ("_alerts", "_nobody", "_rates", "_timers")
+    __slots__ = ("_alerts", "_nobody", "_rates", "_timers", "_untold")
 
     def __init__(self, alerts: Alerts, timers: Timers, nobody: Person) -> None:
         self._alerts: Alerts = alerts
         self._timers: Timers = timers
         self._nobody: Person = nobody
         self._rates: dict[tuple[int, str], Rate] = {}
+        self._untold: dict[tuple[str, str, str], tuple[TypePlan, Event]] = {}
 
     def add(self, plan: TypePlan, event: Event, person: Person, clock: int) -> None:
         for sequence_plan, match in plan.firsts:
@@ -75,7 +78,8 @@ class Tallies:
             return None if person.anonymous else ""
         return as_key(event.data, key, person)
 
-    def measure(self, plan: TypePlan, event: Event, person: Person) -> None:
+    def measure(self, plan: TypePlan, event: Event, person: Person, *, again: bool) -> None:
+        """Raise what breaks a limit; `again`: the event will be judged again when the person's evidence is."""
         for measure, match in plan.measures:
             rule: MeasureRule = measure.rule
             number = as_number(getter(rule.value)(event.data))
@@ -85,18 +89,22 @@ class Tallies:
             key = _text(value) if value is not None else event.id
             record = Momentary(measure.threshold, event, rule.key, key)
             alert = raise_at_once(self._alerts, record, measure_reason(rule))
-            if plan.held:  # it will be judged again when the person's evidence is
+            if again:
                 person.keep_moment(alert)
 
     def add_to_rates(self, plan: TypePlan, event: Event, clock: int) -> None:
+        for rate, of, number in self._rated(plan, event):
+            rate.add(event, clock, of=of, value=number)
+
+    def _rated(self, plan: TypePlan, event: Event) -> list[tuple[Rate, bool, int | Fraction]]:
+        """The rates and averages that an event counts in, in which role, and with what value."""
+        rated: list[tuple[Rate, bool, int | Fraction]] = []
         for of, matches in ((True, plan.numerators), (False, plan.denominators), (True, plan.averages)):
-            if not matches:
-                continue
             counted: set[int] = set()
             for rate_plan, match in matches:
                 if rate_plan.index in counted or not holds(match, event, self._nobody):
                     continue
-                values = [text_of(event.data.get(attribute)) for attribute in rate_plan.rule.by]
+                values = [text_of(attribute_of(event.data, attribute)) for attribute in rate_plan.rule.by]
                 rule = rate_plan.rule
                 number = exact(getter(rule.value)(event.data)) if isinstance(rule, AverageRule) else 1
                 if None in values or number is None:
@@ -106,7 +114,40 @@ class Tallies:
                 rate = self._rates.get((rate_plan.index, key))
                 if rate is None:
                     rate = self._rates[(rate_plan.index, key)] = Rate(rate_plan, key, self._alerts, self._timers)
-                rate.add(event, clock, of=of, value=number)
+                rated.append((rate, of, number))
+        return rated
+
+    # -- what a statement tells may change, and with it what a rate counted
+
+    def tell(self, plan: TypePlan, told: Event, person: Person, clock: int) -> None:
+        """Count what a statement turned out to tell; what it told before, and still does, was counted then."""
+        if person.told is None:
+            person.told = []
+        person.told.append((plan, told))
+        before = self._untold.pop(_sameness(told), None)
+        if before is None or before[1].data != told.data:
+            if before is not None:
+                self._take_out(*before)
+            self.add_to_rates(plan, told, clock)
+
+    def untell(self, person: Person) -> None:
+        """The person's evidence is about to be put in again: what its statements tell may be something else."""
+        for plan, told in person.told or ():
+            self._untold[_sameness(told)] = (plan, told)
+
+    def settle(self) -> None:
+        """All evidence is back: what was not told again is no more."""
+        untold, self._untold = self._untold, {}
+        for plan, told in untold.values():
+            self._take_out(plan, told)
+
+    def _take_out(self, plan: TypePlan, told: Event) -> None:
+        for rate, of, number in self._rated(plan, told):
+            rate.take_out(told, of=of, value=number)
+
+
+def _sameness(told: Event) -> tuple[str, str, str]:
+    return told.source, told.id, told.type
 
 
 def _text(value: str | tuple[str, ...]) -> str:

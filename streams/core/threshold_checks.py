@@ -54,12 +54,23 @@ def check_threshold(kind: Kind, lines: Lines, own: Collection[str], calendars: C
         _check_event(match, own, lines.findings)
         _check_where(match.table.find("where") if match.table is not None else None, [match.type], own, lines.findings)
         _check_reach(match, own, lines.findings)
+        if kind in ("rate", "average") and match.table is not None:
+            _check_no_person(match.table.find("where"), lines.findings)
     opening = [match.type for match in written if match.key in _OPENING[kind]]
     _check_where(lines.table.find("where"), opening, own, lines.findings)
     _check_names(lines, opening, own)
     if kind == "wait":
         _check_calendar(lines, calendars)
         _check_wait(lines)
+
+
+def _check_no_person(node: Node | None, findings: Findings) -> None:
+    """A rate is of a queue and holds no patient (DESIGN.md, measure), so no person's fact can be asked for."""
+    for entry in node.entries if isinstance(node, Table) else ():
+        other = entry.node.find("differs_from") if isinstance(entry.node, Table) else None
+        for leaf in (entry.key, other):
+            if isinstance(leaf, Leaf) and leaf.text.startswith(_FACT):
+                findings.error(leaf.place, f"`{leaf.text}` is not known here: a rate or an average holds no patient")
 
 
 def _matches(kind: Kind, lines: Lines) -> Iterator[_Written]:

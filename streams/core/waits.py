@@ -24,7 +24,7 @@ from typing import Any, Final
 from schemas.event import Event
 from schemas.threshold import PERSON
 from streams.core.compiled import CANCEL, END, PAUSE, START, CompiledMatch, WaitPlan
-from streams.core.conditions import text_of
+from streams.core.conditions import attribute_of, text_of
 from streams.core.state import BY_TIME, Journey, Person, Wait, begin_wait
 
 Place = tuple[int, int, str, str]
@@ -45,7 +45,7 @@ def holds(match: CompiledMatch, event: Event, person: Person) -> bool:
 
 def value_of(event: Event, attribute: str, person: Person) -> str | None:
     """An attribute as text, a number known under two names by its first one (DESIGN.md, identity is timeless)."""
-    text = text_of(event.data.get(attribute))
+    text = text_of(attribute_of(event.data, attribute))
     if person.aliases is not None and text is not None:
         return person.aliases.get((attribute, text), text)
     return text
@@ -262,7 +262,7 @@ def as_key(data: dict[str, Any], key: tuple[str, ...], person: Person) -> str | 
                 return None
             values.append(PERSON_MARK)
             continue
-        text = text_of(data.get(attribute))
+        text = text_of(attribute_of(data, attribute))
         if text is None:
             return None
         if person.aliases is not None:
