@@ -121,8 +121,7 @@ def test_an_impossible_wait_is_said(lines: str, said: str) -> None:
         ("id: a, kind: rate, of: x.y, out_of: x.z, window: 1h, limit: {above: 500%}", "between 0% and 100%"),
         ("id: a, kind: rate, of: x.y, out_of: x.z, window: 1h, limit: {above: -1%}", "between 0% and 100%"),
         (
-            "id: a, kind: rate, of: {event: x.y, where: {q: {differs_from: person.language}}}, out_of: x.z, window: 1h, "
-            "limit: {above: 5%}",
+            "id: a, kind: rate, of: {event: x.y, where: {person.age: 5}}, out_of: x.z, window: 1h, limit: {above: 5%}",
             "holds no patient",
         ),
         ("id: a, kind: rate, of: x.y, out_of: x.z, window: 1h, limit: {above: 100%}", "no rate breaks this limit"),
