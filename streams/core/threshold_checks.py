@@ -70,7 +70,8 @@ def _check_no_person(node: Node | None, findings: Findings) -> None:
         other = entry.node.find("differs_from") if isinstance(entry.node, Table) else None
         for leaf in (entry.key, other):
             if isinstance(leaf, Leaf) and leaf.text.startswith(_FACT):
-                findings.error(leaf.place, f"`{leaf.text}` is not known here: a rate or an average holds no patient")
+                told = f"`{leaf.text}` is never known here: a rate or an average holds no patient"
+                findings.warning(leaf.place, told)
 
 
 def _matches(kind: Kind, lines: Lines) -> Iterator[_Written]:

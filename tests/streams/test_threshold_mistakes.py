@@ -120,10 +120,6 @@ def test_an_impossible_wait_is_said(lines: str, said: str) -> None:
         ("id: a, kind: rate, of: x.y, out_of: x.z, window: 7s, limit: {above: 5%}", "twelfths"),
         ("id: a, kind: rate, of: x.y, out_of: x.z, window: 1h, limit: {above: 500%}", "between 0% and 100%"),
         ("id: a, kind: rate, of: x.y, out_of: x.z, window: 1h, limit: {above: -1%}", "between 0% and 100%"),
-        (
-            "id: a, kind: rate, of: {event: x.y, where: {person.age: 5}}, out_of: x.z, window: 1h, limit: {above: 5%}",
-            "holds no patient",
-        ),
         ("id: a, kind: rate, of: x.y, out_of: x.z, window: 1h, limit: {above: 100%}", "no rate breaks this limit"),
         ("id: a, kind: rate, of: x.y, out_of: x.z, window: 1h, limit: {above: 5}", "did you mean `5%`"),
         ("id: a, kind: rate, of: x.y, out_of: x.z, window: 1h, limit: {above: 5%}, minimum: 0", "at least 1"),
@@ -275,3 +271,9 @@ def test_one_thresholds_mistakes_leave_the_others_alone() -> None:
     )
     assert [threshold.id for threshold in loaded.thresholds] == ["a", "c"]
     assert has_errors(problems)
+
+
+def test_a_rate_that_asks_for_a_person_is_a_warning() -> None:
+    rule = "kind: rate, of: {event: x.y, where: {person.age: 5}}, out_of: x.z, window: 1h, limit: {above: 5%}"
+    _, problems = read(f"events: [x.y, x.z]\nthresholds:\n  - {{id: a, {rule}}}\n")
+    assert [p.severity for p in problems if "holds no patient" in p.text] == ["warning"]
