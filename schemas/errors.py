@@ -35,3 +35,7 @@ class Unreadable(PxError):
 
 class WrongUse(PxError):
     """The command, a path or a setting is wrong; nothing was done. Exit code 2."""
+
+
+class TryAgain(PxError):
+    """What is asked for is busy now. Exit code 75."""

@@ -94,6 +94,11 @@ class Engine:
             "without_key": self._running.without_key,
         }
 
+    @property
+    def due(self) -> int:
+        """An instant before which nothing rings."""
+        return self._timers.earliest
+
     def owner(self, alert: str) -> object | None:
         """The record behind an alert: a Wait, Count, Rate, or Momentary."""
         return self._alerts.owners.get(alert)

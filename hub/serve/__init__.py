@@ -1,0 +1,1 @@
+"""The service: doors in, one runtime behind them, alerts out."""

@@ -1,0 +1,155 @@
+"""Many senders, one writer: whatever waits is committed together, and acknowledged when it is durable.
+
+The runtime lives in one thread of its own; the event loop never waits for the disk or the engine. While a batch is
+committed and judged, the next one gathers: so the more there is to do, the more each commit takes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from hub.serve.reading import LiveReader
+from schemas.message import Verdict
+from streams.embedded.runtime import Runtime
+from streams.embedded.store import StoreFailed
+
+Answer = TypeVar("Answer")
+_MOST: Final = 2_000  # messages of one commit: a larger one would let the first sender wait for the last
+_TICK: Final = 0.02  # seconds between looks at the clock: an alert may be late by that much
+_ROOM: Final = 20_000  # messages that may wait; beyond it a sender is not read from
+
+
+class Intake:
+    """Takes messages for a runtime. `clock` tells the machine's time in microseconds."""
+
+    def __init__(self, runtime: Runtime, reader: LiveReader, clock: Callable[[], int]) -> None:
+        self._runtime: Runtime = runtime
+        self._reader: LiveReader = reader
+        self._clock: Callable[[], int] = clock
+        self._waiting: deque[tuple[str, bytes, asyncio.Future[Verdict]]] = deque()
+        self._arrived: asyncio.Event = asyncio.Event()
+        self._room: asyncio.Condition = asyncio.Condition()
+        self._moved: asyncio.Condition = asyncio.Condition()
+        self._thread: ThreadPoolExecutor = ThreadPoolExecutor(1, thread_name_prefix="runtime")
+        self._stopping: bool = False
+        self.failed: str | None = None  # why nothing can be written now; None while it can
+        self.cursor: int = runtime.committed_cursor
+        """The cursor of the last transition that is durable."""
+
+    # -- what the doors ask
+
+    async def take(self, kind: str, raws: Sequence[bytes]) -> list[Verdict]:
+        """What became of these messages; they are durable when this returns. Raises StoreFailed, and then none of
+        them was taken, and Stopped once the hub shuts down."""
+        if self._stopping:
+            raise Stopped
+        if len(self._waiting) >= _ROOM:
+            async with self._room:
+                await self._room.wait_for(lambda: len(self._waiting) < _ROOM)
+        loop = asyncio.get_running_loop()
+        futures: list[asyncio.Future[Verdict]] = [loop.create_future() for _ in raws]
+        self._waiting.extend((kind, raw, future) for raw, future in zip(raws, futures, strict=True))
+        self._arrived.set()
+        answers = await asyncio.gather(*futures, return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        return [answer for answer in answers if isinstance(answer, Verdict)]
+
+    async def ask(self, question: Callable[[Runtime], Answer]) -> Answer:
+        """Ask the runtime something, in its thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, question, self._runtime)
+
+    async def wait_beyond(self, cursor: int) -> None:
+        """Return when a transition beyond this cursor is durable, or the hub shuts down."""
+        async with self._moved:
+            await self._moved.wait_for(lambda: self.cursor > cursor or self._stopping)
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping
+
+    # -- the one loop
+
+    async def run(self) -> None:
+        """Take, judge, tick, until `stop`; then whatever waits is still taken."""
+        loop = asyncio.get_running_loop()
+        while not (self._stopping and not self._waiting):
+            try:
+                await asyncio.wait_for(self._arrived.wait(), _TICK)
+            except TimeoutError:
+                await self._run(loop, self._tick)
+                continue
+            self._arrived.clear()
+            while self._waiting:
+                await self._take_some(loop)
+        await self._run(loop, self._last)
+        async with self._moved:
+            self._moved.notify_all()
+
+    async def stop(self) -> None:
+        """Take no more; `run` returns when all that waits was answered."""
+        self._stopping = True
+        self._arrived.set()
+        async with self._moved:
+            self._moved.notify_all()
+
+    async def _take_some(self, loop: asyncio.AbstractEventLoop) -> None:
+        some = [self._waiting.popleft() for _ in range(min(_MOST, len(self._waiting)))]
+        if len(self._waiting) < _ROOM:
+            async with self._room:
+                self._room.notify_all()
+        try:
+            verdicts = await loop.run_in_executor(self._thread, self._commit, [(kind, raw) for kind, raw, _ in some])
+        except StoreFailed as wrong:
+            self.failed = str(wrong)
+            for _, _, future in some:
+                if not future.done():
+                    future.set_exception(wrong)
+            return
+        self.failed = None
+        for (_, _, future), verdict in zip(some, verdicts, strict=True):
+            if not future.done():
+                future.set_result(verdict)
+        await self._run(loop, self._judge)
+
+    async def _run(self, loop: asyncio.AbstractEventLoop, work: Callable[[], None]) -> None:
+        try:
+            await loop.run_in_executor(self._thread, work)
+        except StoreFailed as wrong:
+            self.failed = str(wrong)
+            return
+        if self._runtime.committed_cursor != self.cursor:
+            self.cursor = self._runtime.committed_cursor
+            async with self._moved:
+                self._moved.notify_all()
+
+    # -- in the runtime's thread
+
+    def _commit(self, raws: list[tuple[str, bytes]]) -> list[Verdict]:
+        read = self._reader.read
+        return self._runtime.take([read(kind, raw) for kind, raw in raws], self._clock())
+
+    def _judge(self) -> None:
+        self._runtime.apply()
+        self._tick()
+
+    def _tick(self) -> None:
+        now = self._clock()
+        if self._runtime.due <= now:
+            self._runtime.tick(now)
+        if self._runtime.has_news and not self._waiting:
+            self._runtime.flush()
+            self.failed = None
+
+    def _last(self) -> None:
+        self._runtime.apply()
+        self._runtime.flush()
+
+
+class Stopped(Exception):
+    """The hub shuts down and takes no more."""

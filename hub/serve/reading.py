@@ -1,0 +1,81 @@
+"""Bytes of a live source to a message, with what the hub adds before it is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from connectors.api import Reading
+from connectors.cloudevents.read import CloudEventReader, content_digest
+from connectors.hl7.read import Hl7Reader
+from hub.enrich import Enricher
+from schemas.event import Event
+from schemas.message import Message
+
+HL7: Final = "hl7"
+CLOUDEVENTS: Final = "cloudevents"
+TEST_MESSAGE: Final = "test_message"
+TEST_PATIENT: Final = "test_patient"
+_TEST_MODES: Final = (b"T", b"D")  # HL7 table 0103: training, debugging
+
+
+class LiveReader:
+    """Reads the messages of live sources, by kind. `test_patients` are identifiers whose messages are ignored;
+    `takes_tests` reads messages marked as tests (MSH-11 T or D) like all others."""
+
+    def __init__(
+        self,
+        hl7: Hl7Reader,
+        cloud: CloudEventReader,
+        enricher: Enricher,
+        *,
+        test_patients: frozenset[str] = frozenset(),
+        takes_tests: bool = False,
+    ) -> None:
+        self._hl7: Hl7Reader = hl7
+        self._cloud: CloudEventReader = cloud
+        self._enrich: Callable[[Event], Event] = enricher.enrich
+        self._test_patients: frozenset[str] = test_patients
+        self._takes_tests: bool = takes_tests
+        self._readers: Mapping[str, Callable[[bytes], Message]] = {HL7: self._read_hl7, CLOUDEVENTS: self._read_event}
+
+    def read(self, kind: str, raw: bytes) -> Message:
+        """What one message is; it never raises for what the bytes hold."""
+        return self._readers[kind](raw)
+
+    def _read_hl7(self, raw: bytes) -> Message:
+        reading = self._hl7.read(raw, "the message")
+        message = _message(HL7, raw, reading)
+        if message.events and not self._takes_tests and processing_mode(raw) in _TEST_MODES:
+            message.events, message.ignored = (), TEST_MESSAGE
+        return self._enriched(message)
+
+    def _read_event(self, raw: bytes) -> Message:
+        found = self._cloud.read(raw, "the event")
+        if isinstance(found, Reading):
+            return _message(CLOUDEVENTS, raw, found)
+        read = Message(CLOUDEVENTS, raw, found.source, found.id, content_digest(raw), (found,))
+        return self._enriched(read)
+
+    def _enriched(self, message: Message) -> Message:
+        message.events = tuple(map(self._enrich, message.events))
+        if self._test_patients and any(not self._test_patients.isdisjoint(e.identifiers) for e in message.events):
+            message.events, message.ignored = (), TEST_PATIENT
+        return message
+
+
+def _message(kind: str, raw: bytes, reading: Reading) -> Message:
+    return Message(
+        kind, raw, reading.source, reading.id, reading.digest, reading.events, reading.ignored, reading.dead,
+        reading.notes,
+    )  # fmt: skip
+
+
+def processing_mode(raw: bytes) -> bytes:
+    """MSH-11.1 of a message as it came: P, T or D; empty where it cannot be told."""
+    start = raw.find(b"MSH")
+    if start < 0 or len(raw) < start + 8:
+        return b""
+    field = raw[start + 3 : start + 4]
+    fields = raw[start:].split(b"\r", 1)[0].split(field, 11)
+    return fields[10].split(raw[start + 4 : start + 5], 1)[0] if len(fields) > 10 else b""

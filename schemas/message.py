@@ -1,0 +1,49 @@
+"""A message as a connector read it: bytes with an identity, and what they became."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from schemas.dead_letter import DeadLetter
+from schemas.event import Event
+
+
+class Outcome(StrEnum):
+    """Where a message ends; every message ends in one of the four (DESIGN.md, "Every message ends somewhere")."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    IGNORED = "ignored"
+    DEAD = "dead"
+
+
+class Message(msgspec.Struct):
+    """What one message became, before the door; one of `events`, `ignored`, `dead` is set.
+
+    `kind` is the kind of its source (`hl7`, `cloudevents`), `raw` its bytes as they came. `source` and `id` are its
+    identity, empty where it could not be read; `digest` is of its content: the same identity with another digest is
+    a conflict. `notes` are counted remarks about what was read leniently.
+    """
+
+    kind: str
+    raw: bytes
+    source: str = ""
+    id: str = ""
+    digest: bytes = b""
+    events: tuple[Event, ...] = ()
+    ignored: str | None = None
+    dead: DeadLetter | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What became of a message, once it is durable. `seq` is its place in the log; `reason` says why it was ignored or
+    is a dead letter, `place` and `mend` where and what to do about it."""
+
+    outcome: Outcome
+    seq: int | None = None
+    reason: str | None = None
+    place: str | None = None
+    mend: str | None = None

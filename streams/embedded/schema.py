@@ -1,0 +1,41 @@
+"""The tables of a store, and its format number."""
+
+from __future__ import annotations
+
+from typing import Final
+
+FORMAT: Final = 1
+"""Raised when a store of the older kind can no longer be read as it stands."""
+
+TABLES: Final = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+-- what came, in the order in which the engine takes it; raw bytes too, so that a mended mapping can be run over it
+CREATE TABLE log (
+    seq INTEGER PRIMARY KEY, recorded INTEGER NOT NULL, clock INTEGER NOT NULL, kind TEXT NOT NULL,
+    outcome TEXT NOT NULL, reason TEXT, source TEXT NOT NULL, id TEXT NOT NULL, raw BLOB NOT NULL, events BLOB
+);
+-- ids met, led by the day on which they were recorded: inserts touch the last pages alone
+CREATE TABLE seen (day INTEGER, hash BLOB, digest BLOB NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (day, hash))
+WITHOUT ROWID;
+CREATE TABLE dead_letter (
+    seq INTEGER PRIMARY KEY, reason TEXT NOT NULL, place TEXT NOT NULL, mend TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'open', settled INTEGER
+);
+CREATE TABLE tally (kind TEXT, outcome TEXT, reason TEXT, count INTEGER NOT NULL, PRIMARY KEY (kind, outcome, reason))
+WITHOUT ROWID;
+-- every change of every alert, in order; the cursor of the stream is its number
+CREATE TABLE transition (
+    cursor INTEGER PRIMARY KEY, at INTEGER NOT NULL, alert TEXT NOT NULL, threshold TEXT NOT NULL, state TEXT NOT NULL,
+    facility TEXT, body BLOB NOT NULL
+);
+CREATE INDEX transition_of_alert ON transition (alert, cursor);
+CREATE TABLE alert (
+    id TEXT PRIMARY KEY, threshold TEXT NOT NULL, state TEXT NOT NULL, facility TEXT, person TEXT,
+    started_at INTEGER NOT NULL, cursor INTEGER NOT NULL, body BLOB NOT NULL
+) WITHOUT ROWID;
+-- what must still go out: one row a webhook and transition
+CREATE TABLE outbox (
+    webhook TEXT NOT NULL, cursor INTEGER NOT NULL, tries INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL,
+    state TEXT NOT NULL DEFAULT 'open', told TEXT, PRIMARY KEY (webhook, cursor)
+) WITHOUT ROWID;
+"""
