@@ -13,6 +13,7 @@ class Reason(StrEnum):
     """Why a message became a dead letter."""
 
     UNREADABLE = "unreadable"  # the bytes are not what they claim to be
+    NO_ZONE = "no_zone"  # a stamp without an offset, from a sender whose zone nobody named
     NO_TIME = "no_time"  # no stamp says when it happened
     BAD_TIME = "bad_time"  # a stamp that the event needs is no time
     NO_IDENTIFIER = "no_identifier"  # an event about a patient names nobody

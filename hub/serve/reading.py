@@ -9,6 +9,8 @@ from connectors.api import Reading
 from connectors.cloudevents.read import CloudEventReader, content_digest
 from connectors.hl7.read import Hl7Reader
 from hub.enrich import Enricher
+from schemas.dead_letter import DeadLetter
+from schemas.errors import Reason
 from schemas.event import Event
 from schemas.message import Message
 
@@ -16,12 +18,15 @@ HL7: Final = "hl7"
 CLOUDEVENTS: Final = "cloudevents"
 TEST_MESSAGE: Final = "test_message"
 TEST_PATIENT: Final = "test_patient"
+_ASSUMED: Final = "zone_assumed"
+_MEND_ZONE: Final = "a stamp has no offset: name `zone:` for this facility in the site file, then replay the letter"
 _TEST_MODES: Final = (b"T", b"D")  # HL7 table 0103: training, debugging
 
 
 class LiveReader:
     """Reads the messages of live sources, by kind. `test_patients` are identifiers whose messages are ignored;
-    `takes_tests` reads messages marked as tests (MSH-11 T or D) like all others."""
+    `takes_tests` reads messages marked as tests (MSH-11 T or D) like all others. Without `has_zone` a stamp of a
+    sender that nobody named a zone for is no time: such a message is a dead letter."""
 
     def __init__(
         self,
@@ -31,12 +36,14 @@ class LiveReader:
         *,
         test_patients: frozenset[str] = frozenset(),
         takes_tests: bool = False,
+        has_zone: bool = True,
     ) -> None:
         self._hl7: Hl7Reader = hl7
         self._cloud: CloudEventReader = cloud
         self._enrich: Callable[[Event], Event] = enricher.enrich
         self._test_patients: frozenset[str] = test_patients
         self._takes_tests: bool = takes_tests
+        self._has_zone: bool = has_zone
         self._readers: Mapping[str, Callable[[bytes], Message]] = {HL7: self._read_hl7, CLOUDEVENTS: self._read_event}
 
     def read(self, kind: str, raw: bytes) -> Message:
@@ -46,15 +53,20 @@ class LiveReader:
     def _read_hl7(self, raw: bytes) -> Message:
         reading = self._hl7.read(raw, "the message")
         message = _message(HL7, raw, reading)
+        if not self._has_zone and _ASSUMED in message.notes:
+            return _without_zone(message)
         if message.events and not self._takes_tests and processing_mode(raw) in _TEST_MODES:
             message.events, message.ignored = (), TEST_MESSAGE
         return self._enriched(message)
 
     def _read_event(self, raw: bytes) -> Message:
+        assumed = self._cloud.assumed_utc
         found = self._cloud.read(raw, "the event")
         if isinstance(found, Reading):
             return _message(CLOUDEVENTS, raw, found)
         read = Message(CLOUDEVENTS, raw, found.source, found.id, content_digest(raw), (found,))
+        if not self._has_zone and self._cloud.assumed_utc != assumed:
+            return _without_zone(read)
         return self._enriched(read)
 
     def _enriched(self, message: Message) -> Message:
@@ -62,6 +74,12 @@ class LiveReader:
         if self._test_patients and any(not self._test_patients.isdisjoint(e.identifiers) for e in message.events):
             message.events, message.ignored = (), TEST_PATIENT
         return message
+
+
+def _without_zone(message: Message) -> Message:
+    message.events = ()
+    message.dead = DeadLetter(reason=Reason.NO_ZONE, place="the sender's facility", mend=_MEND_ZONE)
+    return message
 
 
 def _message(kind: str, raw: bytes, reading: Reading) -> Message:

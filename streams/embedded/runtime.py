@@ -144,18 +144,20 @@ class Runtime:
         if dead is None:
             assert hash_ is not None  # noqa: S101 - what has events has an identity
             if any(event.time > now + HOUR for event in message.events):
-                return self._dead(Reason.FROM_THE_FUTURE.value, "time", _MEND_FUTURE, message)
+                return self._dead(Reason.FROM_THE_FUTURE.value, "time", _MEND_FUTURE, message, met)
             first = self._first(hash_, met)
             if first is None:
                 return Verdict(Outcome.ACCEPTED), hash_
             if first[0] == message.digest:
                 return Verdict(Outcome.DUPLICATE, first[1]), None
-            return self._dead(Reason.CONFLICT.value, "id", _MEND_CONFLICT, message)
-        return self._dead(dead.reason.value, dead.place, dead.mend, message)
+            return self._dead(Reason.CONFLICT.value, "id", _MEND_CONFLICT, message, met)
+        return self._dead(dead.reason.value, dead.place, dead.mend, message, met)
 
-    def _dead(self, reason: str, place: str, mend: str, message: Message) -> tuple[Verdict, bytes | None]:
+    def _dead(
+        self, reason: str, place: str, mend: str, message: Message, met: dict[bytes, tuple[bytes, int]]
+    ) -> tuple[Verdict, bytes | None]:
         hash_ = id_hash(f"dead letter of {reason}", blake2b(message.raw, digest_size=16).hexdigest())
-        first = self._first(hash_, {})
+        first = self._first(hash_, met)
         if first is not None:
             return Verdict(Outcome.DUPLICATE, first[1], reason, place, mend), None
         message.digest = message.digest or b"\x00"
@@ -203,6 +205,11 @@ class Runtime:
     def due(self) -> int:
         """The earliest instant at which something may have to be said."""
         return self.engine.due
+
+    @property
+    def entries(self) -> int:
+        """How many messages the log holds."""
+        return self._seq
 
     @property
     def has_news(self) -> bool:

@@ -1,0 +1,96 @@
+"""`pxhub serve`: the hub as a service."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hub.serve.doors import open_http, open_mllp, open_webhooks
+from hub.serve.service import Door, Opening, ServeSettings, Service
+from hub.telemetry import start_telemetry
+from schemas.errors import WrongUse
+
+
+class ClockChoice(StrEnum):
+    LOG = "log"
+    EVENT = "event"
+
+
+def serve(  # noqa: PLR0913, PLR0917 - a flag each
+    store: Annotated[Path, typer.Option(metavar="DIR", help="The folder of the store; made where there is none.")],
+    http: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where HTTP listens (loopback).")] = None,
+    mllp: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where HL7 v2 over MLLP is taken.")] = None,
+    thresholds: Annotated[Path | None, typer.Option(help="A file or folder in place of the shipped packs.")] = None,
+    mapping: Annotated[Path | None, typer.Option(help="A mapping laid over the shipped one.")] = None,
+    site: Annotated[Path | None, typer.Option(help="The site file: facilities, authorities, overrides.")] = None,
+    timezone: Annotated[str | None, typer.Option(metavar="ZONE", help="For stamps without an offset.")] = None,
+    webhooks: Annotated[Path | None, typer.Option(metavar="FILE", help="Who is told of alerts by webhook.")] = None,
+    clock: Annotated[ClockChoice, typer.Option(help="log: the machine's; event: time is what the events say.")] = (
+        ClockChoice.LOG
+    ),
+    mllp_allow: Annotated[
+        list[str] | None, typer.Option(metavar="CIDR", help="Networks that may send beyond loopback; repeat it.")
+    ] = None,
+    mllp_certificate: Annotated[Path | None, typer.Option(metavar="FILE", help="TLS: our certificate (PEM).")] = None,
+    mllp_key: Annotated[Path | None, typer.Option(metavar="FILE", help="TLS: its key (PEM).")] = None,
+    mllp_client_ca: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TLS: who signs the senders' certificates (PEM).")
+    ] = None,
+    take_tests: Annotated[bool, typer.Option("--take-tests", help="Read messages marked as tests (MSH-11).")] = False,  # noqa: FBT002
+    ack_dead_letters: Annotated[
+        str, typer.Option(metavar="AE|AA", help="How a dead letter is acknowledged over MLLP.")
+    ] = "AE",
+) -> None:
+    """Take messages over MLLP and HTTP into a store, acknowledge what is durable, raise alerts as they are due.
+
+    SIGTERM drains and stops. Exit code 0 stopped, 2 wrong use or a wrong file, 75 another pxhub writes this store.
+    """
+    if ack_dead_letters not in ("AE", "AA"):
+        raise WrongUse("--ack-dead-letters is AE or AA")
+    settings = ServeSettings(
+        store=store,
+        http=None if http is None else read_address("--http", http),
+        mllp=None if mllp is None else read_address("--mllp", mllp),
+        mllp_allow=tuple(mllp_allow or ()),
+        mllp_certificate=mllp_certificate,
+        mllp_key=mllp_key,
+        mllp_client_ca=mllp_client_ca,
+        thresholds=thresholds,
+        mapping=mapping,
+        site=site,
+        timezone=timezone,
+        webhooks=webhooks,
+        clock=clock.value,
+        takes_tests=take_tests,
+        acknowledges_dead_letters=ack_dead_letters == "AA",
+    )
+    doors: list[Opening] = []
+    if settings.mllp is not None:
+        doors.append(open_mllp)
+    if settings.http is not None:
+        doors.append(open_http)
+    if settings.webhooks is not None:
+        doors.append(open_webhooks)
+    if settings.mllp is None and settings.http is None:
+        raise WrongUse("nothing would listen: name --mllp HOST:PORT, --http HOST:PORT, or both")
+    service = Service(settings, start_telemetry(), tuple(doors))
+    for warning in service.declared.warnings:
+        typer.echo(warning, err=True)
+    asyncio.run(service.run(_say_ready))
+
+
+def _say_ready(doors: list[Door]) -> None:
+    typer.echo("pxhub ready: " + ", ".join(door.address for door in doors))
+
+
+def read_address(flag: str, text: str) -> tuple[str, int]:
+    """`HOST:PORT`, an IPv6 host in brackets. Raises WrongUse."""
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not port.isascii() or not port.isdecimal() or int(port) > 65_535:
+        raise WrongUse(f"{flag} {text}: HOST:PORT is expected, such as 127.0.0.1:2575")
+    return host, int(port)

@@ -1,0 +1,181 @@
+"""`pxhub serve`, put together: one store, one runtime, its doors; started, drained and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from connectors.cloudevents.read import CloudEventReader
+from hub.declared import Declared, hl7_reader, read_declared
+from hub.enrich import Enricher
+from hub.serve.intake import Intake
+from hub.serve.reading import LiveReader
+from schemas.errors import WrongUse
+from streams.embedded.runtime import Clock, Runtime
+from streams.embedded.store import Store
+
+if TYPE_CHECKING:
+    from structlog.stdlib import BoundLogger
+
+DRAIN_SECONDS: Final = 20.0
+"""How long what is in flight may take to be answered at the end (`PXHUB_DRAIN_SECONDS`)."""
+_ALIVE_EVERY: Final = 10.0  # seconds between two words to a service manager that watches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeSettings:
+    """What `pxhub serve` was asked for; addresses as (host, port)."""
+
+    store: Path
+    http: tuple[str, int] | None = None
+    mllp: tuple[str, int] | None = None
+    mllp_allow: tuple[str, ...] = ()
+    mllp_certificate: Path | None = None
+    mllp_key: Path | None = None
+    mllp_client_ca: Path | None = None
+    thresholds: Path | None = None
+    mapping: Path | None = None
+    site: Path | None = None
+    timezone: str | None = None
+    webhooks: Path | None = None
+    clock: Clock = "log"
+    takes_tests: bool = False
+    acknowledges_dead_letters: bool = False
+    drain_seconds: float = field(default_factory=lambda: float(os.environ.get("PXHUB_DRAIN_SECONDS", DRAIN_SECONDS)))
+
+
+class Door(Protocol):
+    """Something that listens. `address` says where; `stop` takes no more and answers what is in flight."""
+
+    address: str
+
+    async def stop(self) -> None: ...
+
+
+Opening = Callable[["Service"], Any]
+"""Opens a door of a service; awaited, and gives the Door."""
+
+
+def machine_time() -> int:
+    """The machine's clock in microseconds since the epoch."""
+    return time.time_ns() // 1000  # noqa: TID251 - the one place where the service reads it
+
+
+def read_settings(settings: ServeSettings) -> Declared:
+    """Read what is declared, and refuse what would be a silent default. Raises WrongUse."""
+    declared = read_declared(settings.site, settings.thresholds, settings.mapping, settings.timezone)
+    site = declared.site
+    if settings.timezone is None and site.timezone is None:
+        without = sorted(name for name, facility in site.facilities.items() if facility.zone is None)
+        if without or not site.facilities:
+            whose = f"of {', '.join(without)}" if without else "of the senders"
+            raise WrongUse(
+                f"the time zone {whose} is not known: name `zone:` for each facility in the site file, "
+                "or --timezone for all senders"
+            )
+    return declared
+
+
+def live_reader(settings: ServeSettings, declared: Declared, runtime: Runtime) -> LiveReader:
+    """The reader of this site's messages."""
+    site, reads = declared.site, runtime.engine.compiled
+    zone = settings.timezone or site.timezone
+    cloud = CloudEventReader(
+        zones=site.zones, default_zone=zone, times=reads.anchors, with_source="source" in reads.reads
+    )
+    enricher = Enricher(site.spellings, site.zones, declared.thresholds.calendars.get("clinic"))
+    return LiveReader(
+        hl7_reader(site, declared.mapping, settings.timezone),
+        cloud,
+        enricher,
+        test_patients=site.test_patients,
+        takes_tests=settings.takes_tests,
+        has_zone=zone is not None,
+    )
+
+
+class Service:
+    """A running hub. `open_doors` are called when the runtime stands, each with the service."""
+
+    def __init__(self, settings: ServeSettings, log: BoundLogger, open_doors: tuple[Opening, ...] = ()) -> None:
+        self.settings: ServeSettings = settings
+        self.log: BoundLogger = log
+        self.declared: Declared = read_settings(settings)
+        self._open_doors: tuple[Opening, ...] = open_doors
+        self.doors: list[Door] = []
+        self.store: Store = Store.open(settings.store)
+        try:
+            began = time.monotonic()
+            self.runtime: Runtime = Runtime(
+                self.store, self.declared.thresholds, now=machine_time(), clock=settings.clock
+            )
+        except BaseException:
+            self.store.close()
+            raise
+        gc.collect()
+        gc.freeze()  # what was read at the start stays: the collector need not walk it again and again
+        took = round(time.monotonic() - began, 3)
+        log.info("store.opened", store=str(settings.store), entries=self.runtime.entries, seconds=took)
+        self.intake: Intake = Intake(self.runtime, live_reader(settings, self.declared, self.runtime), machine_time)
+
+    async def run(self, ready: Callable[[list[Door]], None]) -> None:
+        """Serve until SIGTERM or SIGINT; then drain. `ready` is told once all doors are open."""
+        loop = asyncio.get_running_loop()
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._ask_to_stop, stopping)
+        taking = asyncio.create_task(self.intake.run())
+        try:
+            for open_door in self._open_doors:
+                self.doors.append(await open_door(self))
+            ready(self.doors)
+            tell_manager("READY=1")
+            alive = asyncio.create_task(self._stay_alive())
+            await asyncio.wait({taking, asyncio.create_task(stopping.wait())}, return_when=asyncio.FIRST_COMPLETED)
+            alive.cancel()
+            tell_manager("STOPPING=1")
+            self.log.info("service.draining")
+        finally:
+            await self._drain(taking)
+            self.store.close()
+        self.log.info("service.stopped", entries=self.runtime.entries)
+
+    def _ask_to_stop(self, stopping: asyncio.Event) -> None:
+        if stopping.is_set():
+            os._exit(1)  # asked a second time: at once; what was acknowledged is on the disk
+        stopping.set()
+
+    async def _drain(self, taking: asyncio.Task[None]) -> None:
+        """Close the doors, answer what is in flight, write what was said."""
+        try:
+            async with asyncio.timeout(self.settings.drain_seconds):
+                for door in reversed(self.doors):
+                    await door.stop()
+        except TimeoutError:
+            self.log.warning("service.drain_cut", seconds=self.settings.drain_seconds)
+        await self.intake.stop()
+        await taking
+
+    async def _stay_alive(self) -> None:
+        while True:
+            await asyncio.sleep(_ALIVE_EVERY)
+            await self.intake.ask(lambda runtime: runtime.recorded)  # the runtime's thread answers
+            tell_manager("WATCHDOG=1")
+
+
+def tell_manager(word: str) -> None:
+    """Tell systemd how it goes (sd_notify), where it asked to be told."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.connect("\0" + address[1:] if address.startswith("@") else address)
+        manager.sendall(word.encode())
