@@ -144,7 +144,7 @@ def transition(person: Person, event: Event) -> Event:
     start = data.get("start")
     held_start = next((t for v in reversed(before) if (t := v.data.get("start")) is not None), None)
     if not before:
-        type_ = stands or "appointment.booked"
+        type_ = stands or "appointment.changed"  # it was heard of; that it was booked is for nobody to invent
     elif stands is not None and stands != held and not (stands == "appointment.booked" and held in _HAS_SLOT):
         type_ = stands
     elif start is not None and held_start is not None and start != held_start:

@@ -263,6 +263,8 @@ def told(play: Play, *messages: str) -> list[str]:
         (("S12", "Booked"), ("S14", "Started"), ("S14", "Complete"), ["booked", "arrived", "completed"]),
         (("S14", "Noshow"), ["missed"]),
         (("S14", "Booked"), ["booked"]),
+        (("S14", ""), ["changed"]),  # no booking is invented
+        (("S14", "Blocked"), ("S14", "Booked"), ["changed", "booked"]),
         (("S12", "Booked"), ("S26", ""), ("S14", "Started"), ["booked", "missed", "arrived"]),
     ],
 )
