@@ -68,7 +68,10 @@ class _File:
                 if isinstance(found, Event):
                     if self._held or not self._has_events:
                         yield from self._begin_event()
-                    yield Message(None, found, at if again else -1, None if again else content_digest(line))
+                    if again:
+                        yield Message(None, found, at, None)
+                    else:
+                        yield Message(None, found, -1, content_digest(line), f"{self._name}, line {number}")
                 else:
                     yield from self._take_other(line, found, number)
         yield from self._give_up_held()
@@ -107,7 +110,7 @@ class _File:
         found = self._cloud.read(text, "")
         if isinstance(found, Event):
             yield from self._begin_event()
-            yield Message(None, found, -1, content_digest(text))
+            yield Message(None, found, -1, content_digest(text), place)
         else:
             yield from self._take_value(text, found, place)
 
@@ -115,15 +118,15 @@ class _File:
         """Lines that never made a whole: try them once more, then one dead letter."""
         if not self._held:
             return
-        if self._held_bytes <= LARGEST:
+        place, large = f"{self._name}, line {self._began}", self._held_bytes > LARGEST
+        if not large:
             text = b"\n".join(self._held)
             found = self._cloud.read(text, "")
             if isinstance(found, Event):
                 self._held, self._held_bytes = [], 0
                 yield from self._begin_event()
-                yield Message(None, found, -1, content_digest(text))
+                yield Message(None, found, -1, content_digest(text), place)
                 return
-        place, large = f"{self._name}, line {self._began}", self._held_bytes > LARGEST
         self._held, self._held_bytes = [], 0
         yield dead(Reason.TOO_LARGE, place, _TOO_LARGE) if large else dead(Reason.UNREADABLE, place, _WHOLE)
 
@@ -143,7 +146,7 @@ class _File:
         if isinstance(found, Event):
             if not self._has_events:
                 yield from self._begin_event()
-            yield Message(None, found, -1, content_digest(text))
+            yield Message(None, found, -1, content_digest(text), place)
         else:
             yield from self._take_strange(text, found, place)
 

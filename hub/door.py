@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from connectors.api import Reading
-from hub.inputs import digest_at
+from hub.inputs import Input, digest_at
+from hub.left_out import LeftOut
 from hub.messages import Message
 from schemas.dead_letter import DeadLetter
 from schemas.errors import Reason
@@ -20,14 +21,16 @@ from schemas.event import HOUR, Event
 AFTER_UNTIL: Final = "after_until"
 TEST_PATIENT: Final = "test_patient"
 _KEPT: Final = 1000  # dead letters listed one by one; beyond it they are counted
+_CHUNK: Final = 1 << 20  # bytes
 _PLACES: Final = 1 << 20  # inputs that can be told apart in one number
 
 
 class Door:
     """Counts messages and remembers ids. `until` and `now` are microseconds: with `until`, what is later is ignored;
-    without it, what lies an hour ahead of `now` is a dead letter, for no single stamp may run the clock away."""
+    without it, what lies an hour ahead of `now` is a dead letter, for no single stamp may run the clock away.
+    `left_out` are the test patients: the door asks before a number's authority gets its one spelling."""
 
-    def __init__(self, *, until: int | None, now: int, test_patients: frozenset[str] = frozenset()) -> None:
+    def __init__(self, *, until: int | None, now: int, left_out: LeftOut | None = None) -> None:
         self.messages: int = 0
         self.accepted: int = 0
         self.duplicates: int = 0
@@ -38,52 +41,55 @@ class Door:
         self.dead_letters: list[DeadLetter] = []
         self._until: int | None = until
         self._latest: int = until if until is not None else now + HOUR
-        self._test_patients: frozenset[str] = test_patients
+        self._left_out: LeftOut | None = left_out or None  # None too where a site names nobody
         self._seen: dict[str, dict[str, int | bytes]] = {}
         self._paths: list[Path] = []
         self._numbers: dict[Path, int] = {}
         self._path: Path | None = None  # of the latest message, and its number
         self._number: int = 0
+        self._readings: Counter[Input] = Counter()  # how many have come of each input
+        self._lines: dict[Path, tuple[int, int]] = {}  # an offset asked for last, and how many lines end before it
 
-    def take(self, message: Message, path: Path | None) -> tuple[Event, ...]:
+    def take(self, message: Message, input_: Input) -> tuple[Event, ...]:
         """The events of a message that is taken; nothing of one that is not."""
         self.messages += 1
         event = message.event
         if event is not None:
             if event.time > self._latest:
-                self._too_late("time")
+                self._too_late(message, input_)
                 return ()
             ids = self._seen.get(event.source)
             if ids is None:
                 ids = self._seen[event.source] = {}
             if event.id in ids:
-                self._repeated(ids[event.id], message, path)
+                self._repeated(ids[event.id], message, input_)
                 return ()
-            if self._test_patients and not self._test_patients.isdisjoint(event.identifiers):
+            if self._left_out is not None and self._left_out.has(event.identifiers):
                 self.ignored[TEST_PATIENT] += 1
                 return ()
-            ids[event.id] = self._mark(message, path)
+            ids[event.id] = self._mark(message, input_.path)
             self.accepted += 1
             self.events += 1
             return (event,)
         reading = message.reading
         assert reading is not None  # noqa: S101 - a message is an event or a reading
-        return self._take_reading(reading)
+        self._readings[input_] += 1
+        return self._take_reading(reading, message, input_)
 
-    def _take_reading(self, reading: Reading) -> tuple[Event, ...]:
+    def _take_reading(self, reading: Reading, message: Message, input_: Input) -> tuple[Event, ...]:
         self.notes.update(reading.notes)
         if reading.dead is not None:
             self._bury(reading.dead)
         elif reading.ignored is not None:
             self.ignored[reading.ignored] += 1
         elif any(e.time > self._latest for e in reading.events):
-            self._too_late("the message's time")
+            self._too_late(message, input_)
         elif (first := self._seen.setdefault(reading.source, {}).get(reading.id)) is not None:
             if first == reading.digest:
                 self.duplicates += 1
             else:
-                self._conflict()
-        elif self._test_patients and any(not self._test_patients.isdisjoint(e.identifiers) for e in reading.events):
+                self._conflict(message, input_)
+        elif self._left_out is not None and any(self._left_out.has(e.identifiers) for e in reading.events):
             self.ignored[TEST_PATIENT] += 1
         else:
             self._seen[reading.source][reading.id] = reading.digest
@@ -109,27 +115,50 @@ class Door:
             return mark
         return digest_at(self._paths[mark % _PLACES], mark // _PLACES)
 
-    def _repeated(self, first: int | bytes, message: Message, path: Path | None) -> None:
+    def _repeated(self, first: int | bytes, message: Message, input_: Input) -> None:
         if message.digest is not None:
             digest = message.digest
         else:
-            assert path is not None  # noqa: S101 - as in _mark
-            digest = digest_at(path, message.place)
+            assert input_.path is not None  # noqa: S101 - as in _mark
+            digest = digest_at(input_.path, message.place)
         if self._digest(first) == digest:
             self.duplicates += 1
         else:
-            self._conflict()
+            self._conflict(message, input_)
 
-    def _conflict(self) -> None:
+    def _conflict(self, message: Message, input_: Input) -> None:
         mend = "the same source and id came before with other content; the sender must give a new id"
-        self._bury(DeadLetter(reason=Reason.CONFLICT, place="id", mend=mend))
+        place = f"{self._where(message, input_)}, id"
+        self._bury(DeadLetter(reason=Reason.CONFLICT, place=place, mend=mend))
 
-    def _too_late(self, place: str) -> None:
+    def _too_late(self, message: Message, input_: Input) -> None:
         if self._until is not None:
             self.ignored[AFTER_UNTIL] += 1
         else:
             mend = "it lies more than an hour ahead of this machine's clock; check the sender's clock or name --until"
+            place = f"{self._where(message, input_)}, time"
             self._bury(DeadLetter(reason=Reason.FROM_THE_FUTURE, place=place, mend=mend))
+
+    def _where(self, message: Message, input_: Input) -> str:
+        """Which message of which input it is. Looked for only here, for most messages are never asked."""
+        if message.reading is not None:
+            return f"{input_.name} message {self._readings[input_]}"
+        if message.where or input_.path is None or len(self.dead_letters) >= _KEPT:
+            return message.where or input_.name
+        return f"{input_.name}, line {self._line(input_.path, message.place)}"
+
+    def _line(self, path: Path, offset: int) -> int:
+        """The line that begins at an offset. An input is read in its order, so each call goes on from the last."""
+        at, lines = self._lines.get(path, (0, 0))
+        if at > offset:
+            at, lines = 0, 0
+        with path.open("rb") as file:
+            file.seek(at)
+            while at < offset and (chunk := file.read(min(_CHUNK, offset - at))):
+                at += len(chunk)
+                lines += chunk.count(b"\n")
+        self._lines[path] = (at, lines)
+        return lines + 1
 
     def _bury(self, letter: DeadLetter) -> None:
         self.dead[letter.reason.value] += 1

@@ -14,13 +14,15 @@ class Message(msgspec.Struct, gc=False):
     """An event alone (a CloudEvent) or a reading.
 
     `place` is the byte offset of a CloudEvent that can be read again, -1 elsewhere; `digest` is of the content where
-    it cannot: one of the two tells a duplicate from a conflict when the same id comes twice.
+    it cannot: one of the two tells a duplicate from a conflict when the same id comes twice. `where` says which of its
+    input it is, as `line 3`, where neither the offset nor a count of messages does.
     """
 
     reading: Reading | None
     event: Event | None
     place: int
     digest: bytes | None
+    where: str = ""
 
 
 def ignored(reason: str) -> Message:

@@ -16,6 +16,7 @@ from hub.door import Door
 from hub.enrich import Enricher
 from hub.explain import explain_alert
 from hub.inputs import Input, find_inputs
+from hub.left_out import LeftOut
 from hub.merge import merged
 from schemas.alert import Alert
 from schemas.dead_letter import DeadLetter
@@ -74,7 +75,7 @@ def replay(options: ReplayOptions) -> ReplayResult:
         with_source="source" in engine.compiled.reads,
     )
     now = from_datetime(datetime.now(tz=UTC))  # noqa: TID251 - read once, to tell a stamp from the future
-    door = Door(until=options.until, now=now, test_patients=site.test_patients)
+    door = Door(until=options.until, now=now, left_out=LeftOut(site.test_patients, site.spellings))
     enricher = Enricher(site.spellings, site.zones, thresholds.calendars.get("clinic"))
     inputs = find_inputs(options.paths)
     was_collecting = gc.isenabled()
@@ -113,7 +114,7 @@ def _drive(
     size = sum(i.size for i in inputs)
     take, apply, advance, enrich = door.take, engine.apply, engine.advance, enricher.enrich
     for message, input_ in messages:
-        events = take(message, input_.path)
+        events = take(message, input_)
         if len(events) == 1:
             event = events[0]
             time = event.time
