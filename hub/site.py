@@ -17,6 +17,7 @@ from schemas.declaration import (
     Table,
     WrongDeclaration,
     has_errors,
+    kind_of,
     read_declaration,
 )
 from streams.core.declared_calendars import read_zone
@@ -113,7 +114,7 @@ def read_site_text(file: str, text: str) -> tuple[Site, list[Problem]]:
         timezone=read_zone(zone, "timezone", findings) if zone is not None else None,
         facilities=_read_facilities(table.find("facilities"), findings),
         spellings=_read_authorities(table.find("authorities"), findings),
-        test_patients=frozenset(_read_texts(table.find("test_patients"), "test_patients", findings)),
+        test_patients=_read_patients(table.find("test_patients"), findings),
         mapping=table.find("mapping"),
         calendars=_table_or_none(table, "calendars", findings),
         thresholds=_table_or_none(table, "thresholds", findings),
@@ -130,10 +131,11 @@ def _read_facilities(node: Node | None, findings: Findings) -> dict[str, Facilit
     table = as_table(node, "facilities", findings) if node is not None else None
     found: dict[str, Facility] = {}
     for entry in table.entries if table is not None else ():
-        lines = as_table(entry.node, entry.key.text, findings)
-        if lines is None:
+        if not isinstance(entry.node, Table):
+            wanted = "needs a mapping such as {zone: America/Denver}"
+            findings.error(entry.node.place, f"the facility `{entry.key.text}` {wanted}, here is {kind_of(entry.node)}")
             continue
-        lines = check_keys(lines, FACILITY_KEYS, "a facility", findings)
+        lines = check_keys(entry.node, FACILITY_KEYS, "a facility", findings)
         texts = {line.key.text: line.node for line in lines.entries}
         zone, charset = texts.get("zone"), texts.get("charset")
         region, authority = texts.get("region"), texts.get("authority")
@@ -167,9 +169,8 @@ def _read_authorities(node: Node | None, findings: Findings) -> dict[str, str]:
     spellings: dict[str, str] = {}
     for entry in table.entries if table is not None else ():
         name = entry.key.text
-        for item in entry.node.nodes if isinstance(entry.node, Items) else (entry.node,):
-            spelling = read_text(item, "authorities", findings)
-            if spelling is None or spelling == name:
+        for item, spelling in _read_list(entry.node, name, "spellings such as [urn:oid:1.2.3]", findings):
+            if spelling == name:
                 continue
             if spellings.setdefault(spelling, name) != name:
                 findings.error(item.place, f"`{spelling}` is a spelling of `{spellings[spelling]}` already")
@@ -180,7 +181,17 @@ def _read_authorities(node: Node | None, findings: Findings) -> dict[str, str]:
     return spellings
 
 
-def _read_texts(node: Node | None, key: str, findings: Findings) -> list[str]:
-    nodes = () if node is None else node.nodes if isinstance(node, Items) else (node,)
-    texts = [read_text(item, key, findings) for item in nodes]
-    return [text for text in texts if text is not None]
+def _read_patients(node: Node | None, findings: Findings) -> frozenset[str]:
+    if node is None:
+        return frozenset()
+    of = "identifiers such as [TEST1^NORTH]"
+    return frozenset(text for _, text in _read_list(node, "test_patients", of, findings))
+
+
+def _read_list(node: Node, key: str, of: str, findings: Findings) -> list[tuple[Node, str]]:
+    """One text or a list of them, each with its node."""
+    if isinstance(node, Table):
+        findings.error(node.place, f"`{key}` is a list of {of}, here is a mapping")
+        return []
+    read = [(item, read_text(item, key, findings)) for item in (node.nodes if isinstance(node, Items) else (node,))]
+    return [(item, text) for item, text in read if text is not None]

@@ -35,7 +35,7 @@ def as_leaf(node: Node, key: str, findings: Findings) -> Leaf | None:
 def as_table(node: Node, key: str, findings: Findings) -> Table | None:
     if isinstance(node, Table):
         return node
-    findings.error(node.place, f"`{key}` is a mapping, here is {kind_of(node)}")
+    findings.error(node.place, f"`{key}` needs a mapping, here is {kind_of(node)}")
     return None
 
 

@@ -110,7 +110,7 @@ def test_an_impossible_wait_is_said(lines: str, said: str) -> None:
         ("id: a, kind: measure, event: x.y, value: v, limit: {}", "`limit` needs `above` or `below`"),
         ("id: a, kind: measure, event: x.y, value: v, limit: {above: 1, below: 2}", "every value breaks this limit"),
         ("id: a, kind: measure, event: x.y, value: v, limit: {above: 5%}", "did you mean `5`"),
-        ("id: a, kind: measure, event: x.y, value: v, limit: 5", "`limit` is a mapping"),
+        ("id: a, kind: measure, event: x.y, value: v, limit: 5", "`limit` needs a mapping"),
         ("id: a, kind: count, event: x.y, key: person, limit: {at_least: 0, in: 7d}", "`at_least` is at least 1"),
         ("id: a, kind: count, event: x.y, key: person, limit: {at_least: 2.5, in: 7d}", "is a whole number"),
         ("id: a, kind: count, event: x.y, key: person, limit: {at_least: 2}", "needs `in`"),
