@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from hub import __version__
-from schemas.errors import WrongUse
+from schemas.errors import TryAgain, WrongUse
 
 WRONG_USE = 2
 TRY_AGAIN = 75
@@ -22,6 +22,13 @@ _COMMANDS = {
     "simulate": ("hub.cli.simulate", "simulate", "Write a simulated clinic's messages."),
     "demo": ("hub.cli.demo", "demo", "A simulated week replayed: alerts, one explained, the bottleneck."),
     "bench": ("hub.cli.bench", "bench_app", "Measure speed and memory."),
+    "serve": ("hub.cli.serve", "serve", "Take messages, acknowledge what is durable, raise alerts as they are due."),
+    "alerts": ("hub.cli.alerts", "alerts_app", "The alerts of a store."),
+    "waits": ("hub.cli.alerts", "waits_app", "What runs in a store."),
+    "journeys": ("hub.cli.alerts", "journeys_app", "A person's journeys."),
+    "events": ("hub.cli.store", "events_app", "The events of a store."),
+    "dead-letters": ("hub.cli.store", "letters_app", "What could not be taken."),
+    "store": ("hub.cli.store", "store_app", "Look after a store."),
     "doctor": ("hub.cli.doctor", "doctor", "Say whether this machine has what the hub needs."),
 }
 
@@ -78,6 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except WrongUse as wrong:
         typer.echo(str(wrong), err=True)
         sys.exit(WRONG_USE)
+    except TryAgain as busy:
+        typer.echo(str(busy), err=True)
+        sys.exit(TRY_AGAIN)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone; nobody is left to tell
         sys.exit(0)

@@ -42,6 +42,14 @@ def check_thresholds(
 ) -> tuple[ThresholdSet, list[Problem]]:
     """Read files and folders that are loaded together (none: the shipped packs); says what is wrong."""
     sources, problems = read_sources(paths or [PACKS])
+    loaded, found = check_sources(sources, site, default_zone=default_zone)
+    return loaded, problems + found
+
+
+def check_sources(
+    sources: list[tuple[str, str]], site: Site | None = None, *, default_zone: str | None = None
+) -> tuple[ThresholdSet, list[Problem]]:
+    """The same of texts that were read before: file names and texts."""
     where = site or Site()
     zone = default_zone or where.calendar_zone
     shipped = shipped_sources()
@@ -57,7 +65,7 @@ def check_thresholds(
         # lead days are counted in the shipped calendar where the files at hand declare none of its name
         packs, _ = read_thresholds(shipped, default_zone=zone)
         loaded = replace(loaded, calendars={**packs.calendars, **loaded.calendars})
-    return loaded, problems + found
+    return loaded, found
 
 
 def shipped_sources() -> list[tuple[str, str]]:

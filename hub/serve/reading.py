@@ -9,6 +9,7 @@ from connectors.api import Reading
 from connectors.cloudevents.read import CloudEventReader, content_digest
 from connectors.hl7.read import Hl7Reader
 from hub.enrich import Enricher
+from hub.left_out import LeftOut
 from schemas.dead_letter import DeadLetter
 from schemas.errors import Reason
 from schemas.event import Event
@@ -24,7 +25,7 @@ _TEST_MODES: Final = (b"T", b"D")  # HL7 table 0103: training, debugging
 
 
 class LiveReader:
-    """Reads the messages of live sources, by kind. `test_patients` are identifiers whose messages are ignored;
+    """Reads the messages of live sources, by kind. `left_out` are test patients, whose messages are ignored;
     `takes_tests` reads messages marked as tests (MSH-11 T or D) like all others. Without `has_zone` a stamp of a
     sender that nobody named a zone for is no time: such a message is a dead letter."""
 
@@ -34,14 +35,14 @@ class LiveReader:
         cloud: CloudEventReader,
         enricher: Enricher,
         *,
-        test_patients: frozenset[str] = frozenset(),
+        left_out: LeftOut | None = None,
         takes_tests: bool = False,
         has_zone: bool = True,
     ) -> None:
         self._hl7: Hl7Reader = hl7
         self._cloud: CloudEventReader = cloud
         self._enrich: Callable[[Event], Event] = enricher.enrich
-        self._test_patients: frozenset[str] = test_patients
+        self._left_out: LeftOut | None = left_out or None
         self._takes_tests: bool = takes_tests
         self._has_zone: bool = has_zone
         self._readers: Mapping[str, Callable[[bytes], Message]] = {HL7: self._read_hl7, CLOUDEVENTS: self._read_event}
@@ -70,9 +71,10 @@ class LiveReader:
         return self._enriched(read)
 
     def _enriched(self, message: Message) -> Message:
-        message.events = tuple(map(self._enrich, message.events))
-        if self._test_patients and any(not self._test_patients.isdisjoint(e.identifiers) for e in message.events):
+        if self._left_out is not None and any(self._left_out.has(e.identifiers) for e in message.events):
             message.events, message.ignored = (), TEST_PATIENT
+        else:
+            message.events = tuple(map(self._enrich, message.events))
         return message
 
 

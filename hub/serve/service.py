@@ -9,15 +9,18 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from connectors.cloudevents.read import CloudEventReader
 from hub.declared import Declared, hl7_reader, read_declared
 from hub.enrich import Enricher
+from hub.left_out import LeftOut
 from hub.serve.intake import Intake
 from hub.serve.reading import LiveReader
+from hub.stored import Remembered, declarations, recall, remember, thresholds_of, what_changed
 from schemas.errors import WrongUse
 from streams.embedded.runtime import Clock, Runtime
 from streams.embedded.store import Store
@@ -96,7 +99,7 @@ def live_reader(settings: ServeSettings, declared: Declared, runtime: Runtime) -
         hl7_reader(site, declared.mapping, settings.timezone),
         cloud,
         enricher,
-        test_patients=site.test_patients,
+        left_out=LeftOut(site.test_patients, site.spellings),
         takes_tests=settings.takes_tests,
         has_zone=zone is not None,
     )
@@ -105,14 +108,27 @@ def live_reader(settings: ServeSettings, declared: Declared, runtime: Runtime) -
 class Service:
     """A running hub. `open_doors` are called when the runtime stands, each with the service."""
 
-    def __init__(self, settings: ServeSettings, log: BoundLogger, open_doors: tuple[Opening, ...] = ()) -> None:
+    def __init__(
+        self,
+        settings: ServeSettings,
+        log: BoundLogger,
+        open_doors: tuple[Opening, ...] = (),
+        *,
+        judged_by: Remembered | None = None,
+    ) -> None:
         self.settings: ServeSettings = settings
         self.log: BoundLogger = log
         self.declared: Declared = read_settings(settings)
+        if judged_by is not None:  # somebody looks after the store: what it is judged by stays as it is
+            self.declared = replace(self.declared, thresholds=thresholds_of(judged_by)[0])
         self._open_doors: tuple[Opening, ...] = open_doors
         self.doors: list[Door] = []
         self.store: Store = Store.open(settings.store)
+        self.changes: dict[str, list[str]] = {}
+        """Thresholds that are new, gone or otherwise since the store was last served."""
         try:
+            if judged_by is None:
+                self._remember()
             began = time.monotonic()
             self.runtime: Runtime = Runtime(
                 self.store, self.declared.thresholds, now=machine_time(), clock=settings.clock
@@ -124,7 +140,26 @@ class Service:
         gc.freeze()  # what was read at the start stays: the collector need not walk it again and again
         took = round(time.monotonic() - began, 3)
         log.info("store.opened", store=str(settings.store), entries=self.runtime.entries, seconds=took)
-        self.intake: Intake = Intake(self.runtime, live_reader(settings, self.declared, self.runtime), machine_time)
+        self.reader: LiveReader = live_reader(settings, self.declared, self.runtime)
+        self.intake: Intake = Intake(self.runtime, self.reader, machine_time)
+
+    def _remember(self) -> None:
+        """Keep in the store what it is served with, and say what is otherwise than before."""
+        settings = self.settings
+        with closing(self.store.reader()) as reader:
+            before = recall(reader)
+        if before is not None:
+            found = what_changed(thresholds_of(before)[0], self.declared)
+            self.changes = {word: ids for word, ids in found.items() if ids}
+            for word, ids in self.changes.items():
+                self.log.warning("thresholds.changed", outcome=word, threshold=", ".join(ids), count=len(ids))
+        remember(self.store, declarations(settings.thresholds, settings.site, settings.timezone, settings.mapping))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.store.close()
 
     async def run(self, ready: Callable[[list[Door]], None]) -> None:
         """Serve until SIGTERM or SIGINT; then drain. `ready` is told once all doors are open."""

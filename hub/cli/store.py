@@ -1,0 +1,274 @@
+"""`pxhub store`, `events` and `dead-letters`: a store looked into and looked after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from hub.cli.stored import Format, FormatOption, StoreOption, judged, write_object, write_rows
+from hub.serve.reading import CLOUDEVENTS
+from hub.serve.service import ServeSettings, Service, machine_time
+from hub.stored import recall
+from hub.telemetry import start_telemetry
+from schemas.alert import State
+from schemas.errors import WrongUse
+from schemas.event import Event
+from schemas.instant import write_instant
+from schemas.message import Outcome
+from streams.embedded.store import Entry, Reader
+from streams.embedded.upkeep import back_up, find_faults, open_letters, replay_letters, restore, settle
+
+store_app = typer.Typer(name="store", help="Look after a store.", no_args_is_help=True, add_completion=False)
+events_app = typer.Typer(name="events", help="The events of a store.", no_args_is_help=True, add_completion=False)
+letters_app = typer.Typer(
+    name="dead-letters", help="What could not be taken.", no_args_is_help=True, add_completion=False
+)
+
+_COMPARED = ("state", "level", "started_at", "due_at", "ended_at", "delay_seconds", "key")
+
+
+@store_app.command("stats")
+def stats(store: StoreOption, format_: FormatOption = Format.TABLE) -> None:
+    """How much a store holds: the four counts by kind and reason, the alerts by state, the clock, the bytes."""
+    reader = Reader.open(store)
+    tallies = reader.tallies()
+    counts = {outcome.value: 0 for outcome in Outcome}
+    for (_, outcome, _), count in tallies.items():
+        counts[outcome] += count
+    value: dict[str, Any] = {
+        "messages": sum(counts.values()),
+        "accepted": counts["accepted"],
+        "duplicates": counts["duplicate"],
+        "ignored": counts["ignored"],
+        "dead_letters": counts["dead"],
+        "by_reason": [
+            {"source_kind": kind, "outcome": outcome, "reason": reason or None, "messages": count}
+            for (kind, outcome, reason), count in sorted(tallies.items())
+        ],
+        "alerts": dict(reader.rows("SELECT state, count(*) FROM alert GROUP BY state ORDER BY state")),
+        "transitions": reader.last_cursor(),
+        "open_dead_letters": len(open_letters(reader)),
+        "clock": write_instant(int(reader.meta("clock", 0))),
+        "bytes": sum(path.stat().st_size for path in store.iterdir() if path.is_file()),
+    }
+    write_object(value, format_, lambda: _as_lines(value))
+
+
+def _as_lines(value: dict[str, Any]) -> str:
+    lines = []
+    for name, told in value.items():
+        if isinstance(told, dict):
+            told = ", ".join(f"{count:,} {what}" for what, count in told.items()) or "none"
+        elif isinstance(told, list):
+            continue
+        elif isinstance(told, int):
+            told = f"{told:,}"
+        lines.append(f"{name.replace('_', ' '):<18} {told}")
+    return "\n".join(lines)
+
+
+@store_app.command("check")
+def check(store: StoreOption, format_: FormatOption = Format.TABLE) -> None:
+    """Make the state again from the log and compare it with what is stored. Exit code 1 where they differ."""
+    stands = judged(store)
+    faults = find_faults(stands.reader)
+    stored = {alert.id: alert for alert in stands.reader.alerts()}
+    made = stands.engine.alerts
+    for id_ in sorted(stored.keys() | made.keys()):
+        one, other = stored.get(id_), made.get(id_)
+        if one is None or other is None:
+            if one is None and other is not None and other.state is State.RETRACTED:
+                continue  # raised and taken back within one judgement
+            faults.append(f"alert {id_}: {'not stored' if one is None else 'not made again from the log'}")
+            continue
+        differ = [name for name in _COMPARED if getattr(one, name) != getattr(other, name)]
+        if differ:
+            faults.append(f"alert {id_}: {', '.join(differ)} differ")
+    value = {"well": not faults, "entries": stands.reader.last_seq(), "alerts": len(stored), "faults": faults}
+    said = (
+        "\n".join(faults) or f"well: {value['entries']:,} messages give the {value['alerts']:,} alerts that are stored"
+    )
+    write_object(value, format_, lambda: said)
+    if faults:
+        raise typer.Exit(1)
+
+
+@store_app.command("backup")
+def backup(to: Annotated[Path, typer.Argument(metavar="FILE", help="A new file.")], store: StoreOption) -> None:
+    """Copy a store to one file, also while it is served."""
+    size = back_up(store, to)
+    typer.echo(f"{to}: {size:,} bytes")
+
+
+@store_app.command("restore")
+def restore_(backup: Annotated[Path, typer.Argument(metavar="FILE", help="A backup.")], store: StoreOption) -> None:
+    """Make a store of a backup, in a folder that holds none."""
+    restore(backup, store)
+    typer.echo(f"{store}: restored; pxhub store check --store {store} compares it with its log")
+
+
+@events_app.command("show")
+def events(
+    store: StoreOption,
+    person: Annotated[str | None, typer.Option(help="Only those of this person: an id or an identifier.")] = None,
+    type_: Annotated[str | None, typer.Option("--type", help="Only those of this type.")] = None,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """The events in the order of the log; as NDJSON the CloudEvents as stored."""
+    stands = judged(store) if person is not None else None
+    found = None if stands is None or person is None else stands.engine.find_person(person)
+    if person is not None and found is None:
+        typer.echo("nobody is known by this id or identifier", err=True)
+        raise typer.Exit(1)
+    reader = stands.reader if stands is not None else Reader.open(store)
+
+    def wanted(event: Event) -> bool:
+        if type_ is not None and event.type != type_:
+            return False
+        return stands is None or stands.engine.identity.id(stands.engine.identity.person_of(event)) == found
+
+    told = (
+        (entry, event)
+        for entry in reader.entries(where="outcome = 'accepted'")
+        for event in entry.events or ()
+        if wanted(event)
+    )
+    if format_ is Format.TABLE:
+        rows: Iterator[dict[str, Any]] = (
+            {"seq": entry.seq, "time": write_instant(event.time), "type": event.type, "source": event.source,
+             "id": event.id}
+            for entry, event in told
+        )  # fmt: skip
+        write_rows(rows, ("seq", "time", "type", "source", "id"), format_)
+    else:
+        write_rows((as_cloudevent(entry, event) for entry, event in told), (), format_)
+
+
+def as_cloudevent(entry: Entry, event: Event) -> dict[str, Any]:
+    """An event of the log as a CloudEvent: one that came as such as it was sent, with `recorded` beside it."""
+    recorded = write_instant(entry.recorded)
+    if entry.kind == CLOUDEVENTS:
+        told: dict[str, Any] = msgspec.json.decode(entry.raw)
+        return told | {"recorded": recorded}
+    whole = {
+        "specversion": "1.0",
+        "id": event.id,
+        "source": event.source,
+        "type": event.type,
+        "time": write_instant(event.time),
+        "recorded": recorded,
+        "datacontenttype": "application/json",
+        "data": event.data | ({"identifiers": list(event.identifiers)} if event.identifiers else {}),
+    }
+    for name in ("facility", "sensitivity"):
+        if (value := getattr(event, name)) is not None:
+            whole[name] = value
+    return whole
+
+
+@letters_app.command("list")
+def letters(
+    store: StoreOption,
+    all_: Annotated[bool, typer.Option("--all", help="Those that were settled too.")] = False,  # noqa: FBT002
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """The dead letters that nobody settled yet: why, where, and what to do about it."""
+    reader = Reader.open(store)
+    rows = reader.rows(
+        "SELECT seq, recorded, kind, source, dead_letter.reason, place, mend, state FROM dead_letter "
+        "JOIN log USING (seq) WHERE state = 'open' OR ? ORDER BY seq",
+        all_,
+    )
+    names = ("id", "recorded", "source_kind", "source", "reason", "place", "mend", "state")
+    told = ({**dict(zip(names, row, strict=True)), "recorded": write_instant(row[1])} for row in rows)
+    write_rows(told, ("id", "recorded", "source_kind", "reason", "place", "mend", "state"), format_)
+
+
+@letters_app.command("show")
+def letter(
+    id_: Annotated[int, typer.Argument(metavar="ID")],
+    store: StoreOption,
+    raw: Annotated[bool, typer.Option("--raw", help="Write the bytes as they came, and nothing else.")] = False,  # noqa: FBT002
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """One dead letter, whole. Exit code 1 if there is none of this number. What it shows is a patient's."""
+    found = Reader.open(store).rows(
+        "SELECT log.raw, dead_letter.reason, place, mend, state FROM dead_letter JOIN log USING (seq) WHERE seq = ?",
+        id_,
+    )
+    if not found:
+        typer.echo(f"{id_}: there is no such dead letter", err=True)
+        raise typer.Exit(1)
+    content, reason, place, mend, state = found[0]
+    if raw:
+        typer.get_binary_stream("stdout").write(content)
+        return
+    text = content.decode("utf-8", "replace").replace("\r", "\n")
+    value = {"id": id_, "reason": reason, "place": place, "mend": mend, "state": state, "message": text}
+    write_object(value, format_, lambda: f"{reason} at {place}: {mend}  ({state})\n\n{text}")
+
+
+@letters_app.command("replay")
+def replay_(
+    store: StoreOption,
+    ids: Annotated[
+        list[int] | None, typer.Argument(metavar="ID...", help="All that are open, if none is named.")
+    ] = None,
+    mapping: Annotated[Path | None, typer.Option(help="A mended mapping laid over the shipped one.")] = None,
+    site: Annotated[Path | None, typer.Option(help="The mended site file.")] = None,
+    timezone: Annotated[str | None, typer.Option(metavar="ZONE", help="For stamps without an offset.")] = None,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Read dead letters again, with what was mended; those that are well now are taken. Exit code 75 while the store
+    is served, 1 if some are still dead."""
+    with _writing(store, mapping, site, timezone) as service:
+        reader = service.store.reader()
+        wanted = ids or open_letters(reader)
+        reader.close()
+        verdicts = replay_letters(service.runtime, service.reader.read, wanted, machine_time())
+    rows = [
+        {
+            "id": seq,
+            "outcome": verdict.outcome.value,
+            "reason": verdict.reason,
+            "place": verdict.place,
+            "mend": verdict.mend,
+        }
+        for seq, verdict in verdicts.items()
+    ]
+    write_rows(rows, ("id", "outcome", "reason", "place", "mend"), format_)
+    if any(verdict.outcome is Outcome.DEAD for verdict in verdicts.values()):
+        raise typer.Exit(1)
+
+
+@letters_app.command("drop")
+def drop(ids: Annotated[list[int], typer.Argument(metavar="ID...")], store: StoreOption) -> None:
+    """Settle dead letters that nobody will mend; they stay in the log and in the counts. Exit code 75 while the store
+    is served, 1 if one is not there or settled already."""
+    with _writing(store, None, None, None) as service:
+        missing = [seq for seq in ids if not settle(service.store, seq, "dropped", machine_time())]
+    for seq in missing:
+        typer.echo(f"{seq}: there is no such open dead letter", err=True)
+    if missing:
+        raise typer.Exit(1)
+
+
+def _writing(store: Path, mapping: Path | None, site: Path | None, timezone: str | None) -> Service:
+    """The store opened for writing, with what it was served with unless something else is named."""
+    reader = Reader.open(store)
+    declared = recall(reader)
+    reader.close()
+    if declared is None:
+        raise WrongUse(f"{store}: nothing was taken into this store yet")
+    settings = ServeSettings(
+        store=store,
+        thresholds=None,
+        mapping=mapping or (Path(declared.mapping) if declared.mapping is not None else None),
+        site=site or (Path(declared.site[0]) if declared.site is not None else None),
+        timezone=timezone or declared.timezone,
+    )
+    return Service(settings, start_telemetry(), judged_by=declared)

@@ -1,0 +1,98 @@
+"""What a store knows of its declarations, and its engine made again from its log, for who asks about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from hub.declared import Declared
+from hub.site import Site, read_site_text
+from hub.thresholds import PACKS, check_sources, read_sources
+from schemas.errors import WrongUse
+from schemas.threshold import ThresholdSet
+from streams.core.engine import Engine
+from streams.embedded.store import Reader, Store
+
+_DECLARED = "declared"
+
+
+class Remembered(msgspec.Struct):
+    """What a store was served with: threshold files and the site file as texts, and the zone."""
+
+    thresholds: list[tuple[str, str]]
+    site: tuple[str, str] | None = None
+    timezone: str | None = None
+    mapping: str | None = None  # where the site's own mapping stood
+
+
+def declarations(
+    thresholds: Path | None, site: Path | None, timezone: str | None, mapping: Path | None = None
+) -> Remembered:
+    """The texts of what was declared; they were read without a mistake before."""
+    sources, _ = read_sources([PACKS if thresholds is None else thresholds])
+    text = None if site is None else (str(site.resolve()), site.read_text(encoding="utf-8-sig"))
+    return Remembered(sources, text, timezone, None if mapping is None else str(mapping.resolve()))
+
+
+def remember(store: Store, declared: Remembered) -> None:
+    """Keep it in the store, for those who ask later."""
+    store.write("INSERT OR REPLACE INTO meta VALUES (?,?)", [(_DECLARED, msgspec.json.encode(declared))])
+
+
+def recall(reader: Reader) -> Remembered | None:
+    """What the store was served with last; None for a store that was never served."""
+    text = reader.meta(_DECLARED)
+    return None if text is None else msgspec.json.decode(text, type=Remembered)
+
+
+def thresholds_of(declared: Remembered) -> tuple[ThresholdSet, Site]:
+    """The set that was declared, and the site."""
+    site = read_site_text(*declared.site)[0] if declared.site is not None else Site()
+    loaded, _ = check_sources(list(declared.thresholds), site, default_zone=declared.timezone)
+    return loaded, site
+
+
+def what_changed(before: ThresholdSet, declared: Declared) -> dict[str, list[str]]:
+    """The ids of thresholds that are new, gone, or judge otherwise than before."""
+    old = {threshold.id: threshold for threshold in before.thresholds}
+    new = {threshold.id: threshold for threshold in declared.thresholds.thresholds}
+    return {
+        "new": sorted(new.keys() - old.keys()),
+        "gone": sorted(old.keys() - new.keys()),
+        "changed": sorted(
+            id_
+            for id_ in new.keys() & old.keys()
+            if (new[id_].rule, new[id_].calendar, new[id_].mode) != (old[id_].rule, old[id_].calendar, old[id_].mode)
+        ),
+    }
+
+
+class Judged:
+    """The engine of a store, made again from its log, as it stood at the last commit."""
+
+    def __init__(self, folder: Path, progress: Callable[[int, int], None] | None = None) -> None:
+        self.reader: Reader = Reader.open(folder)
+        declared = recall(self.reader)
+        if declared is None:
+            raise WrongUse(f"{folder}: nothing was taken into this store yet")
+        self.thresholds, self.site = thresholds_of(declared)
+        self.zone: str = declared.timezone or self.site.timezone or "UTC"
+        self.engine: Engine = Engine(self.thresholds)
+        upto, total = int(self.reader.meta("applied", 0)), self.reader.last_seq()
+        for number, entry in enumerate(self.reader.entries(upto=upto, where="outcome = 'accepted'")):
+            self.engine.advance(entry.clock)
+            if entry.events is not None and len(entry.events) == 1:
+                self.engine.apply(entry.events[0], entry.recorded)
+            elif entry.events:
+                self.engine.apply_together(entry.events, entry.recorded)
+            if number % 4096 == 0:
+                self.engine.forget_transitions()
+                if progress is not None:
+                    progress(entry.seq, total)
+        self.engine.advance(int(self.reader.meta("clock", 0)))
+        self.engine.forget_transitions()
+
+    def close(self) -> None:
+        self.reader.close()

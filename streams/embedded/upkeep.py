@@ -1,0 +1,135 @@
+"""A store looked after: dead letters settled, raw messages read again, copies made and compared."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from schemas.errors import WrongUse
+from schemas.message import Message, Outcome, Verdict
+from streams.embedded.runtime import Runtime
+from streams.embedded.store import FILE, Reader, Store, check_format
+
+_OPEN = "SELECT seq FROM dead_letter WHERE state = 'open'"
+Reread = Callable[[str, bytes], Message]
+"""Reads the bytes of a message of a kind."""
+
+
+def replay_letters(runtime: Runtime, read: Reread, wanted: list[int], now: int) -> dict[int, Verdict]:
+    """Read dead letters again, and take those that are well now; each moves from one count to the other. Letters that
+    are still dead stay as they are."""
+    reader = runtime.store.reader()
+    verdicts: dict[int, Verdict] = {}
+    for seq in wanted:
+        row = reader.rows(
+            "SELECT log.kind, log.raw FROM log JOIN dead_letter USING (seq) WHERE seq = ? AND state = 'open'", seq
+        )
+        if not row:
+            continue
+        kind, raw = row[0]
+        message = read(kind, raw)
+        if message.dead is not None:
+            letter = message.dead
+            verdicts[seq] = Verdict(Outcome.DEAD, seq, letter.reason.value, letter.place, letter.mend)
+            continue
+        [verdict] = runtime.take([message], now)
+        if verdict.outcome is Outcome.DUPLICATE and verdict.reason is not None:
+            verdicts[seq] = Verdict(Outcome.DEAD, seq, verdict.reason, verdict.place, verdict.mend)
+            continue
+        verdicts[seq] = verdict
+        settle(runtime.store, seq, "replayed", now)
+    reader.close()
+    runtime.apply()
+    runtime.flush()
+    return verdicts
+
+
+def settle(store: Store, seq: int, state: str, now: int) -> bool:
+    """Mark a dead letter as replayed or dropped; False where it was settled before. A replayed one leaves its count,
+    for its message is counted anew; a dropped one stays counted as what it was."""
+    changed = store.write(
+        "UPDATE dead_letter SET state = ?, settled = ? WHERE seq = ? AND state = 'open'", [(state, now, seq)]
+    )
+    if changed and state == "replayed":
+        store.write(
+            "UPDATE tally SET count = count - 1 WHERE (kind, outcome, reason) IN "
+            "(SELECT kind, outcome, reason FROM log WHERE seq = ?)",
+            [(seq,)],
+        )
+        store.write("UPDATE log SET outcome = 'replayed' WHERE seq = ?", [(seq,)])
+    return bool(changed)
+
+
+def open_letters(reader: Reader) -> list[int]:
+    """The places of the letters that nobody settled yet."""
+    return [seq for (seq,) in reader.rows(f"{_OPEN} ORDER BY seq")]
+
+
+def back_up(folder: Path, to: Path) -> int:
+    """Copy a store, live or not, to a new file; returns its bytes. Raises WrongUse where the file is there already."""
+    if to.exists():
+        raise WrongUse(f"{to}: it is there already; name a new file")
+    Reader.open(folder).close()
+    half = to.with_name(to.name + ".part")
+    source = sqlite3.connect(f"{(folder / FILE).resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        old = os.umask(0o077)
+        try:
+            copy = sqlite3.connect(half)
+        finally:
+            os.umask(old)
+        with copy:
+            source.backup(copy)
+        copy.close()
+    except sqlite3.Error as wrong:
+        raise WrongUse(f"{to}: the copy cannot be written ({wrong})") from wrong
+    finally:
+        source.close()
+    half.replace(to)
+    return to.stat().st_size
+
+
+def restore(backup: Path, folder: Path) -> None:
+    """Make a store of a backup, in a folder where there is none. Raises WrongUse."""
+    if (folder / FILE).exists():
+        raise WrongUse(f"{folder}: there is a store here; restore into a new folder")
+    if not backup.is_file():
+        raise WrongUse(f"{backup}: there is no such file")
+    source = sqlite3.connect(f"{backup.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        check_format(source, backup)
+        if source.execute("PRAGMA quick_check").fetchone()[0] != "ok":
+            raise WrongUse(f"{backup}: the backup is damaged")
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        half = folder / f"{FILE}.part"
+        half.unlink(missing_ok=True)
+        copy = sqlite3.connect(half)
+        with copy:
+            source.backup(copy)
+        copy.close()
+        half.chmod(0o600)
+        half.replace(folder / FILE)
+    except sqlite3.Error as wrong:
+        raise WrongUse(f"{backup}: it is no backup of a store ({wrong})") from wrong
+    finally:
+        source.close()
+
+
+def find_faults(reader: Reader) -> list[str]:
+    """What is wrong with the file itself: its pages, and the sums that must hold."""
+    faults = [f"the file: {told}" for (told,) in reader.rows("PRAGMA quick_check") if told != "ok"]
+    logged = dict(reader.rows("SELECT outcome, count(*) FROM log GROUP BY outcome"))
+    counted: dict[str, int] = {}
+    for (_, outcome, _), count in reader.tallies().items():
+        counted[outcome] = counted.get(outcome, 0) + count
+    for outcome in (Outcome.ACCEPTED, Outcome.IGNORED, Outcome.DEAD):
+        if logged.get(outcome.value, 0) != counted.get(outcome.value, 0):
+            told = f"{logged.get(outcome.value, 0)} in the log, {counted.get(outcome.value, 0)} counted"
+            faults.append(f"{outcome.value}: {told}")
+    last = reader.last_seq()
+    rows = reader.rows("SELECT count(*) FROM log")[0][0]
+    if rows != last:
+        faults.append(f"the log has {rows} rows, and its last is number {last}")
+    return faults
