@@ -6,13 +6,13 @@ one message, not the file.
 
 from __future__ import annotations
 
-import gzip
 import io
-import os
+import stat
 import sys
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -22,19 +22,27 @@ from connectors.hl7.files import looks_like_hl7, split_messages
 from connectors.hl7.read import Hl7Reader
 from hub.cloudevent_files import LARGEST, read_cloudevents
 from hub.messages import Message, dead, ignored
+from hub.unpacked import GZIP, Unpacked
 from schemas.errors import Reason, WrongUse
 
 _SNIFFED: Final = 1 << 16
 _CHUNK: Final = 1 << 20
-_GZIP: Final = b"\x1f\x8b"
 _BOM: Final = b"\xef\xbb\xbf"
+_EMPTY: Final = "nothing in it"
 
 
 class Input:
-    """One file, or standard input. `done` is how many bytes were read, `size` how many there are (0: unknown)."""
+    """One file, or standard input. `done` is how many bytes were read, `size` how many there are (0: unknown).
+    What is no file has a `reason` for which it is passed by: it is counted and never opened."""
 
     def __init__(
-        self, name: str, open_: Callable[[], BinaryIO | io.RawIOBase], *, path: Path | None, size: int
+        self,
+        name: str,
+        open_: Callable[[], BinaryIO | io.RawIOBase],
+        *,
+        path: Path | None,
+        size: int,
+        reason: str | None = None,
     ) -> None:
         self.name: str = name
         self.path: Path | None = path
@@ -42,40 +50,77 @@ class Input:
         self.done: int = 0
         self.notes: Counter[str] = Counter()  # what was remarked about the input as a whole
         self._open: Callable[[], BinaryIO | io.RawIOBase] = open_
+        self._reason: str | None = reason
 
     def messages(self, hl7: Hl7Reader, cloud: CloudEventReader) -> Iterator[Message]:
         """The messages of the input, in its order. What cannot be opened or ends early is a dead letter."""
+        if self._reason is not None:
+            yield ignored(self._reason)
+            return
         try:
             with self._open() as raw:
                 yield from self._of_stream(raw, hl7, cloud)
-        except (EOFError, zlib.error, gzip.BadGzipFile):
-            yield dead(Reason.UNREADABLE, self.name, "the compressed file is cut short or damaged: send it again whole")
+        except (EOFError, zlib.error):
+            yield self._cut_short()
         except OSError as wrong:
             yield dead(Reason.UNREADABLE, self.name, f"it cannot be read ({wrong.strerror or 'input error'})")
 
+    def pieces(self) -> Iterator[tuple[str, bytes | Reading]]:
+        """The input as HL7 v2, each message with its place and not yet read; what `messages` says of it otherwise."""
+        try:
+            with self._open() as raw:
+                stream, unpacked = self._unpacked(raw)
+                if not stream.peek(_SNIFFED)[:_SNIFFED].strip():
+                    yield self.name, Reading(ignored=_EMPTY)
+                else:
+                    yield from self._split(stream)
+                if unpacked is None or not unpacked.is_damaged:
+                    return
+        except (EOFError, zlib.error):
+            pass
+        except OSError as wrong:
+            raise WrongUse(f"{self.name}: it cannot be read ({wrong.strerror or 'input error'})") from wrong
+        yield self.name, self._cut_short().reading or Reading()
+
+    def _cut_short(self) -> Message:
+        return dead(Reason.UNREADABLE, self.name, "the compressed file is cut short or damaged: send it again whole")
+
     def _of_stream(self, raw: BinaryIO | io.RawIOBase, hl7: Hl7Reader, cloud: CloudEventReader) -> Iterator[Message]:
-        room = max(_SNIFFED, min(self.size or _CHUNK, _CHUNK))  # many small files must not hold a large buffer each
-        counted = io.BufferedReader(_Counted(raw, self), room)  # type: ignore[type-var]  # typeshed wants a FileIO
-        packed = counted.peek(2)[:2] == _GZIP
-        stream: io.BufferedReader[Any] = io.BufferedReader(_Unpacked(counted), _CHUNK) if packed else counted
+        stream, unpacked = self._unpacked(raw)
         head = stream.peek(_SNIFFED)[:_SNIFFED]
         if not head.strip():
-            yield ignored("nothing in it")
+            yield ignored(_EMPTY)
         elif looks_like_hl7(head):
-            yield from self._hl7(stream, hl7)
+            for place, piece in self._split(stream):
+                yield Message(piece if isinstance(piece, Reading) else hl7.read(piece, place), None, -1, None)
         elif (first := head.removeprefix(_BOM).lstrip()[:1]) in (b"{", b"[") or b'"specversion"' in head:
-            again = self.path is not None and not packed
+            again = self.path is not None and unpacked is None
             yield from read_cloudevents(stream, self.name, cloud, again=again, array=first == b"[")
         else:
             yield ignored("not HL7 v2 and not CloudEvents")
+        if unpacked is not None and unpacked.is_damaged:
+            yield self._cut_short()
 
-    def _hl7(self, stream: io.BufferedReader[Any], hl7: Hl7Reader) -> Iterator[Message]:
+    def _unpacked(self, raw: BinaryIO | io.RawIOBase) -> tuple[io.BufferedReader[Any], Unpacked | None]:
+        room = max(_SNIFFED, min(self.size or _CHUNK, _CHUNK))  # many small files must not hold a large buffer each
+        counted = io.BufferedReader(_Counted(raw, self), room)  # type: ignore[type-var]  # typeshed wants a FileIO
+        if counted.peek(2)[:2] != GZIP:
+            return counted, None
+        unpacked = Unpacked(counted)
+        return io.BufferedReader(unpacked, _CHUNK), unpacked
+
+    def _split(self, stream: io.BufferedReader[Any]) -> Iterator[tuple[str, bytes | Reading]]:
         chunks = iter(lambda: stream.read1(_CHUNK), b"")
-        for number, message in enumerate(split_messages(chunks, self.notes), start=1):
-            if isinstance(message, Reading):
-                yield Message(message, None, -1, None)
-            else:
-                yield Message(hl7.read(message, f"{self.name} message {number}"), None, -1, None)
+        for number, piece in enumerate(split_messages(chunks, self.notes), start=1):
+            place = f"{self.name} message {number}"
+            yield place, _placed(piece, place) if isinstance(piece, Reading) else piece
+
+
+def _placed(reading: Reading, place: str) -> Reading:
+    """What the splitter could not take, with the file and the number that the splitter does not know."""
+    if reading.dead is not None:
+        reading.dead = replace(reading.dead, place=f"{place}, {reading.dead.place}")
+    return reading
 
 
 class _Revisited(io.RawIOBase):
@@ -113,21 +158,6 @@ class _Counted(io.RawIOBase):
         return len(data)
 
 
-class _Unpacked(io.RawIOBase):
-    """What a gzip holds, piece by piece: where it is cut short, what stands before the cut was given already."""
-
-    def __init__(self, packed: BinaryIO) -> None:
-        self._packed = gzip.GzipFile(fileobj=packed)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # typeshed says WriteableBuffer
-        data = self._packed.read1(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-
 def find_inputs(paths: list[str]) -> list[Input]:
     """All files below the paths, folders recursively, in the order of their names; `-` is standard input.
 
@@ -151,22 +181,40 @@ def find_inputs(paths: list[str]) -> list[Input]:
 
 def _inputs_of(root: Path) -> list[Input]:
     if root.is_dir():
-        return [_file(found) for found in _walk(root)]
+        return list(_walk(root, set()))
     if not root.exists():
         raise WrongUse(f"{root}: there is no such file or folder")
     return [_file(root)]
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def _walk(folder: Path, visited: set[tuple[int, int]]) -> Iterator[Input]:
+    """The files of a folder and of the folders in it, those that links lead to as well, each folder once."""
+    found = folder.stat()
+    if (found.st_dev, found.st_ino) in visited:
+        return
+    visited.add((found.st_dev, found.st_ino))
     try:
-        entries = sorted(os.scandir(folder), key=lambda e: e.name)
+        paths = sorted(folder.iterdir(), key=lambda path: path.name)
     except OSError as wrong:
         raise WrongUse(f"{folder}: the folder cannot be read ({wrong.strerror})") from wrong
-    for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(Path(entry.path))
-        elif entry.is_file():
-            yield Path(entry.path)
+    for path in paths:
+        try:
+            mode = path.stat().st_mode
+        except OSError:
+            if not path.is_symlink():
+                raise
+            yield _passed_by(path, "a link that leads nowhere")
+            continue
+        if stat.S_ISDIR(mode):
+            yield from _walk(path, visited)
+        elif stat.S_ISREG(mode):
+            yield _file(path)
+        else:  # it may never end, or never begin
+            yield _passed_by(path, "a pipe, a socket or a device")
+
+
+def _passed_by(path: Path, reason: str) -> Input:
+    return Input(str(path), io.BytesIO, path=None, size=0, reason=reason)
 
 
 def _file(path: Path) -> Input:

@@ -1,8 +1,9 @@
 """Cut a stream of bytes into HL7 v2 messages: several in a file, MLLP frames, batches, any line ends.
 
 A message begins at MSH at the start of a line and ends where the next message, the lines of a batch behind it or the
-frame's end block begins. What stands before the first MSH, or behind an end block, and is neither blank nor a line of a
-batch, is one message that cannot be read. Memory is bounded by the largest message.
+frame's end block begins. A whole header inside a line begins one, too: the file before it had no line end at its own
+end, and what a message quotes has its separators escaped. What stands before the first MSH, or behind an end block, and
+is neither blank nor a line of a batch, is one message that cannot be read. Memory is bounded by the largest message.
 """
 
 from __future__ import annotations
@@ -20,17 +21,37 @@ LARGEST: Final = 16 << 20
 BATCH_COUNT_DIFFERS: Final = "batch_count_differs"
 _ENVELOPE: Final = frozenset({b"FHS", b"BHS", b"BTS", b"FTS"})
 _BOM: Final = b"\xef\xbb\xbf"
-_HEAD: Final = re.compile(rb"(?:\xef\xbb\xbf)?[\s\x0b]*(?:\xef\xbb\xbf)?(?:MSH|FHS|BHS)[^A-Za-z0-9\s]")
+_EVENT: Final = b'"specversion"'
+_HEAD: Final = re.compile(
+    rb"(?:\xef\xbb\xbf)?[\s\x00\x1a\x1c]*(?:\xef\xbb\xbf)?[\s\x00\x1a\x1c]*(?:MSH|FHS|BHS)[^A-Za-z0-9\s]"
+)
+_WHOLE: Final = rb"([^A-Za-z0-9_\s\x00-\x1f\x7f-\xff])(?:(?!\1)[^A-Za-z0-9\s\x00-\x1f\x7f-\xff]){2,6}\1"
+_WHOLE_HEADER: Final = re.compile(rb"MSH" + _WHOLE)
+_HEADER_LINE: Final = re.compile(
+    rb"(?:\A|[\r\n\x0b\x1c])[ \t\x00\x0c\x1a]*(?:\xef\xbb\xbf)?[ \t]*(?:MSH|FHS|BHS)" + _WHOLE
+)
+_LONGEST_HEADER: Final = 11  # bytes of MSH with both its separators and the encoding characters between them
 _ENVELOPE_LINE: Final = re.compile(rb"(FHS|BHS|BTS|FTS)(?:[^A-Za-z0-9]0*(\d{1,9})(?!\d)|[^A-Za-z0-9]|\Z)")
 _LINE_ENDS: Final = re.compile(rb"[\r\n\x1c]+")
-_BLANK: Final = b" \t\r\n\x0b\x1c\x1a\x00"
-_BEFORE: Final = re.compile(rb"(?:\A|[\r\n\x0b\x1c])[ \t]*(?:\xef\xbb\xbf)?[ \t]*\Z")
+_BLANK: Final = b" \t\r\n\x0b\x0c\x1c\x1a\x00"
+_BEFORE: Final = re.compile(rb"(?:\A|[\r\n\x0b\x1c])[ \t\x00\x0c\x1a]*(?:\xef\xbb\xbf)?[ \t]*\Z")
 _TAIL: Final = 64  # bytes that blanks and a header's first letters may straddle two chunks
 
 
 def looks_like_hl7(head: bytes) -> bool:
-    """Whether the first bytes of a stream are HL7 v2: a header, after a BOM, blanks or a start block."""
-    return _HEAD.match(head) is not None
+    """Whether the first bytes of a stream are HL7 v2: they begin with a header, or a whole one begins a later line.
+
+    JSON has no line that begins with a header unless it is spoilt: a line end in a text is escaped. Text may stand
+    before the first header, but a NUL there says archive or image.
+    """
+    if _HEAD.match(head) is not None:
+        return True
+    found = _HEADER_LINE.search(head)
+    if found is None:
+        return False
+    before = head[: found.start()]
+    is_json = before.removeprefix(_BOM).lstrip()[:1] in (b"{", b"[") and _EVENT in head
+    return not is_json and _EVENT not in before and b"\x00" not in before.strip(_BLANK)
 
 
 def split_messages(
@@ -56,6 +77,7 @@ class Splitter:
         self._held: bytearray = bytearray()
         self._searched: int = 0  # bytes of what is held in which no further header stands
         self._is_message: bool = False  # whether what is held begins with MSH
+        self._separator: int = 0  # of the fields of the message that is held
         self._skipping: bool = False
         self._in_batch: int = 0
         self._batches: int = 0
@@ -67,17 +89,22 @@ class Splitter:
         data = bytes(held) if len(held) < 2 * len(chunk) else held
         start, position, size = 0, self._searched, len(held)
         while (at := data.find(b"MSH", position)) >= 0 and at + 4 <= size:
-            position = at + 3
             if not _begins(data, at):
-                continue
+                runs_on = self._runs_on(data, at)
+                if runs_on is None:
+                    break
+                if not runs_on:
+                    position = at + 3
+                    continue
+            position = at + 3
             if self._is_message and not self._skipping and _is_bare(piece := bytes(data[start:at]).strip(_BLANK)):
                 self._in_batch += 1
                 yield piece
             elif at > start or self._is_message:
                 yield from self._end(bytes(data[start:at]))
-            start, self._is_message, self._skipping = at, True, False
+            start, self._is_message, self._skipping, self._separator = at, True, False, data[at + 3]
         del held[:start]
-        self._searched = max(min(position - start, len(held)), len(held) - 3, 1 if self._is_message else 0)
+        self._searched = (at if at >= 0 else max(position, size - 2)) - start
         if len(held) > self._largest:
             if not self._skipping:
                 self._skipping = True
@@ -88,6 +115,14 @@ class Splitter:
     def close(self) -> Iterator[bytes | Reading]:
         yield from self._end(bytes(self._held))
         self._held.clear()
+
+    def _runs_on(self, data: bytes | bytearray, at: int) -> bool | None:
+        """Whether the MSH found there, inside a line, is a whole header; None where the next chunk has to say."""
+        if self._is_message and data[at + 3] != self._separator:
+            return False
+        if at + _LONGEST_HEADER > len(data):
+            return None
+        return _WHOLE_HEADER.match(data, at) is not None
 
     def _end(self, piece: bytes) -> Iterator[bytes | Reading]:
         """What stands from one header to the next, or before the first."""

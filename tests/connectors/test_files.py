@@ -63,12 +63,31 @@ def test_counts_that_lie_are_noted(batch: bytes, differing: int) -> None:
         (ONE + b"\rBTS|1\rFTS|1\rBHS|^~\\&\r" + TWO, [ONE, TWO]),
         (ONE + b"\x1c\rPV1|1\r" + TWO, [ONE, Reason.UNREADABLE, TWO]),
         (b"nothing of ours", [Reason.UNREADABLE]),
-        (b" \r\n\x0b\x1c", []),
+        (b" \r\n\x0b\x1c\x0c", []),
+        (b"MSH\r" + ONE, [Reason.UNREADABLE, ONE]),
+        (b"# export\r\n" + ONE, [Reason.UNREADABLE, ONE]),
+        (b"\x1c\r\x0b" + ONE, [ONE]),
+        (b"R|1\r\x1c\r\x0b" + ONE, [Reason.UNREADABLE, ONE]),
+        (b"\x00" + ONE + b"\r\x0c", [ONE]),
+        (b"BTS|3\r" + ONE, [ONE]),
         (b"", []),
     ],
 )
 def test_bytes_that_belong_to_no_message_are_one_that_cannot_be_read(stream: bytes, wanted: list[object]) -> None:
     assert cut(stream) == wanted
+
+
+@pytest.mark.parametrize("end", [b"", b"|", b"\x00", b"\xef\xbb\xbf", b" "])
+def test_a_file_without_a_last_line_end_does_not_swallow_the_next(end: bytes) -> None:
+    assert cut(ONE + end + TWO + b"\r") == [ONE + end.strip(b"\x00 "), TWO]
+    assert cut(*[(ONE + end + TWO + b"\r")[at : at + 1] for at in range(400)]) == [ONE + end.strip(b"\x00 "), TWO]
+
+
+@pytest.mark.parametrize("quoted", [b"MSH#^~\\&#A", b"MSH|12", b"MSH|^~\\F\\|", b"MSH||||||", b"MSH", b"MSH|^~\\&"])
+def test_what_a_message_quotes_is_not_a_header(quoted: bytes) -> None:
+    message = ONE + b"\rNTE|1||see " + quoted
+    assert cut(message + b"\r") == [message]
+    assert cut(message + b"\r" + TWO) == [message, TWO]
 
 
 def test_text_inside_a_message_is_not_taken_for_a_header() -> None:
@@ -118,6 +137,7 @@ def test_a_stream_that_breaks_says_so_after_what_was_whole() -> None:
 
 PIECES = st.sampled_from(
     (
+        *(b"x", b"\x00", b"\x0c", b"MSH|^~\\&|", b"MSH#^~\\&#"),
         *(ONE, TWO, b"\r", b"\n", b"\r\n", b"\x0b", b"\x1c\r", b"\xef\xbb\xbf", b"BHS|^~\\&\r", b"BTS|2\r"),
         *(b"FTS|1\r", b"PID|9\r", b"NTE|1||\xe9\r", b"MSH", b"\x1c", b" ", b"OBX|1|TX|||\rmore\r"),
     )
@@ -138,6 +158,41 @@ def test_chunks_change_nothing(pieces: list[bytes], size: int) -> None:
 )
 def test_hl7_is_told_by_its_content(head: bytes) -> None:
     assert looks_like_hl7(head)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"PV1|1|I\r",
+        b"# export\r\n",
+        b"BTS|3\r",
+        b"\x00",
+        b"MSH\r",
+        b"\x1c\r\x0b",
+        b"\x0c",
+        b"I\r\x1c\r\x0b",
+        b"[export 1]\n",
+    ],
+)
+def test_it_is_told_by_a_header_behind_something_else(before: bytes) -> None:
+    assert looks_like_hl7(before + ONE)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b'{"specversion": "1.0", "data": "MSH|^~\\\\&|A\\rMSH|^~\\\\&|B"}\n' * 2,
+        b'{"id": "1",\n"text": "spoilt\nMSH|^~\\&|A",\n"specversion": "1.0"}',
+        b'"id": "1", "specversion": "1.0"}\nMSH|^~\\&|A\n',
+        b'["MSH|^~\\\\&|A|B"]',
+        b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\rMSH|^~\\&|A",
+        b"a.hl7" + bytes(507) + ONE,
+        b"name\nMSH------\nMSH and MSH|\n",
+        b"<m>\nMSH|^~\\&amp;|A</m>",
+    ],
+)
+def test_what_quotes_a_header_is_not_hl7(head: bytes) -> None:
+    assert not looks_like_hl7(head)
 
 
 @pytest.mark.parametrize(
