@@ -19,7 +19,7 @@ from hub.declared import Declared, hl7_reader, read_declared
 from hub.enrich import Enricher
 from hub.left_out import LeftOut
 from hub.serve.intake import Intake
-from hub.serve.reading import LiveReader
+from hub.serve.reading import LiveReader, is_same
 from hub.stored import Remembered, declarations, recall, remember, thresholds_of, what_changed
 from schemas.errors import WrongUse
 from streams.embedded.runtime import Clock, Runtime
@@ -131,7 +131,7 @@ class Service:
                 self._remember()
             began = time.monotonic()
             self.runtime: Runtime = Runtime(
-                self.store, self.declared.thresholds, now=machine_time(), clock=settings.clock
+                self.store, self.declared.thresholds, now=machine_time(), clock=settings.clock, is_same=is_same
             )
         except BaseException:
             self.store.close()

@@ -34,6 +34,8 @@ _MEND_FUTURE: Final = "it lies more than an hour ahead of this machine's clock; 
 _MEND_ENGINE: Final = "the hub failed on this message and goes on without it; report it, then replay the dead letter"
 
 Clock = Literal["log", "event"]
+IsSame = Callable[[str, bytes, bytes], bool]
+"""Whether two messages of a kind, whose bytes differ, say the same."""
 Progress = Callable[[int, int], None]
 """Told now and then while a store is read: entries read, and entries that there are."""
 
@@ -57,12 +59,14 @@ class Runtime:
         *,
         now: int,
         clock: Clock = "log",
+        is_same: IsSame = lambda _, one, other: one == other,
         progress: Progress | None = None,
     ) -> None:
         self.store: Store = store
         self.thresholds: ThresholdSet = thresholds
         self.engine: Engine = Engine(thresholds)
         self.by_event: bool = clock == "event"
+        self._is_same: IsSame = is_same
         self.set_back: bool = False  # the machine's clock stood behind the log's when it was last asked
         self._pending: list[Entry] = []  # committed, and not yet applied
         self._said: list[tuple[int, Transition]] = []  # said, and not yet committed
@@ -93,7 +97,7 @@ class Runtime:
         verdicts: list[Verdict] = []
         for message in messages:
             recorded = self._time_of(message, recorded, now)
-            verdict, hash_ = self._judge(message, met, now)
+            verdict, hash_ = self._judge(message, met, batch.entries, now)
             outcome = verdict.outcome
             tally = (message.kind, outcome.value, verdict.reason or "")
             batch.tallies[tally] = batch.tallies.get(tally, 0) + 1
@@ -134,7 +138,9 @@ class Runtime:
         self.set_back = now < recorded
         return max(recorded, now)
 
-    def _judge(self, message: Message, met: dict[bytes, tuple[bytes, int]], now: int) -> tuple[Verdict, bytes | None]:
+    def _judge(
+        self, message: Message, met: dict[bytes, tuple[bytes, int]], entries: list[Entry], now: int
+    ) -> tuple[Verdict, bytes | None]:
         """What a message is, and the hash to remember it by. The same bytes as an earlier dead letter are that dead
         letter again, and counted as a repetition."""
         if message.ignored is not None:
@@ -148,10 +154,16 @@ class Runtime:
             first = self._first(hash_, met)
             if first is None:
                 return Verdict(Outcome.ACCEPTED), hash_
-            if first[0] == message.digest:
+            if first[0] == message.digest or self._is_same(message.kind, self._raw(first[1], entries), message.raw):
                 return Verdict(Outcome.DUPLICATE, first[1]), None
             return self._dead(Reason.CONFLICT.value, "id", _MEND_CONFLICT, message, met)
         return self._dead(dead.reason.value, dead.place, dead.mend, message, met)
+
+    def _raw(self, seq: int, entries: list[Entry]) -> bytes:
+        """The bytes of a message of the log, or of the batch that is being gathered."""
+        if seq > self._seq:
+            return next(entry.raw for entry in entries if entry.seq == seq)
+        return self.store.raw(seq)
 
     def _dead(
         self, reason: str, place: str, mend: str, message: Message, met: dict[bytes, tuple[bytes, int]]

@@ -228,6 +228,11 @@ class Store:
                 return row[0], row[1]
         return None
 
+    def raw(self, seq: int) -> bytes:
+        """The bytes of a message of the log, as they came."""
+        row = self._db.execute("SELECT raw FROM log WHERE seq = ?", (seq,)).fetchone()
+        return bytes(row[0])
+
     def hashes(self) -> Iterator[bytes]:
         """All id hashes that are remembered."""
         return (hash_ for (hash_,) in self._db.execute("SELECT hash FROM seen"))
