@@ -21,7 +21,7 @@ Read = TypeVar("Read")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
-    """A checked site, the thresholds with its overrides, what is probably a mistake in them, and the mapping."""
+    """A checked site, the thresholds with its overrides, the mapping, and what is probably a mistake in the two."""
 
     site: Site
     thresholds: ThresholdSet
@@ -47,7 +47,8 @@ def read_declared(site: Path | None, thresholds: Path | None, mapping: Path | No
     mapped = told(lambda: site_mapping(mapping, known))
     if problems or loaded is None or mapped is None:
         raise WrongDeclaration(dict.fromkeys(problems))
-    return Declared(site=known, thresholds=loaded[0], warnings=tuple(map(str, loaded[1])), mapping=mapped)
+    warnings = (*map(str, loaded[1]), *map(str, mapped.warnings))
+    return Declared(site=known, thresholds=loaded[0], warnings=warnings, mapping=mapped)
 
 
 def hl7_reader(site: Site, mapping: MappingSpec, zone: str | None) -> Hl7Reader:

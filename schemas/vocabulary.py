@@ -137,6 +137,53 @@ _TYPES: Final[tuple[tuple[str, str], ...]] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The words that an attribute is told in. `closed`: by a table of the standard, or because the hub itself asks
+    for them; elsewhere a site may have words of its own."""
+
+    words: tuple[str, ...]
+    closed: bool = False
+
+
+def _values(words: str, *, closed: bool = False) -> Values:
+    return Values(tuple(words.split()), closed)
+
+
+VALUES: Final[Mapping[str, Values]] = {
+    "class": _values("I E O P R B C N U", closed=True),
+    "admission_type": _values("A C E L N R U", closed=True),
+    "priority": _values("S A R", closed=True),
+    "status": _values(
+        "proposed pending waitlist booked arrived started checked-in fulfilled completed complete cancelled "
+        "entered-in-error deleted noshow",
+        closed=True,
+    ),
+    "category": _values("LAB RAD"),
+    "unit": _values("ed ward"),
+    "payer_class": _values("medicare ma medicaid chip commercial self"),
+    "visit_kind": _values("clinic telehealth lab imaging procedure"),
+    "screening": _values("mammogram diagnostic fit colonoscopy"),
+    "disposition": _values("home ama died hospice transfer"),
+    "condition": _values("mental substance"),
+    "plan": _values("admit discharge"),
+    "by": _values("patient provider"),
+    "caller": _values("patient proxy provider other"),
+    "from": _values("patient proxy staff"),
+    "kind": _values("mrn account visit moon im im_copy mammogram result DS CN"),
+}
+"""By the attribute's name: `kind` means several things, and each event has some of its words."""
+
+
+def meant_value(attribute: str, value: str) -> str | None:
+    """The word of an attribute that another one is a slip of the pen for; None if it is known, or new."""
+    known = VALUES[attribute].words if attribute in VALUES else ()
+    if value in known:
+        return None
+    near = [word for word in known if is_misspelt(value, word)]
+    return suggest(value, near) or next(iter(near), None)
+
+
 def _attribute(word: str) -> AttributeType:
     return AttributeType(word.rstrip("?*"), flag="?" in word, mapped="*" in word and not word.endswith(".*"))
 

@@ -20,6 +20,7 @@ from connectors.mapping.spec import (
     Trigger,
     fold,
 )
+from connectors.mapping.words import check_words
 from schemas.declaration import Entry, Findings, Items, Leaf, Node, Table, is_misspelt, kind_of, suggest
 
 _KINDS: Final[tuple[str, ...]] = tuple(k for k in get_args(Kind) if k != "value")
@@ -28,7 +29,7 @@ _EVENT_KEYS: Final = ("groups", "time", "own_time", "attributes")
 _GIVEN_KEYS: Final = ("event", "when", "unless", "set")
 _LABEL_KEYS: Final = ("label", "when", "unless")
 _TEST_KEYS: Final = ("table", "is")
-_KEYS: Final = ("version", "tables", "groups", "events", "messages", "add", "sensitive", "off")
+_KEYS: Final = ("version", "tables", "groups", "events", "messages", "add", "sensitive", "off", "attributes")
 _MESSAGE: Final = re.compile(r"[A-Z][A-Z0-9]{2}(\^[A-Z][A-Z0-9]{2})?\Z")
 _MESSAGES: Final = re.compile(r"[\s,]+")  # a key may name several: `ORU^R01 ORU^R30`
 _EACH: Final = re.compile(r"MESSAGE|ORDER|[A-Z][A-Z0-9]{2}")
@@ -51,6 +52,9 @@ class _Reader:
 
     def read(self, root: Table) -> MappingSpec:
         self._check_keys(root, _KEYS, "a mapping")
+        version = root.find("version")
+        if version is not None and not (isinstance(version, Leaf) and version.text == "1"):
+            self._wrong(version, "`version` is 1")
         for name, node in self._entries(root, "tables"):
             self._tables.setdefault(name, {}).update(self._read_table(node))
         groups = {name: dict(attributes) for name, attributes in self._over.groups.items()}
@@ -67,7 +71,7 @@ class _Reader:
             messages[name] = replace(more, events=before.events + more.events)
         labels = self._read_labels(root.find("sensitive"))
         self._check_tables(root)
-        return MappingSpec(
+        spec = MappingSpec(
             tables=self._tables,
             groups=groups,
             events=self._events,
@@ -75,6 +79,10 @@ class _Reader:
             sensitive=(*labels, *self._over.sensitive),
             off=self._over.off | frozenset(self._read_off(root)),
         )
+        found = check_words(root, spec, self._over)
+        self._findings.add(found)
+        warnings = (problem for problem in found.listed() if problem.severity == "warning")
+        return replace(spec, warnings=(*self._over.warnings, *warnings))
 
     def _triggers(self, root: Table, key: str) -> list[tuple[str, Node]]:
         """The message types of a section, one by one, each with what it gives."""

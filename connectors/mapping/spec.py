@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from connectors.mapping.path import Path
+from schemas.declaration import Problem
 
 Scalar = str | int | float | bool
 Kind = Literal["text", "id", "second", "code", "time", "date", "number", "list", "derive", "value"]
@@ -40,10 +41,11 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventSpec:
-    """`time`: paths in order of preference. `own_time`: nothing else will do, the event is left out without one."""
+    """`time`: paths in order of preference; behind them stand those of the message's type, unless MSH-7 is among them.
+    `own_time`: nothing else will do, the event is left out without one."""
 
     groups: tuple[str, ...] = ()
-    time: tuple[Path, ...] = (Path("MSH", 7),)
+    time: tuple[Path, ...] = ()
     own_time: bool = False
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
@@ -94,3 +96,4 @@ class MappingSpec:
     messages: Mapping[str, Trigger] = field(default_factory=dict)
     sensitive: tuple[Label, ...] = ()
     off: frozenset[str] = frozenset()
+    warnings: tuple[Problem, ...] = ()  # what is probably a mistake and stops nothing

@@ -11,9 +11,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from connectors.hl7.mappings import WrongMapping
 from hub.cli.thresholds_test import Format, test_command
+from hub.declared import site_mapping
 from hub.promise import explain_threshold
-from hub.site import Site, WrongSite, read_site
+from hub.site import Site, WrongSite, read_site, read_site_leniently
 from hub.thresholds import check_thresholds, load_thresholds
 from schemas.declaration import Problem, has_errors, suggest
 from schemas.errors import WrongUse
@@ -131,13 +133,19 @@ def schema(
 
 
 def _site(path: Path | None) -> tuple[Site | None, list[Problem]]:
-    """The site, and what is wrong with its file."""
+    """The site, and what is wrong with its file, lines of a mapping too."""
     if path is None:
         return None, []
     try:
-        return read_site(path), []
+        site: Site | None = read_site(path)
+        problems: list[Problem] = []
     except WrongSite as wrong:
-        return None, list(wrong.problems)
+        site, problems = None, list(wrong.problems)
+    try:
+        problems += site_mapping(None, site or read_site_leniently(path)).warnings
+    except WrongMapping as wrong:
+        problems += wrong.problems
+    return site, problems
 
 
 def _chosen(what: str, thresholds: Path | None, site: Site | None) -> tuple[Threshold, ...]:

@@ -157,3 +157,10 @@ def test_mistakes_of_site_thresholds_and_mapping_are_told_in_one_go(tmp_path: Pa
     said = str(wrong.value)
     for place in (f"{site}:1:", f"{site}:3:", f"{site}:4:", f"{mapping}:1:"):
         assert place in said, said
+
+
+def test_what_is_probably_a_mistake_in_a_mapping_reaches_who_runs(tmp_path: Path) -> None:
+    site = write(tmp_path, "mapping: {tables: {class: {EMERGENCY: Emergency}}}\n")
+    mapping = write(tmp_path, "tables: {priority: {RUSH: X}}\n", "mapping.yaml")
+    warnings = read_declared(site, None, mapping, None).warnings
+    assert [warning.partition(": ")[0] for warning in warnings] == [f"{site}:1:39", f"{mapping}:1:27"]

@@ -88,6 +88,19 @@ def test_check_of_what_is_right(tmp_path: Path) -> None:
     assert run("check").exit_code == 0
 
 
+def test_check_of_a_site_file_tells_its_mapping_too(tmp_path: Path) -> None:
+    lines = "facilities: {N: {zone: Moon}}\nmapping: {tables: {class: {X: Q}}, groups: {VIST: {a: ZVS-1}}}\n"
+    site = write(tmp_path, lines, "site.yaml")
+    result = run("check", "--site", site)
+    assert result.exit_code == 1
+    for said in (
+        f"{site}:1:24: error",
+        f"{site}:2:31: warning: `class` is one of",
+        f"{site}:2:45: error: no event has",
+    ):
+        assert said in result.stdout, result.stdout
+
+
 def test_check_for_machines(tmp_path: Path) -> None:
     path = write(tmp_path, WRONG)
     result = run("check", path, "--format", "json")
