@@ -6,6 +6,7 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from hub.wording import ends
 from schemas.alert import Alert, State
 from schemas.calendar import Calendar, Span
 from schemas.duration import Duration
@@ -14,6 +15,7 @@ from schemas.instant import to_datetime
 from schemas.threshold import AverageRule, MeasureRule, Threshold, WaitRule
 from streams.core.calendar import closures
 from streams.core.counts import Count
+from streams.core.promises import instant_of
 from streams.core.rates import Rate
 from streams.core.sequences import Momentary
 from streams.core.state import Wait
@@ -69,8 +71,7 @@ def _wait(alert: Alert, wait: Wait, clock: int, where: ZoneInfo, calendar: Calen
     ]
     if wait.counted is not wait.start:
         lines.append(f"Moved     {moment(wait.counted.time, where)}  {_event(wait.counted)}")
-    ends = " or ".join(dict.fromkeys(m.event for m in rule.satisfied_by)) or "an end"
-    lines += [f"Expected  {ends}", f"By        {moment(wait.due, where)}"]
+    lines += [f"Expected  {ends(rule.satisfied_by) or 'an end'}", f"By        {moment(wait.due, where)}"]
     lines += [f"How       {line}" for line in _how(wait, where, calendar)]
     for begin, end in wait.pauses:
         span = f"{moment(begin.time, where)} to {moment(end.time, where)}"
@@ -85,20 +86,23 @@ def _wait(alert: Alert, wait: Wait, clock: int, where: ZoneInfo, calendar: Calen
 
 def _how(wait: Wait, where: ZoneInfo, calendar: Calendar | None) -> list[str]:
     rule: WaitRule = wait.plan.rule
+    counted_from = wait.base
     if rule.within is not None:
         span: Duration = rule.within
         base = "the start" if wait.base == wait.counted.time else f"{rule.not_before}, {moment(wait.base, where)}"
         how = [f"{span} from {base}"]
     elif rule.before is not None:
         span = rule.before.offset
-        how = [f"{span} before {rule.before.attribute} of the start event"]
+        counted_from, told = _anchor(wait, rule.before.attribute, where)
+        how = [f"{span} before {told}"]
     else:
         assert rule.after is not None  # noqa: S101 - one of the three is set
         span = rule.after.offset
-        how = [f"{rule.after.attribute} of the start event plus {span}"]
+        counted_from, told = _anchor(wait, rule.after.attribute, where)
+        how = [f"{span} after {told}" if span.count else f"at {told}"]
     if calendar is not None and calendar.timezone:
         how.append(f"in calendar {calendar.id}, {calendar.timezone}: {hours(calendar)}")
-        passed = [f"{_day(day)} {name}" for day, name in closures(calendar)(*sorted((wait.base, wait.due)))]
+        passed = [f"{_day(day)} {name}" for day, name in closures(calendar)(*sorted((counted_from, wait.due)))]
         if passed:
             how.append("closed in between: " + ", ".join(passed))
     else:
@@ -108,19 +112,30 @@ def _how(wait: Wait, where: ZoneInfo, calendar: Calendar | None) -> list[str]:
     return how
 
 
+def _anchor(wait: Wait, attribute: str, where: ZoneInfo) -> tuple[int, str]:
+    """The time in the start event that a wait is due before or after, and how it is told."""
+    at = instant_of(wait.counted.data, attribute)
+    assert at is not None  # noqa: S101 - without it the wait had not begun
+    return at, f"{attribute} of the start event, {moment(at, where)}"
+
+
 def _since(wait: Wait, clock: int, where: ZoneInfo) -> list[str]:
-    events = [e for e in wait.journey.events if e.time >= wait.start.time and e is not wait.start]
-    if wait.close is not None and wait.close not in events:
-        events.append(wait.close)
-    lines = _listed("Since", events, where)
-    if not events:
-        lines.append("Since     nothing that concerns it")
-    if wait.close is not None:
-        verb = "Cancelled" if wait.cancelled else "Ended    "
-        lines.append(f"{verb} {moment(wait.close.time, where)}  by {wait.close.type}")
-    elif clock > wait.due:
-        lines.append(f"Open      {lasting((clock - wait.due) // 1_000_000)} over, at {moment(clock, where)}")
-    return lines
+    """What came after the start, in order of time; what closed the wait stands among it, once."""
+    close = wait.close
+    events = [e for e in wait.journey.events if e.time >= wait.start.time and e is not wait.start and e is not close]
+    if close is None:
+        lines = _listed("Since", events, where)
+        if not events:
+            lines.append("Since     nothing that concerns it")
+        if clock > wait.due and wait.paused is None:
+            lines.append(f"Open      {lasting((clock - wait.due) // 1_000_000)} over, at {moment(clock, where)}")
+        return lines
+    word = "Cancelled" if wait.cancelled else "Ended"
+    return [
+        *_listed("Since", [e for e in events if e.time <= close.time], where),
+        *_listed(word, [close], where),
+        *_listed("Later", [e for e in events if e.time > close.time], where),
+    ]
 
 
 def _other(alert: Alert, owner: object | None, where: ZoneInfo) -> list[str]:

@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from hub.explain import hours
+from hub.wording import any_of, ends, number
 from schemas.calendar import Calendar
 from schemas.duration import BUSINESS, Duration
-from schemas.event import Scalar
 from schemas.threshold import (
     PERSON,
     AverageRule,
-    Condition,
     CountRule,
     Limit,
-    Match,
     MeasureRule,
     RateRule,
     SequenceRule,
@@ -35,21 +33,21 @@ def explain_threshold(threshold: Threshold) -> list[Line]:
         case WaitRule() as wait:
             lines += _wait(wait, threshold.calendar)
         case MeasureRule() as measure:
-            lines.append(("Looks at", f"{measure.value} of {_any_of(measure.event)}"))
+            lines.append(("Looks at", f"{measure.value} of {any_of(measure.event)}"))
             lines.append(("Alert", f"each time it is {_limit(measure.limit)}"))
         case SequenceRule() as sequence:
-            lines.append(("First", _any_of(sequence.first)))
-            lines.append(("Then", f"{_any_of(sequence.then)}, {_same(sequence.key)}"))
+            lines.append(("First", any_of(sequence.first)))
+            lines.append(("Then", f"{any_of(sequence.then)}, {_same(sequence.key)}"))
             lines.append(("Alert", f"each time the second follows within {sequence.within}"))
         case CountRule() as count:
-            lines.append(("Counts", f"{_any_of(count.event)}, {_same(count.key)}{_distinct(count.distinct)}"))
+            lines.append(("Counts", f"{any_of(count.event)}, {_same(count.key)}{_distinct(count.distinct)}"))
             lines.append(("Alert", f"from {count.at_least} within {count.span} until they are fewer"))
         case RateRule() as rate:
-            lines.append(("Share of", _any_of(rate.of)))
-            lines.append(("Out of", f"{_any_of(rate.out_of)}{_per(rate.by)}{_distinct(rate.distinct)}"))
+            lines.append(("Share of", any_of(rate.of)))
+            lines.append(("Out of", f"{any_of(rate.out_of)}{_per(rate.by)}{_distinct(rate.distinct)}"))
             lines += _window(rate, _limit(rate.limit, percent=True))
         case AverageRule() as average:
-            what = f"mean {average.value} of {_any_of(average.event)}"
+            what = f"mean {average.value} of {any_of(average.event)}"
             lines.append(("Looks at", f"{what}{_per(average.by)}{_distinct(average.distinct)}"))
             lines += _window(average, _limit(average.limit))
         case SilenceRule() as silence:
@@ -60,17 +58,17 @@ def explain_threshold(threshold: Threshold) -> list[Line]:
 def _wait(rule: WaitRule, calendar: Calendar | None) -> list[Line]:
     held = "a wait a person" if rule.key == (PERSON,) else f"a wait for each {' and '.join(rule.key)} of a person"
     lines = [
-        ("Starts", f"at {_any_of(rule.start)}; {held}"),
-        ("Kept by", _ends(rule.satisfied_by)),
+        ("Starts", f"at {any_of(rule.start)}; {held}"),
+        ("Kept by", ends(rule.satisfied_by)),
         ("Due", _due(rule)),
     ]
     if calendar is not None:
         lines.append(("Calendar", _calendar(calendar, rule)))
     if rule.cancelled_by:
-        lines.append(("Off", _ends(rule.cancelled_by)))
+        lines.append(("Off", ends(rule.cancelled_by)))
     if rule.paused_by:
-        until = f", until {_ends(rule.resumed_by)}" if rule.resumed_by else ""
-        lines.append(("Paused by", _ends(rule.paused_by) + until))
+        until = f", until {ends(rule.resumed_by)}" if rule.resumed_by else ""
+        lines.append(("Paused by", ends(rule.paused_by) + until))
     if rule.warn_at is not None:
         when = (
             f"{rule.warn_at} before due" if isinstance(rule.warn_at, Duration) else f"at {_percent(rule.warn_at)} of it"
@@ -142,59 +140,12 @@ def _about(threshold: Threshold) -> list[Line]:
     return lines
 
 
-def _any_of(matches: Sequence[Match]) -> str:
-    return " or ".join(_match(match) for match in matches)
-
-
-def _match(match: Match) -> str:
-    where = " and ".join(_condition(condition) for condition in match.where)
-    return f"{match.event} ({where})" if where else match.event
-
-
-def _ends(matches: Sequence[Match]) -> str:
-    return " or ".join(f"{_times(match)}{_match(match)}{_reach(match)}" for match in matches)
-
-
-def _times(match: Match) -> str:
-    return f"{match.times} times " if match.times > 1 else ""
-
-
-def _reach(match: Match) -> str:
-    if match.by is None:
-        return ""
-    return " of the person" if match.by == (PERSON,) else f" of the same {' and '.join(match.by)}"
-
-
-def _condition(condition: Condition) -> str:
-    name = condition.attribute
-    parts: list[str] = []
-    if condition.present is not None:
-        parts.append(f"{name} is there" if condition.present else f"no {name}")
-    if condition.one_of is not None:
-        parts.append(f"{name} {' or '.join(_value(value) for value in condition.one_of)}")
-    if condition.above is not None:
-        parts.append(f"{name} above {_number(condition.above)}")
-    if condition.below is not None:
-        parts.append(f"{name} below {_number(condition.below)}")
-    if condition.differs_from is not None:
-        parts.append(f"{name} other than {condition.differs_from}")
-    return " and ".join(parts)
-
-
-def _value(value: Scalar) -> str:
-    return ("true" if value else "false") if isinstance(value, bool) else str(value)
-
-
-def _number(number: Fraction) -> str:
-    return str(number.numerator) if number.denominator == 1 else f"{float(number):g}"
-
-
 def _percent(share: Fraction) -> str:
-    return f"{_number(share * 100)}%"
+    return f"{number(share * 100)}%"
 
 
 def _limit(limit: Limit, *, percent: bool = False) -> str:
-    write = _percent if percent else _number
+    write = _percent if percent else number
     bounds = (("above", limit.above), ("below", limit.below))
     return " or ".join(f"{word} {write(bound)}" for word, bound in bounds if bound is not None)
 

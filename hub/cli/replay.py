@@ -20,7 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from hub.cli.report import report_tables
 from hub.replay import ReplayOptions, ReplayResult, replay
 from hub.site import read_site_leniently
-from schemas.alert import Alert, State
+from schemas.alert import Alert, Level, State
 from schemas.errors import WrongUse
 from schemas.instant import from_datetime, read_instant, write_instant
 
@@ -50,7 +50,10 @@ def replay_command(  # noqa: PLR0913, PLR0917 - a flag each
     ),
     alerts_out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write an alert a line (NDJSON).")] = None,
     explain: Annotated[
-        str | None, typer.Option(metavar="ID|N", help="Explain an alert, or the N worst, in full.")
+        str | None, typer.Option(metavar="ID|N", help="Explain an alert, or the N worst (broken still first), in full.")
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Put the files through the durable path, into this store.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if there were dead letters.")] = False,  # noqa: FBT002
 ) -> None:
@@ -68,6 +71,9 @@ def replay_command(  # noqa: PLR0913, PLR0917 - a flag each
         until=None if until is None else read_time(until, zone),
         timezone=None if timezone is None else _checked_zone(timezone),
     )
+    if store is not None:
+        _into_store(store, options, format_, alerts_out, strict=strict)
+        return
     result = _with_progress(options)
     gc.freeze()  # all of it stays to the end: the collector need not walk it, not even when the process ends
     if alerts_out is not None:
@@ -96,6 +102,19 @@ def replay_command(  # noqa: PLR0913, PLR0917 - a flag each
         typer.echo(f"--explain {explain}: there is no such alert", err=True)
         raise typer.Exit(1)
     if strict and result.report["dead_letters"]:
+        raise typer.Exit(1)
+
+
+def _into_store(store: Path, options: ReplayOptions, format_: Format, alerts_out: Path | None, *, strict: bool) -> None:
+    from hub.store_replay import replay_store  # noqa: PLC0415 - what a replay in memory does not need
+
+    report, alerts = replay_store(store, options)
+    if alerts_out is not None:
+        write_alerts(alerts_out, alerts)
+    encoded = msgspec.json.encode(report)
+    text = encoded if format_ is Format.NDJSON else msgspec.json.format(encoded, indent=2)
+    sys.stdout.write(text.decode() + "\n")
+    if strict and report["dead_letters"]:
         raise typer.Exit(1)
 
 
@@ -161,12 +180,15 @@ def write_alerts(path: Path, alerts: Iterable[Alert]) -> None:
 
 
 def worst(alerts: Iterable[Alert], clock: int, count: int) -> list[Alert]:
-    """The worst alerts that stand: not shadow first, open before ended, by severity, then by how late they are."""
+    """The worst alerts that stand: live ones before shadow; then promises that are broken still, those about to be,
+    those that were broken, and those kept after a warning; among these by severity, then by how late they are."""
 
-    def rank(alert: Alert) -> tuple[bool, bool, int, int, str]:
+    def rank(alert: Alert) -> tuple[bool, int, int, int, str]:
         end = alert.ended_at if alert.ended_at is not None else clock
-        still = alert.state in (State.BREACHED, State.WARNING)
-        return alert.mode == "shadow", not still, _SEVERITIES[alert.severity], alert.due_at - end, alert.id
+        step = 0 if alert.state is State.BREACHED else 1 if alert.state is State.WARNING else 2
+        if step == 2 and alert.level is not Level.BREACHED:
+            step = 3
+        return alert.mode == "shadow", step, _SEVERITIES[alert.severity], alert.due_at - end, alert.id
 
     return sorted((a for a in alerts if a.state is not State.RETRACTED), key=rank)[:count]
 
