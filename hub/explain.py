@@ -14,6 +14,7 @@ from schemas.event import DAY, Event
 from schemas.instant import to_datetime
 from schemas.threshold import AverageRule, MeasureRule, Threshold, WaitRule
 from streams.core.calendar import closures
+from streams.core.conditions import attribute_of
 from streams.core.counts import Count
 from streams.core.promises import instant_of
 from streams.core.rates import Rate
@@ -150,7 +151,7 @@ def _other(alert: Alert, owner: object | None, where: ZoneInfo) -> list[str]:
         lines.append(f"Event     {moment(owner.event.time, where)}  {_event(owner.event)}")
         rule = owner.threshold.rule
         if isinstance(rule, MeasureRule):
-            lines.append(f"Measured  {rule.value} {owner.event.data.get(rule.value)}")
+            lines.append(f"Measured  {rule.value} {attribute_of(owner.event.data, rule.value)}")
     else:
         if isinstance(owner, Count):
             lines += _listed("Counted", owner.counted(alert.started_at), where)

@@ -15,6 +15,7 @@ from schemas.event import Event
 THRESHOLDS = """
 thresholds:
   - {id: hold, kind: measure, event: contact.ended, value: queue_seconds, limit: {above: 120}}
+  - {id: deep, kind: measure, event: contact.ended, value: item.pain, limit: {above: 5}}
   - {id: again, kind: count, event: contact.ended, key: person, limit: {at_least: 2, in: 7d}}
   - {id: back, kind: sequence, first: visit.ended, then: visit.started, within: 72h, key: person}
   - {id: mean, kind: average, event: contact.ended, value: queue_seconds, by: queue, window: 1h, limit: {above: 200},
@@ -37,6 +38,7 @@ def call(id_: str, time: str, seconds: int, *, abandoned: bool = False) -> str:
 STORY = (
     call("1", "2026-03-02T10:00:00Z", 100, abandoned=True)
     + call("2", "2026-03-02T10:07:00Z", 500)
+    + event("5", "contact.ended", "2026-03-20T10:00:00Z", item={"pain": 8})
     + event("3", "visit.ended", "2026-03-02T12:00:00Z")
     + event("4", "visit.started", "2026-03-03T13:00:00Z")
 )
@@ -55,6 +57,7 @@ def run(folder: Path, capsys: pytest.CaptureFixture[str], content: str, *options
     "threshold, said",
     [
         ("hold", ["Measured  queue_seconds 500"]),
+        ("deep", ["Measured  item.pain 8"]),
         ("again", ["Counted   Mon 2026-03-02 10:00 UTC  contact.ended from s, event 1", "event 2"]),
         ("back", ["First     Mon 2026-03-02 12:00 UTC, 1d 1h before", "visit.started from s, event 4"]),
         ("mean", ["Measured  a mean of 300 over 2 events in 1h"]),
