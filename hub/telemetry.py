@@ -63,8 +63,8 @@ def _plain(value: Any) -> Any:
     return str(value)[:_LONGEST]
 
 
-def start_telemetry(out: TextIO = sys.stderr) -> structlog.stdlib.BoundLogger:
-    """Configure the log of this process, and return it."""
+def start_telemetry(out: TextIO | None = None) -> structlog.stdlib.BoundLogger:
+    """Configure the log of this process, which goes to standard error unless said otherwise, and return it."""
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -72,8 +72,8 @@ def start_telemetry(out: TextIO = sys.stderr) -> structlog.stdlib.BoundLogger:
             allow_listed,
             structlog.processors.JSONRenderer(sort_keys=True),
         ],
-        logger_factory=structlog.WriteLoggerFactory(out),
-        cache_logger_on_first_use=True,
+        logger_factory=structlog.WriteLoggerFactory(out or sys.stderr),
+        cache_logger_on_first_use=False,
     )
     log: structlog.stdlib.BoundLogger = structlog.get_logger()
     return log

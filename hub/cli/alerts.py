@@ -28,6 +28,9 @@ journeys_app = typer.Typer(
     name="journeys", help="What a person went through.", no_args_is_help=True, add_completion=False
 )
 
+for _app in (waits_app, journeys_app):
+    _app.callback()(lambda: None)  # typer takes a group of one command for that command
+
 _PAGE = 500
 _LOOK = 0.5  # seconds between two looks at a store that is followed
 _COLUMNS = ("id", "threshold", "key", "state", "severity", "started_at", "due_at", "ended_at", "facility")

@@ -47,6 +47,17 @@ def replay(
     _write(hub.bench.replay.run(events), format_)
 
 
+@bench_app.command("store")
+def store(
+    events: Annotated[int, typer.Option(min=2000, help="How many CloudEvents.")] = 200_000,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """CloudEvents into a store, durable and judged, beside a bare SQLite."""
+    import hub.bench.store  # noqa: PLC0415 - it loads the service
+
+    _write(hub.bench.store.run(events), format_)
+
+
 @bench_app.command("hl7")
 def hl7(format_: FormatOption = Format.TABLE) -> None:
     """HL7 v2 bytes to events, beside python-hl7 and hl7apy."""

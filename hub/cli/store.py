@@ -28,6 +28,8 @@ letters_app = typer.Typer(
     name="dead-letters", help="What could not be taken.", no_args_is_help=True, add_completion=False
 )
 
+events_app.callback()(lambda: None)  # typer takes a group of one command for that command
+
 _COMPARED = ("state", "level", "started_at", "due_at", "ended_at", "delay_seconds", "key")
 
 

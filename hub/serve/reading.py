@@ -18,6 +18,8 @@ from schemas.message import Message
 
 HL7: Final = "hl7"
 CLOUDEVENTS: Final = "cloudevents"
+FILE: Final = "file"
+"""A file that holds no message, or a part of one that nobody can read."""
 TEST_MESSAGE: Final = "test_message"
 TEST_PATIENT: Final = "test_patient"
 _ASSUMED: Final = "zone_assumed"
@@ -48,6 +50,11 @@ class LiveReader:
         self._has_zone: bool = has_zone
         self._readers: Mapping[str, Callable[[bytes], Message]] = {HL7: self._read_hl7, CLOUDEVENTS: self._read_event}
 
+    @property
+    def parts(self) -> tuple[Hl7Reader, CloudEventReader]:
+        """The readers of one message each, for who reads files."""
+        return self._hl7, self._cloud
+
     def read(self, kind: str, raw: bytes) -> Message:
         """What one message is; it never raises for what the bytes hold."""
         return self._readers[kind](raw)
@@ -70,6 +77,13 @@ class LiveReader:
         if not self._has_zone and self._cloud.assumed_utc != assumed:
             return _without_zone(read)
         return self._enriched(read)
+
+    def of(self, raw: bytes, found: Event | Reading) -> Message:
+        """The message of what a file's reader found already. An event alone came as a CloudEvent."""
+        if isinstance(found, Event):
+            digest = blake2b(raw, digest_size=16).digest()
+            return self._enriched(Message(CLOUDEVENTS, raw, found.source, found.id, digest, (found,)))
+        return self._enriched(_message(HL7 if found.source.startswith("hl7/") else FILE, raw, found))
 
     def _enriched(self, message: Message) -> Message:
         if self._left_out is not None and any(self._left_out.has(e.identifiers) for e in message.events):

@@ -133,13 +133,13 @@ class Service:
             self.runtime: Runtime = Runtime(
                 self.store, self.declared.thresholds, now=machine_time(), clock=settings.clock, is_same=is_same
             )
+            gc.collect()
+            gc.freeze()  # what was read at the start stays: the collector need not walk it again and again
+            took = round(time.monotonic() - began, 3)
+            log.info("store.opened", store=str(settings.store), entries=self.runtime.entries, seconds=took)
         except BaseException:
             self.store.close()
             raise
-        gc.collect()
-        gc.freeze()  # what was read at the start stays: the collector need not walk it again and again
-        took = round(time.monotonic() - began, 3)
-        log.info("store.opened", store=str(settings.store), entries=self.runtime.entries, seconds=took)
         self.reader: LiveReader = live_reader(settings, self.declared, self.runtime)
         self.intake: Intake = Intake(self.runtime, self.reader, machine_time)
 

@@ -1,0 +1,151 @@
+"""`replay --store`: files through the durable path, by event time, as they would have come in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final, Protocol, cast
+
+from connectors.api import Reading
+from connectors.cloudevents.read import CloudEventReader
+from connectors.hl7.read import Hl7Reader
+from hub.door import AFTER_UNTIL
+from hub.inputs import find_inputs
+from hub.merge import merged
+from hub.replay import ReplayOptions
+from hub.serve.reading import LiveReader
+from hub.serve.service import ServeSettings, Service, machine_time
+from hub.telemetry import start_telemetry
+from schemas.alert import Alert
+from schemas.event import Event
+from schemas.instant import write_instant
+from schemas.message import Message, Outcome, Verdict
+from streams.embedded.store import Reader
+
+_BATCH: Final = 2_000  # messages of one commit
+
+
+class _Reads(Protocol):
+    def read(self, raw: bytes, place: str, /) -> Any: ...
+
+
+class _Keeping:
+    """Reads, and keeps the bytes of what was found until somebody asks for them."""
+
+    def __init__(self, reader: _Reads) -> None:
+        self._reader: _Reads = reader
+        self._bytes: dict[int, tuple[bytes, object]] = {}  # what was found stays alive, so that its id is its own
+
+    def read(self, raw: bytes, place: str) -> Any:
+        found = self._reader.read(raw, place)
+        self._bytes[id(found)] = (raw, found)
+        return found
+
+    def take(self, found: object) -> bytes:
+        return self._bytes.pop(id(found), (b"", None))[0]
+
+
+def replay_store(store: Path, options: ReplayOptions) -> tuple[dict[str, Any], list[Alert]]:
+    """The same for a folder: the report, and all alerts that the store holds. Raises TryAgain while it is served."""
+    settings = ServeSettings(
+        store=store,
+        thresholds=options.thresholds,
+        mapping=options.mapping,
+        site=options.site,
+        timezone=options.timezone or "UTC",
+        clock="event",
+        takes_tests=True,
+    )
+    with Service(settings, start_telemetry()) as service:
+        report = replay_into(service, options)
+        with closing(service.store.reader()) as reader:
+            return report, reader.alerts()
+
+
+def replay_into(service: Service, options: ReplayOptions) -> dict[str, Any]:
+    """Take the messages of files into a service's store, and judge them; returns the report of `replay`, over all
+    that the store holds."""
+    hl7, cloud = service.reader.parts
+    one, other = _Keeping(hl7), _Keeping(cloud)
+    inputs = find_inputs(options.paths)
+    batch: list[Message] = []
+    found = merged(inputs, cast("Hl7Reader", one), cast("CloudEventReader", other))
+    now = max(machine_time(), options.until or 0)
+    size = sum(i.size for i in inputs)
+    notes: Counter[str] = Counter()
+    for message in _messages(found, one, other, service.reader, options.until):
+        notes.update(message.notes)
+        batch.append(message)
+        if len(batch) >= _BATCH:
+            _take(service, batch, now)
+            batch = []
+            if options.progress is not None:
+                options.progress(sum(i.done for i in inputs), size)
+    _take(service, batch, now)
+    service.runtime.finish(options.until)
+    service.runtime.flush()
+    for input_ in inputs:
+        notes.update(+input_.notes)
+    return report_of(service, notes)
+
+
+def _messages(
+    found: Iterator[Any], hl7: _Keeping, cloud: _Keeping, reader: LiveReader, until: int | None
+) -> Iterator[Message]:
+    for told, _ in found:
+        what: Event | Reading = told.event if told.event is not None else told.reading
+        message = reader.of(hl7.take(what) or cloud.take(what), what)
+        if until is not None and any(event.time > until for event in message.events):
+            message.events, message.ignored = (), AFTER_UNTIL
+        yield message
+
+
+def _take(service: Service, batch: list[Message], now: int) -> list[Verdict]:
+    verdicts = service.runtime.take(batch, now)
+    service.runtime.apply()
+    return verdicts
+
+
+def report_of(service: Service, notes: Counter[str]) -> dict[str, Any]:
+    """What the store holds by now, in the words of `replay`."""
+    engine = service.runtime.engine
+    with closing(service.store.reader()) as reader:
+        counts, by_reason = outcomes(reader)
+        alerts: dict[str, dict[str, int]] = {}
+        for threshold, state, count in reader.rows(
+            "SELECT threshold, state, count(*) FROM alert GROUP BY threshold, state ORDER BY threshold, state"
+        ):
+            alerts.setdefault(threshold, {})[state] = count
+        events = sum(len(entry.events or ()) for entry in reader.entries(where="outcome = 'accepted'"))
+    return {
+        "messages": sum(counts.values()),
+        "accepted": counts[Outcome.ACCEPTED],
+        "duplicates": counts[Outcome.DUPLICATE],
+        "ignored": counts[Outcome.IGNORED],
+        "dead_letters": counts[Outcome.DEAD],
+        "events": events,
+        "persons": engine.counts["persons"],
+        "journeys": engine.counts["journeys"],
+        "waits": engine.counts["waits"],
+        "alerts": alerts,
+        "ignored_by_reason": by_reason[Outcome.IGNORED],
+        "dead_letters_by_reason": by_reason[Outcome.DEAD],
+        "without_key": engine.counts["without_key"],
+        "without_due": engine.counts["without_due"],
+        "notes": dict(sorted(notes.items())),
+        "clock": write_instant(engine.clock) if engine.clock > 0 else None,
+        "not_judged": [t.id for t in service.declared.thresholds.thresholds if t.kind == "silence"],
+    }
+
+
+def outcomes(reader: Reader) -> tuple[dict[Outcome, int], dict[Outcome, dict[str, int]]]:
+    """The four counts, and each by reason."""
+    counts = dict.fromkeys(Outcome, 0)
+    by_reason: dict[Outcome, dict[str, int]] = {outcome: {} for outcome in Outcome}
+    for (_, outcome, reason), count in sorted(reader.tallies().items()):
+        counts[Outcome(outcome)] += count
+        reasons = by_reason[Outcome(outcome)]
+        reasons[reason] = reasons.get(reason, 0) + count
+    return counts, by_reason

@@ -1,0 +1,169 @@
+"""Commands on a store: what files put into it is what a replay in memory says, and every command tells of it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.__main__ import main
+
+
+class Desk:
+    """A folder with a store in it, and the command."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self.store = folder / "store"
+        self._capsys = capsys
+
+    def run(self, *arguments: str | Path) -> tuple[int, str, str]:
+        self._capsys.readouterr()
+        code = 0
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as stopped:
+            code = int(stopped.code or 0)
+        out, err = self._capsys.readouterr()
+        return code, out, err
+
+    def ask(self, *arguments: str | Path) -> list[dict[str, Any]]:
+        code, out, err = self.run(*arguments, "--store", self.store, "--format", "ndjson")
+        assert code == 0, err
+        return [json.loads(line) for line in out.splitlines()]
+
+
+@pytest.fixture
+def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
+    return Desk(tmp_path, capsys)
+
+
+def event(id_: str, type_: str, time: str, **data: Any) -> str:
+    data = {"mrn": "M1", "assigning_authority": "NORTH"} | data
+    told = {"specversion": "1.0", "id": id_, "source": "s", "type": type_, "time": time, "data": data}
+    return json.dumps(told) + "\n"
+
+
+def told(desk: Desk, *lines: str) -> None:
+    """Put a few events into the store, judged by one threshold."""
+    thresholds = desk.folder / "t.yaml"
+    thresholds.write_text(
+        "thresholds:\n"
+        "  - {id: told, kind: wait, key: order_id, start: result.final, satisfied_by: result.viewed, within: 4h}\n"
+    )
+    path = desk.folder / "events.ndjson"
+    path.write_text("".join(lines))
+    code, _, err = desk.run("replay", path, "--store", desk.store, "--thresholds", thresholds, "--format", "json")
+    assert code == 0, err
+
+
+FINAL = event("1", "result.final", "2026-03-02T10:00:00Z", order_id="o1")
+OTHER = event("1", "result.final", "2026-03-02T10:30:00Z", order_id="o1")
+VIEWED = event("2", "result.viewed", "2026-03-02T15:00:00Z", order_id="o1")
+RUNS = event("3", "result.final", "2026-03-02T15:00:00Z", order_id="o2")
+
+
+def test_a_clinics_week_gives_the_same_alerts_by_both_ways(desk: Desk) -> None:
+    assert desk.run("simulate", "--out", desk.folder / "clinic")[0] == 0
+    files, site = desk.folder / "clinic", desk.folder / "clinic" / "site.yaml"
+    common = ("replay", files, "--site", site, "--format", "json", "--alerts-out")
+    code, in_memory, _ = desk.run(*common, desk.folder / "a.ndjson")
+    assert code == 0
+    code, stored, _ = desk.run(*common, desk.folder / "b.ndjson", "--store", desk.store)
+    assert code == 0
+    assert (desk.folder / "a.ndjson").read_bytes() == (desk.folder / "b.ndjson").read_bytes()
+    one, other = json.loads(in_memory), json.loads(stored)
+    assert {name: one[name] for name in other} == other
+    assert desk.run("store", "check", "--store", desk.store)[0] == 0
+
+
+def test_what_a_store_holds_is_told(desk: Desk) -> None:
+    told(desk, FINAL, OTHER, VIEWED, RUNS)
+    [alert] = desk.ask("alerts", "list")
+    assert (alert["state"], alert["key"], alert["delay_seconds"]) == ("resolved", "o1", 3600)
+    [shown] = desk.ask("alerts", "show", alert["id"])
+    assert any("4h from the start" in line for line in shown["explanation"])
+    changes = desk.ask("alerts", "tail", "--no-follow")
+    assert [(c["cursor"], c["state"]) for c in changes] == [(1, "breached"), (2, "resolved")]
+    assert [w["key"] for w in desk.ask("waits", "list")] == ["o2"]
+    assert [(e["id"], e["data"]["order_id"]) for e in desk.ask("events", "show")] == [
+        ("1", "o1"),
+        ("2", "o1"),
+        ("3", "o2"),
+    ]
+    assert len(desk.ask("events", "show", "--person", "M1^NORTH", "--type", "result.viewed")) == 1
+    assert {row["journey"] for row in desk.ask("journeys", "show", alert["person"])} == {"order_id o1", "order_id o2"}
+    [stats] = desk.ask("store", "stats")
+    assert (stats["messages"], stats["accepted"], stats["dead_letters"], stats["open_dead_letters"]) == (4, 3, 1, 1)
+
+
+def test_a_dead_letter_is_shown_replayed_and_dropped(desk: Desk) -> None:
+    told(desk, FINAL, OTHER)
+    [letter] = desk.ask("dead-letters", "list")
+    assert letter["reason"] == "conflict"
+    code, raw, _ = desk.run("dead-letters", "show", str(letter["id"]), "--raw", "--store", desk.store)
+    assert (code, json.loads(raw)) == (0, json.loads(OTHER))
+    code, out, _ = desk.run("dead-letters", "replay", "--store", desk.store, "--format", "ndjson")
+    assert (code, json.loads(out)["reason"]) == (1, "conflict")
+    assert desk.run("dead-letters", "drop", str(letter["id"]), "--store", desk.store)[0] == 0
+    assert desk.ask("dead-letters", "list") == []
+    assert desk.run("dead-letters", "drop", str(letter["id"]), "--store", desk.store)[0] == 1
+
+
+def test_a_letter_that_is_well_now_moves_from_one_count_to_the_other(desk: Desk) -> None:
+    message = (
+        "MSH|^~\\&|LAB|NORTH|HUB|HUB|||ORU^R01|7|P|2.5.1\rPID|1||M1^^^NORTH^MR||Doe^Jane\r"
+        "ORC|RE|P1^WARD|F1^LAB\rOBR|1|P1^WARD|F1^LAB|GLU|||20260302080000||||||||||||||||||F\r"
+        "OBX|1|NM|GLU||5|||H\r"
+    )
+    path = desk.folder / "a.hl7"
+    path.write_bytes(message.encode())
+    assert desk.run("replay", path, "--store", desk.store, "--format", "json")[0] == 0
+    [letter] = desk.ask("dead-letters", "list")
+    assert letter["reason"] == "no_time"
+    mapping = desk.folder / "mapping.yaml"
+    mapping.write_text("events:\n  result.final: {time: OBR-7}\n")
+    [stats] = desk.ask("store", "stats")
+    assert (stats["accepted"], stats["dead_letters"]) == (0, 1)
+    [settled] = desk.ask("dead-letters", "replay", "--mapping", mapping)
+    assert settled["outcome"] == "accepted"
+    [stats] = desk.ask("store", "stats")
+    assert (stats["messages"], stats["accepted"], stats["dead_letters"]) == (1, 1, 0)
+    assert [e["type"] for e in desk.ask("events", "show")] == ["result.final"]
+    assert desk.run("store", "check", "--store", desk.store)[0] == 0
+
+
+def test_a_copy_is_the_store(desk: Desk) -> None:
+    told(desk, FINAL, VIEWED)
+    copy = desk.folder / "copy.db"
+    assert desk.run("store", "backup", copy, "--store", desk.store)[0] == 0
+    assert desk.run("store", "backup", copy, "--store", desk.store)[0] == 2
+    again = desk.folder / "again"
+    assert desk.run("store", "restore", copy, "--store", again)[0] == 0
+    assert desk.run("store", "restore", copy, "--store", again)[0] == 2
+    assert desk.run("store", "check", "--store", again)[0] == 0
+    copy.write_bytes(b"no store")
+    assert desk.run("store", "restore", copy, "--store", desk.folder / "third")[0] == 2
+
+
+def test_a_store_that_was_tampered_with_is_found(desk: Desk) -> None:
+    told(desk, FINAL, VIEWED)
+    with sqlite3.connect(desk.store / "pxhub.db") as db:
+        db.execute("DELETE FROM alert")
+        db.execute("UPDATE tally SET count = count + 1")
+    db.close()
+    code, out, _ = desk.run("store", "check", "--store", desk.store, "--format", "json")
+    assert code == 1
+    faults = json.loads(out)["faults"]
+    assert any("not stored" in fault for fault in faults)
+    assert any("counted" in fault for fault in faults)
+
+
+@pytest.mark.parametrize("command", [("alerts", "list"), ("waits", "list"), ("store", "stats"), ("events", "show")])
+def test_where_there_is_no_store_it_is_said(desk: Desk, command: tuple[str, str]) -> None:
+    code, _, err = desk.run(*command, "--store", desk.folder / "none")
+    assert code == 2
+    assert "there is no store here" in err
