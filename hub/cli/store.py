@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from hub.cli.replay import read_time
 from hub.cli.stored import Format, FormatOption, StoreOption, judged, write_object, write_rows
 from hub.serve.reading import CLOUDEVENTS
 from hub.serve.service import ServeSettings, Service, machine_time
@@ -20,7 +21,7 @@ from schemas.event import Event
 from schemas.instant import write_instant
 from schemas.message import Outcome
 from streams.embedded.store import Entry, Reader
-from streams.embedded.upkeep import back_up, find_faults, open_letters, replay_letters, restore, settle
+from streams.embedded.upkeep import back_up, find_faults, open_letters, remap, replay_letters, restore, settle
 
 store_app = typer.Typer(name="store", help="Look after a store.", no_args_is_help=True, add_completion=False)
 events_app = typer.Typer(name="events", help="The events of a store.", no_args_is_help=True, add_completion=False)
@@ -111,6 +112,27 @@ def restore_(backup: Annotated[Path, typer.Argument(metavar="FILE", help="A back
     """Make a store of a backup, in a folder that holds none."""
     restore(backup, store)
     typer.echo(f"{store}: restored; pxhub store check --store {store} compares it with its log")
+
+
+@store_app.command("remap")
+def remap_(
+    store: StoreOption,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="Recorded then or later.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Recorded then or before.")] = None,
+    mapping: Annotated[Path | None, typer.Option(help="The mended mapping laid over the shipped one.")] = None,
+    site: Annotated[Path | None, typer.Option(help="The mended site file.")] = None,
+    timezone: Annotated[str | None, typer.Option(metavar="ZONE", help="For stamps without an offset.")] = None,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Run a mended mapping over the raw messages of a period, and judge all anew. Exit code 75 while the store is
+    served. Dead letters are for dead-letters replay."""
+    with _writing(store, mapping, site, timezone) as service:
+        zone = service.settings.timezone
+        begin = 0 if since is None else read_time(since, zone)
+        end = 2**62 if until is None else read_time(until, zone)
+        counts = remap(service.runtime, service.reader.read, begin, end)
+    said = f"{counts['messages']:,} messages read again: {counts['changed']:,} say something else now"
+    write_object(dict(counts), format_, lambda: said)
 
 
 @events_app.command("show")

@@ -133,6 +133,9 @@ class Service:
             self.runtime: Runtime = Runtime(
                 self.store, self.declared.thresholds, now=machine_time(), clock=settings.clock, is_same=is_same
             )
+            if self.runtime.reconciled:
+                self.runtime.flush()
+                log.warning("alerts.judged_anew", alerts=self.runtime.reconciled)
             gc.collect()
             gc.freeze()  # what was read at the start stays: the collector need not walk it again and again
             took = round(time.monotonic() - began, 3)

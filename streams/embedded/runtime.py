@@ -13,9 +13,13 @@ stood is written with each entry, for a recovery must do the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from hashlib import blake2b
 from typing import Final, Literal
 
+import msgspec
+
+from schemas.alert import Alert, Level, State
 from schemas.errors import Reason
 from schemas.event import DAY, HOUR, MINUTE, Event
 from schemas.message import Message, Outcome, Verdict
@@ -45,6 +49,10 @@ def id_hash(source: str, id_: str) -> bytes:
     return blake2b(f"{source}\x1f{id_}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
+def _standing(alert: Alert) -> tuple[State, Level, int, int | None]:
+    return alert.state, alert.level, alert.due_at, alert.ended_at
+
+
 class Runtime:
     """One store, one engine. Nothing here is safe for several threads: its owner calls one thing at a time.
 
@@ -67,6 +75,7 @@ class Runtime:
         self.engine: Engine = Engine(thresholds)
         self.by_event: bool = clock == "event"
         self._is_same: IsSame = is_same
+        self.reconciled: int = 0  # changes of alerts at the opening, because log or thresholds are not what they were
         self.set_back: bool = False  # the machine's clock stood behind the log's when it was last asked
         self._pending: list[Entry] = []  # committed, and not yet applied
         self._said: list[tuple[int, Transition]] = []  # said, and not yet committed
@@ -236,8 +245,7 @@ class Runtime:
     def _hear(self) -> int:
         changes = self.engine.take_transitions()
         for change in changes:
-            self._cursor += 1
-            self._said.append((self._cursor, change))
+            self._say(change)
         return len(changes)
 
     def _put(self, entry: Entry) -> None:
@@ -267,6 +275,44 @@ class Runtime:
         self.engine.advance(clock)
         self.engine.forget_transitions()
 
+    # -- judged anew
+
+    def judge_anew(self) -> None:
+        """Make the engine again from a log, or by thresholds, that are not what they were."""
+        clock = self.engine.clock
+        self.engine = Engine(self.thresholds)
+        for entry in self._accepted():
+            self._put(entry)
+        self.engine.advance(clock)
+        self.engine.forget_transitions()
+        self.reconcile()
+
+    def reconcile(self) -> int:
+        """Say what is otherwise than the store has it, after the log or the thresholds changed: alerts that are new or
+        stand otherwise, and those that nothing gives any more, which are taken back. Returns how many changes that are.
+        What ended long ago is listed too: who delivers looks at how long ago it was due."""
+        with closing(self.store.reader()) as reader:
+            stored = {alert.id: alert for alert in reader.alerts()}
+        now, changes = self.recorded, 0
+        for id_, alert in self.engine.alerts.items():
+            known = stored.pop(id_, None)
+            if known is not None and _standing(known) == _standing(alert):
+                continue
+            if known is None and alert.state is State.RETRACTED:
+                continue  # raised and taken back within one judgement
+            self._say(Transition(now, msgspec.structs.replace(alert)))
+            changes += 1
+        for gone in stored.values():
+            if gone.state is not State.RETRACTED:
+                taken_back = msgspec.structs.replace(gone, state=State.RETRACTED, ended_at=None, delay_seconds=None)
+                self._say(Transition(now, taken_back))
+                changes += 1
+        return changes
+
+    def _say(self, change: Transition) -> None:
+        self._cursor += 1
+        self._said.append((self._cursor, change))
+
     # -- recovery
 
     def _recover(self, clock: int, progress: Progress | None) -> None:
@@ -280,6 +326,7 @@ class Runtime:
                     progress(entry.seq, total)
         self.engine.advance(clock)
         self.engine.forget_transitions()
+        self.reconciled = self.reconcile()
         for entry in self._accepted(after=applied):
             self._put_safely(entry)
         self._applied = self._seq

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from schemas.errors import WrongUse
 from schemas.message import Message, Outcome, Verdict
 from streams.embedded.runtime import Runtime
-from streams.embedded.store import FILE, Reader, Store, check_format
+from streams.embedded.store import FILE, Reader, Store, check_format, write_events
 
 _OPEN = "SELECT seq FROM dead_letter WHERE state = 'open'"
 Reread = Callable[[str, bytes], Message]
@@ -44,6 +45,42 @@ def replay_letters(runtime: Runtime, read: Reread, wanted: list[int], now: int) 
     runtime.apply()
     runtime.flush()
     return verdicts
+
+
+def remap(runtime: Runtime, read: Reread, since: int, until: int) -> dict[str, int]:
+    """Read the raw messages recorded in a period (microseconds) again, and judge all anew. Returns how many were read,
+    and how many give other events than before. What cannot be read any more keeps the events that it has."""
+    store = runtime.store
+    counts = {"messages": 0, "changed": 0, "kept": 0}
+    changed: list[tuple[str, bytes | None, int]] = []
+    moved: dict[tuple[str, str, str], int] = {}
+    with closing(store.reader()) as reader:
+        where = "recorded >= ? AND recorded <= ? AND outcome IN ('accepted', 'ignored')"
+        for entry in reader.entries(where=where, values=(since, until)):
+            counts["messages"] += 1
+            message = read(entry.kind, entry.raw)
+            if message.dead is not None or (message.id and (message.source, message.id) != (entry.source, entry.id)):
+                counts["kept"] += 1
+                continue
+            outcome = Outcome.ACCEPTED if message.events else Outcome.IGNORED
+            if (entry.events or ()) == message.events:
+                continue
+            counts["changed"] += 1
+            changed.append((outcome.value, write_events(message.events) if message.events else None, entry.seq))
+            if outcome.value != entry.outcome:
+                for name, by in (
+                    ((entry.kind, entry.outcome, entry.reason or ""), -1),
+                    ((entry.kind, outcome.value, message.ignored or ""), 1),
+                ):
+                    moved[name] = moved.get(name, 0) + by
+    store.write("UPDATE log SET outcome = ?, events = ? WHERE seq = ?", changed)
+    store.write(
+        "INSERT INTO tally VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
+        [(*name, by) for name, by in moved.items()],
+    )
+    runtime.judge_anew()
+    runtime.flush()
+    return counts
 
 
 def settle(store: Store, seq: int, state: str, now: int) -> bool:

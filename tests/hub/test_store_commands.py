@@ -136,6 +136,29 @@ def test_a_letter_that_is_well_now_moves_from_one_count_to_the_other(desk: Desk)
     assert desk.run("store", "check", "--store", desk.store)[0] == 0
 
 
+def test_a_mended_mapping_is_run_over_what_came_before(desk: Desk) -> None:
+    message = (
+        "MSH|^~\\&|LAB|NORTH|HUB|HUB|20260302100000||ORU^R01|7|P|2.5.1\rPID|1||M1^^^NORTH^MR||Doe^Jane\r"
+        "ORC|RE|P1^WARD|F1^LAB\rOBR|1|P1^WARD|F1^LAB|GLU|||20260302080000|||||||||||||||20260302100000|||F\r"
+        "OBX|1|NM|GLU||5|||H\r"
+    )
+    path, thresholds, mapping = desk.folder / "a.hl7", desk.folder / "t.yaml", desk.folder / "mapping.yaml"
+    path.write_bytes(message.encode())
+    thresholds.write_text(
+        "thresholds:\n  - {id: t, kind: measure, event: result.final, value: level, limit: {above: 3}, key: order_id}\n"
+    )
+    code, _, err = desk.run("replay", path, "--store", desk.store, "--thresholds", thresholds, "--format", "json")
+    assert code == 0, err
+    assert desk.ask("alerts", "list") == []
+    mapping.write_text("events:\n  result.final:\n    attributes: {level: {number: OBX-5}}\n")
+    [counts] = desk.ask("store", "remap", "--mapping", mapping)
+    assert counts == {"messages": 1, "changed": 1, "kept": 0}
+    assert [e["data"]["level"] for e in desk.ask("events", "show")] == [5]
+    [alert] = desk.ask("alerts", "list")
+    assert (alert["state"], alert["key"]) == ("resolved", "P1^WARD")
+    assert desk.run("store", "check", "--store", desk.store)[0] == 0
+
+
 def test_a_copy_is_the_store(desk: Desk) -> None:
     told(desk, FINAL, VIEWED)
     copy = desk.folder / "copy.db"
