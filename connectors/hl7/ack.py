@@ -113,6 +113,12 @@ def control_of(raw: bytes) -> str:
     return _field(header, 10) if header is not None else ""
 
 
+def code_of(answer: bytes) -> str:
+    """The code of an answer that was made here."""
+    at = answer.find(b"\rMSA")
+    return answer[at + 5 : at + 7].decode()
+
+
 def find_answer(raw: bytes) -> Answer | None:
     """What an acknowledgement says; None for what is none."""
     try:

@@ -53,6 +53,11 @@ class Framer:
         """Bytes of the frame that is not whole yet."""
         return len(self._held)
 
+    @property
+    def begun(self) -> bytes:
+        """The first bytes of that frame: enough for its header."""
+        return bytes(self._held[:_HEAD])
+
     def feed(self, data: bytes) -> list[bytes]:
         """Take what arrived; the messages that are now whole, without their frames."""
         if self.too_large:

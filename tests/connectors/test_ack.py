@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.hl7.ack import Answer, Refusal, acknowledge, control_of, find_answer, is_answered, refuse
+from connectors.hl7.ack import Answer, Refusal, acknowledge, code_of, control_of, find_answer, is_answered, refuse
 from connectors.hl7.mllp import Framer, write_frame
 from schemas.errors import Reason
 from schemas.message import Outcome, Verdict
@@ -212,3 +212,4 @@ def test_whatever_the_bytes_an_answer_is_a_frame_and_names_the_message(raw: byte
             found = find_answer(answer)
             assert found is not None
             assert found.control == control_of(raw)
+            assert found.code == code_of(answer)

@@ -1,0 +1,1 @@
+"""The inbound sockets: nothing else of the hub listens."""
