@@ -1,0 +1,1 @@
+"""The HTTP API: routes, and a module a resource."""

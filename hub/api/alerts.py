@@ -1,0 +1,101 @@
+"""`/v1/alerts`: transitions page by page, and an alert with its explanation."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hub.alert_line import AlertChange, AlertShown, alert_change, alert_fields
+from hub.api.cursor import write_cursor
+from hub.api.parameters import read_after, read_limit, read_narrowing, read_query
+from hub.api.problems import Refused, bad_parameter
+from hub.api.reads import Reads
+from hub.explain import explain_alert
+from hub.serve.intake import Intake
+from streams.embedded.following import Ahead, Gone, read_page
+from streams.embedded.runtime import Runtime
+
+NO_STORE: Final = {"Cache-Control": "no-store"}
+_KNOWN: Final = ("after", "limit", "state", "threshold", "facility")
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class AlertPage(msgspec.Struct, kw_only=True):
+    """Transitions in order. `next` is the cursor to go on from, also where the page is empty; `more` says that there
+    is more to look at already: ask again at once."""
+
+    alerts: list[AlertChange]
+    next: str
+    more: bool
+
+
+class AlertPages:
+    """The pages over transitions."""
+
+    def __init__(self, reads: Reads) -> None:
+        self._reads: Reads = reads
+
+    async def list_alerts(self, request: Request) -> Response:
+        """GET /v1/alerts"""
+        query = read_query(request, _KNOWN)
+        after = read_after("after", query["after"]) if "after" in query else 0
+        limit, asked = read_limit(query), read_narrowing(query)
+        try:
+            rows, goes_on, more = await self._reads.ask(
+                lambda reader: read_page(
+                    reader,
+                    after=after,
+                    limit=limit,
+                    state=asked.state,
+                    threshold=asked.threshold,
+                    facility=asked.facility,
+                )
+            )
+        except Ahead:
+            raise ahead("after") from None
+        except Gone:
+            raise gone() from None
+        alerts = [alert_change(write_cursor(cursor), at, alert) for cursor, at, alert in rows]
+        page = AlertPage(alerts=alerts, next=write_cursor(goes_on), more=more)
+        return Response(_encode(page), headers=NO_STORE, media_type="application/json")
+
+
+class AlertOne:
+    """One alert, explained. `zone` is what times without a calendar are told in."""
+
+    def __init__(self, intake: Intake, reads: Reads, zone: str) -> None:
+        self._intake: Intake = intake
+        self._reads: Reads = reads
+        self._zone: str = zone
+
+    async def show_alert(self, request: Request) -> Response:
+        """GET /v1/alerts/{id}"""
+        read_query(request, ())
+        id_ = request.path_params["id"]
+        alert = await self._reads.ask(lambda reader: reader.alert(id_))
+        if alert is None:
+            raise Refused(HTTPStatus.NOT_FOUND, "no-such-alert", "there is no alert of this id")
+        stands = alert
+
+        def explained(runtime: Runtime) -> list[str]:
+            engine = runtime.engine
+            return explain_alert(stands, engine.owner(id_), engine.clock, self._zone)
+
+        lines = await self._intake.ask(explained)
+        shown = AlertShown(explanation=lines, **alert_fields(alert))  # type: ignore[arg-type]
+        return Response(_encode(shown), headers=NO_STORE, media_type="application/json")
+
+
+def gone() -> Refused:
+    """A cursor whose next transition was purged."""
+    detail = "the transitions behind this cursor were purged; begin without one, and expect a gap"
+    return Refused(HTTPStatus.GONE, "cursor-gone", detail)
+
+
+def ahead(name: str) -> Refused:
+    """A cursor that this store has not given."""
+    return bad_parameter(name, "this store has not come so far: the cursor is of another one, or of before a restore")

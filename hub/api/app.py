@@ -1,0 +1,141 @@
+"""The HTTP API put together: its routes, what stands around them, and what starts and ends with it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from hub.api.alert_stream import SLOW_SECONDS, AlertStream, StreamCounts
+from hub.api.alerts import AlertOne, AlertPages
+from hub.api.events import BODY_LIMIT, EventIntake, unavailable
+from hub.api.feed import Feed
+from hub.api.health import Healths
+from hub.api.metrics import Counters, HttpCounts, Metrics, no_counters
+from hub.api.openapi import serve_openapi
+from hub.api.problems import (
+    Problem,
+    Refused,
+    answer_failure,
+    answer_http_exception,
+    answer_problem,
+    answer_refused,
+    problem_type,
+)
+from hub.api.reads import Reads
+from hub.serve.intake import Intake
+from streams.embedded.store import Reader, StoreFailed
+
+if TYPE_CHECKING:
+    from structlog.stdlib import BoundLogger
+
+LOOPBACK_NAMES: Final = frozenset(("localhost", "127.0.0.1", "[::1]"))
+
+
+def make_app(  # noqa: PLR0913 - what it stands on
+    intake: Intake,
+    open_reader: Callable[[], Reader],
+    clock: Callable[[], int],
+    *,
+    zone: str = "UTC",
+    log: BoundLogger | None = None,
+    counters: Counters = no_counters,
+    hosts: frozenset[str] | None = LOOPBACK_NAMES,
+    body_limit: int = BODY_LIMIT,
+    slow_seconds: float = SLOW_SECONDS,
+) -> Starlette:
+    """The app over an intake and readers of its store. `clock` tells the machine's time in microseconds; `zone` is
+    what explanations without a calendar are told in; `counters` are numbers of other doors for /metrics; `hosts` are
+    the names it may be called by, None for any. Its `state.feed` is to be closed before a graceful stop, for streams
+    end by nothing else."""
+    pages, followed = Reads(open_reader), Reads(open_reader)
+    feed, streams, healths = Feed(intake, followed), StreamCounts(), Healths(intake, clock)
+    registry = CollectorRegistry()
+    counts = HttpCounts(registry)
+    metrics = Metrics(intake, pages, feed, healths, streams, registry, counters)
+    stream = AlertStream(feed, pages, streams, slow_seconds)
+    routes = [
+        Route("/livez", healths.livez, methods=["GET"]),
+        Route("/readyz", healths.readyz, methods=["GET"]),
+        Route("/healthz", healths.healthz, methods=["GET"]),
+        Route("/metrics", metrics.metrics, methods=["GET"]),
+        Route("/openapi.json", serve_openapi, methods=["GET"]),
+        Route("/v1/events", EventIntake(intake, body_limit).post_events, methods=["POST"]),
+        Route("/v1/alerts", AlertPages(pages).list_alerts, methods=["GET"]),
+        Route("/v1/alerts/stream", stream.stream_alerts, methods=["GET"]),
+        Route("/v1/alerts/{id}", AlertOne(intake, pages, zone).show_alert, methods=["GET"]),
+    ]
+    counts.routes = {route.endpoint: route.path for route in routes}
+    counts.streams = frozenset(("/v1/alerts/stream",))
+
+    @contextlib.asynccontextmanager
+    async def life(_: Starlette) -> AsyncIterator[None]:
+        await feed.start()
+        yield
+        await feed.close()
+        await followed.close()
+        await pages.close()
+
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(counts.around), Middleware(_Named, hosts=hosts)],
+        exception_handlers={
+            HTTPException: answer_http_exception,
+            Refused: answer_refused,
+            StoreFailed: _answer_store_failed,
+            TimeoutError: _answer_timeout,
+            Exception: _answer_failure(log),
+        },
+        lifespan=life,
+    )
+    app.router.redirect_slashes = False
+    app.state.feed = feed
+    return app
+
+
+async def _answer_store_failed(request: Request, wrong: Exception) -> Response:
+    return await answer_refused(request, unavailable("store-failed", str(wrong)))
+
+
+async def _answer_timeout(request: Request, _: Exception) -> Response:
+    return await answer_refused(request, unavailable("busy", "the runtime does not answer in time"))
+
+
+def _answer_failure(log: BoundLogger | None) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def answer(request: Request, wrong: Exception) -> Response:
+        if log is not None:
+            log.error("http.failed", reason=type(wrong).__name__)
+        return await answer_failure(request, wrong)
+
+    return answer
+
+
+class _Named:
+    """Middleware: takes requests to names that are ours. A page in somebody's browser may point a name of its own at
+    this machine, and would read what only this machine should."""
+
+    def __init__(self, app: ASGIApp, hosts: frozenset[str] | None) -> None:
+        self._app: ASGIApp = app
+        self._hosts: frozenset[str] | None = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self._hosts is not None:
+            host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+            name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
+            if name.lower() not in self._hosts:
+                detail = "the Host header names another machine; call the hub by localhost or its loopback address"
+                problem = Problem(
+                    type=problem_type("wrong-host"), title="Misdirected Request", status=421, detail=detail
+                )
+                await answer_problem(problem)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)

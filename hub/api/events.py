@@ -1,0 +1,136 @@
+"""`POST /v1/events`: CloudEvents in, each with its verdict once it is durable.
+
+202 says that all of it is kept, whatever the verdicts say: a dead letter is kept too, and need not be sent again. A
+single event that is no CloudEvent at all (unreadable, or without what every event has) is answered 400, so that its
+sender learns of it; it is kept as a dead letter all the same, and the problem says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from hub.api.cloudevents import read_request
+from hub.api.parameters import read_query
+from hub.api.problems import Problem, Refused, answer_problem, problem_type
+from hub.serve.intake import Intake, Stopped
+from hub.serve.reading import CLOUDEVENTS
+from schemas.errors import Reason
+from schemas.message import Outcome, Verdict
+from streams.embedded.store import StoreFailed
+
+BODY_LIMIT: Final = 16 * 1024 * 1024
+_SMALL: Final = 64 * 1024
+_LARGE_AT_ONCE: Final = 4  # bodies above _SMALL that are held at a time
+_BODY_SECONDS: Final = 60.0
+_PASSED_BY: Final = 4  # times the limit: what is read of a body that is too large, so that its sender hears why
+_NO_EVENT: Final = frozenset((Reason.UNREADABLE.value, Reason.INVALID.value))
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class EventVerdict(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Where an event ended. `reason` says why it was ignored or is a dead letter, `place` and `mend` where and what to
+    do about it."""
+
+    outcome: Outcome
+    reason: str | None = None
+    place: str | None = None
+    mend: str | None = None
+
+
+class BatchVerdicts(msgspec.Struct, kw_only=True):
+    """A verdict an event, in the order of the batch."""
+
+    events: list[EventVerdict]
+
+
+class EventIntake:
+    """Takes events for an intake; `body_limit` in bytes."""
+
+    def __init__(self, intake: Intake, body_limit: int = BODY_LIMIT) -> None:
+        self._intake: Intake = intake
+        self._limit: int = body_limit
+        self._large: asyncio.Semaphore = asyncio.Semaphore(_LARGE_AT_ONCE)
+
+    async def post_events(self, request: Request) -> Response:
+        """POST /v1/events"""
+        read_query(request, ())
+        size = request.headers.get("content-length", "")
+        if size.isascii() and size.isdecimal() and int(size) <= _SMALL:
+            return await self._take(request)
+        async with self._large:
+            return await self._take(request)
+
+    async def _take(self, request: Request) -> Response:
+        events, batch = read_request(request.headers.raw, await self._body(request))
+        try:
+            verdicts = await self._intake.take(CLOUDEVENTS, events) if events else []
+        except StoreFailed as wrong:
+            raise unavailable("store-failed", f"nothing of it was taken: {wrong}") from wrong
+        except Stopped:
+            raise unavailable("stopping", "nothing of it was taken: the hub is being stopped") from None
+        if batch:
+            return _accepted(BatchVerdicts(events=[_told(verdict) for verdict in verdicts]))
+        [verdict] = verdicts
+        if verdict.reason in _NO_EVENT and verdict.outcome in (Outcome.DEAD, Outcome.DUPLICATE):
+            return _no_event(verdict)
+        return _accepted(_told(verdict))
+
+    async def _body(self, request: Request) -> bytes:
+        body, passed = bytearray(), 0
+        try:
+            async with asyncio.timeout(_BODY_SECONDS):
+                async for chunk in request.stream():
+                    passed += len(chunk)
+                    if passed <= self._limit:
+                        body += chunk
+                    elif passed > self._limit * _PASSED_BY:
+                        break
+                    else:
+                        body.clear()
+        except TimeoutError:
+            detail = f"the body did not come within {_BODY_SECONDS:.0f} seconds"
+            raise Refused(HTTPStatus.REQUEST_TIMEOUT, "too-slow", detail, headers={"Connection": "close"}) from None
+        except ClientDisconnect:
+            raise Refused(HTTPStatus.BAD_REQUEST, "bad-body", "the body broke off; nothing of it was kept") from None
+        if passed > self._limit:
+            raise Refused(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                "too-large",
+                f"the body is larger than {self._limit} bytes; nothing of it was kept: send smaller batches",
+                headers={"Connection": "close"},
+            )
+        return bytes(body)
+
+
+def unavailable(kind: str, detail: str) -> Refused:
+    """Nothing can be taken now; the sender keeps what it has and comes again."""
+    return Refused(HTTPStatus.SERVICE_UNAVAILABLE, kind, detail, headers={"Retry-After": "5"})
+
+
+def _told(verdict: Verdict) -> EventVerdict:
+    return EventVerdict(outcome=verdict.outcome, reason=verdict.reason, place=verdict.place, mend=verdict.mend)
+
+
+def _accepted(told: EventVerdict | BatchVerdicts) -> Response:
+    return Response(_encode(told), HTTPStatus.ACCEPTED, {"Cache-Control": "no-store"}, "application/json")
+
+
+def _no_event(verdict: Verdict) -> Response:
+    return answer_problem(
+        Problem(
+            type=problem_type("no-cloudevent"),
+            title=HTTPStatus.BAD_REQUEST.phrase,
+            status=HTTPStatus.BAD_REQUEST.value,
+            detail="this is no CloudEvent; it is kept as a dead letter and need not be sent again as it is",
+            outcome=verdict.outcome,
+            reason=verdict.reason,
+            place=verdict.place,
+            mend=verdict.mend,
+        )
+    )

@@ -1,0 +1,133 @@
+"""The stream of transitions as it grows, read once for all who follow it.
+
+The newest transitions stand in memory, ready to be sent; who lags behind them reads the store. So a follower costs no
+memory of its own, however slow it is, and nobody can miss one: each has a cursor, and asks for what follows it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter, deque
+from typing import Final
+
+import msgspec
+
+from hub.alert_line import alert_change
+from hub.api.cursor import write_cursor
+from hub.api.reads import Reads
+from hub.serve.intake import Intake
+from schemas.alert import State
+from streams.embedded.following import Row, open_alerts, read_page
+from streams.embedded.store import StoreFailed
+
+_KEPT: Final = 2_000  # transitions in memory, about a megabyte
+_PAGE: Final = 200  # of one read: what a follower that lags holds while it sends
+_AGAIN: Final = 1.0  # seconds until a store that cannot be read is asked again
+_OPEN: Final = frozenset((State.WARNING, State.BREACHED))
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """A transition ready to be sent; `data` is its JSON."""
+
+    cursor: int
+    state: str
+    threshold: str
+    facility: str | None
+    data: bytes
+
+
+class Feed:
+    """Follows the transitions of an intake."""
+
+    def __init__(self, intake: Intake, reads: Reads) -> None:
+        self._intake: Intake = intake
+        self._reads: Reads = reads
+        self.tip: int = intake.cursor
+        """The cursor of the last transition in memory; all up to it are durable."""
+        self._kept: deque[Line] = deque(maxlen=_KEPT)
+        self._open: dict[str, tuple[str, str]] = {}
+        self._news: asyncio.Event = asyncio.Event()
+        self._following: asyncio.Task[None] | None = None
+        self.closed: bool = False
+
+    async def start(self) -> None:
+        """Begin to follow."""
+        self.tip = self._intake.cursor
+        self._following = asyncio.create_task(self._follow())
+
+    async def close(self) -> None:
+        """End all streams; those who wait return."""
+        self.closed = True
+        self._wake()
+        if self._following is not None:
+            self._following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._following
+            self._following = None
+
+    async def wait_beyond(self, cursor: int) -> None:
+        """Return when there is a transition beyond this cursor, or the stream was closed."""
+        while self.tip <= cursor and not self.closed:
+            await self._news.wait()
+
+    async def page(self, after: int) -> list[Line]:
+        """Some of the transitions that follow, in order; none where there are none yet. Raises Gone and Ahead."""
+        if after >= self.tip:
+            return []
+        if self._kept and after >= self._kept[0].cursor - 1:
+            newest = []
+            for line in reversed(self._kept):
+                if line.cursor <= after:
+                    break
+                newest.append(line)
+            return newest[-_PAGE:][::-1]
+        rows, _, _ = await self._read(after)
+        return [write_line(row) for row in rows]
+
+    def open_counts(self) -> Counter[tuple[str, str]]:
+        """(threshold, severity) -> how many alerts of mode live are open."""
+        return Counter(self._open.values())
+
+    async def _follow(self) -> None:
+        opened = False
+        while True:
+            try:
+                if not opened:
+                    self._open = await self._reads.ask(open_alerts) | self._open
+                    opened = True
+                    continue
+                await self._intake.wait_beyond(self.tip)
+                if self._intake.cursor <= self.tip:
+                    return  # the hub shuts down
+                rows, goes_on, _ = await self._read(self.tip)
+            except StoreFailed:
+                await asyncio.sleep(_AGAIN)
+                continue
+            for row in rows:
+                self._kept.append(write_line(row))
+                self._count(row)
+            self.tip = goes_on
+            self._wake()
+
+    async def _read(self, after: int) -> tuple[list[Row], int, bool]:
+        return await self._reads.ask(lambda reader: read_page(reader, after=after, limit=_PAGE))
+
+    def _count(self, row: Row) -> None:
+        _, _, alert = row
+        if alert.state in _OPEN and alert.mode == "live":
+            self._open[alert.id] = (alert.threshold, alert.severity)
+        else:
+            self._open.pop(alert.id, None)
+
+    def _wake(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+
+def write_line(row: Row) -> Line:
+    """A transition as it is sent."""
+    cursor, at, alert = row
+    data = _encode(alert_change(write_cursor(cursor), at, alert))
+    return Line(cursor, alert.state.value, alert.threshold, alert.facility, data)

@@ -1,0 +1,189 @@
+"""`/openapi.json`: the API described in OpenAPI 3.1, its schemas made from the types that are sent."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from hub.alert_line import AlertChange, AlertShown
+from hub.api.alerts import AlertPage
+from hub.api.cloudevents import BATCH, BATCH_MOST, STRUCTURED
+from hub.api.events import BODY_LIMIT, BatchVerdicts, EventVerdict
+from hub.api.health import Health, HealthSum
+from hub.api.parameters import LIMIT, MOST
+from hub.api.problems import MEDIA_TYPE, Problem
+from schemas.alert import State
+
+Json = dict[str, Any]
+_TYPES: Final = (AlertPage, AlertChange, AlertShown, EventVerdict, BatchVerdicts, Health, HealthSum, Problem)
+_REF: Final = "#/components/schemas/{name}"
+_TEXT: Final[Json] = {"type": "string"}
+_EVENT: Final[Json] = {
+    "type": "object",
+    "description": "A CloudEvent 1.0; docs/schemas/event.json has what the hub reads of it.",
+    "required": ["specversion", "id", "source", "type", "time"],
+    "properties": {
+        "specversion": {"const": "1.0"},
+        "id": {"type": "string", "minLength": 1},
+        "source": {"type": "string", "minLength": 1},
+        "type": {"type": "string", "minLength": 1},
+        "time": {"type": "string", "description": "RFC 3339; without an offset in the facility's zone."},
+        "data": {"type": "object"},
+    },
+}
+
+
+def openapi() -> Json:
+    """The whole description."""
+    _, components = msgspec.json.schema_components(_TYPES, ref_template=_REF)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "PX Hub",
+            "version": "1",
+            "description": "Events in, alerts out. Times are RFC 3339 in UTC; cursors are opaque.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": {
+            "/livez": _get("livez", "Does the process turn?", {"200": _json("It does.", "Health")}),
+            "/readyz": _get("readyz", "Can it take messages, and does its clock move?", _health("Health")),
+            "/healthz": _get("healthz", "Both, for people.", _health("HealthSum")),
+            "/metrics": _get("metrics", "What is counted, for Prometheus.", {"200": _plain("Prometheus text.")}),
+            "/openapi.json": _get("openapi", "This description.", {"200": _open_json("OpenAPI 3.1.")}),
+            "/v1/events": {"post": _post_events()},
+            "/v1/alerts": _get(
+                "listAlerts",
+                "Transitions of alerts in order, page by page; none is missed.",
+                {"200": _json("A page.", "AlertPage"), **_problems(400, 410, 503)},
+                [_after(), _limit(), *_narrowing()],
+            ),
+            "/v1/alerts/stream": _get(
+                "streamAlerts",
+                "Each transition as it becomes durable, as server-sent events.",
+                {"200": _stream(), **_problems(400, 410, 503)},
+                [_last_event_id(), _after(), *_narrowing()],
+            ),
+            "/v1/alerts/{id}": _get(
+                "showAlert",
+                "An alert in its last state, explained.",
+                {"200": _json("The alert.", "AlertShown"), **_problems(400, 404, 503)},
+                [{"name": "id", "in": "path", "required": True, "schema": _TEXT}],
+            ),
+        },
+        "components": {"schemas": {**components, "CloudEvent": _EVENT}},
+    }
+
+
+def write_openapi() -> str:
+    """The description as `docs/openapi.json` holds it."""
+    return json.dumps(openapi(), indent=2, ensure_ascii=False) + "\n"
+
+
+async def serve_openapi(_: Request) -> Response:
+    """GET /openapi.json"""
+    return Response(write_openapi(), media_type="application/json")
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": _REF.format(name=name)}
+
+
+def _get(name: str, summary: str, responses: Json, parameters: list[Json] | None = None) -> Json:
+    told: Json = {"operationId": name, "summary": summary}
+    if parameters:
+        told["parameters"] = parameters
+    return {"get": {**told, "responses": {**responses, **_problems(500)}}}
+
+
+def _json(description: str, name: str) -> Json:
+    return {"description": description, "content": {"application/json": {"schema": _ref(name)}}}
+
+
+def _open_json(description: str) -> Json:
+    return {"description": description, "content": {"application/json": {"schema": {"type": "object"}}}}
+
+
+def _plain(description: str) -> Json:
+    return {"description": description, "content": {"text/plain": {"schema": _TEXT}}}
+
+
+def _health(name: str) -> Json:
+    return {"200": _json("All well.", name), "503": _json("It cannot, with the reason.", name)}
+
+
+def _problems(*codes: int) -> Json:
+    said = {
+        400: "The request is wrong; `errors` says where.",
+        404: "There is no such thing.",
+        408: "The body did not come in time.",
+        410: "What follows this cursor was purged.",
+        413: f"Larger than {BODY_LIMIT} bytes, or more than {BATCH_MOST} events; nothing was kept.",
+        415: "A content type or charset that is not taken; the Accept header names those that are.",
+        500: "The hub failed on this request.",
+        503: "The store cannot be used now, or the hub is being stopped; see Retry-After.",
+    }
+    return {
+        str(code): {"description": said[code], "content": {MEDIA_TYPE: {"schema": _ref("Problem")}}} for code in codes
+    }
+
+
+def _post_events() -> Json:
+    either = {"oneOf": [_ref("EventVerdict"), _ref("BatchVerdicts")]}
+    return {
+        "operationId": "postEvents",
+        "summary": "Take CloudEvents; answered when they are durable.",
+        "description": (
+            "Structured, batched, or in binary mode: `ce-` headers, percent-decoded, and the data as body. 202 says "
+            "that all of it is kept; a dead letter too is kept and need not be sent again. A single event that is no "
+            "CloudEvent at all is answered 400 and kept as a dead letter, as the problem says."
+        ),
+        "requestBody": {
+            "required": True,
+            "content": {
+                STRUCTURED: {"schema": _ref("CloudEvent")},
+                BATCH: {"schema": {"type": "array", "items": _ref("CloudEvent"), "maxItems": BATCH_MOST}},
+                "application/json": {"schema": {"type": "object", "description": "The data of binary mode."}},
+            },
+        },
+        "responses": {
+            "202": {"description": "Durable.", "content": {"application/json": {"schema": either}}},
+            **_problems(400, 408, 413, 415, 500, 503),
+        },
+    }
+
+
+def _stream() -> Json:
+    told = (
+        "First `opened`, with the cursor it goes on from; then an event a transition: `id` is its cursor, `event` its "
+        "state, `data` an AlertChange. A comment each 15 s. `lagging` is the last event of a client that was too slow."
+    )
+    return {"description": told, "content": {"text/event-stream": {"schema": _TEXT}}}
+
+
+def _parameter(name: str, schema: Json, description: str, where: str = "query") -> Json:
+    return {"name": name, "in": where, "schema": schema, "description": description}
+
+
+def _after() -> Json:
+    return _parameter("after", _TEXT, "A cursor; what follows it is given.")
+
+
+def _last_event_id() -> Json:
+    return _parameter("Last-Event-ID", _TEXT, "The id of the last event received; goes before `after`.", "header")
+
+
+def _limit() -> Json:
+    return _parameter("limit", {"type": "integer", "minimum": 1, "maximum": MOST, "default": LIMIT}, "At most so many.")
+
+
+def _narrowing() -> list[Json]:
+    states: Json = {"type": "string", "enum": [state.value for state in State]}
+    return [
+        _parameter("state", states, "Transitions to this state alone."),
+        _parameter("threshold", _TEXT, "Transitions of this threshold's alerts alone."),
+        _parameter("facility", _TEXT, "Transitions of this facility's alerts alone."),
+    ]

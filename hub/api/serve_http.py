@@ -1,0 +1,132 @@
+"""The HTTP door: uvicorn in the loop that runs already, on loopback, with a stop that ends what is under way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import socket
+from collections.abc import Iterator
+from typing import Any, Final
+
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from hub.api.feed import Feed
+from schemas.errors import WrongUse
+
+_SEND_BUFFER: Final = 256 * 1024  # bytes that the system holds for a client that does not read
+_LINGER: Final = 60.0  # seconds in which one that was cut off may still read its last words
+_FIRST_WORDS: Final = 30.0  # seconds in which a connection must have sent the head of a request
+_GRACE: Final = 10  # seconds for requests that are under way at a stop
+_BACKLOG: Final = 512
+_SILENT: Final = ("uvicorn.error", "uvicorn.access", "uvicorn.asgi", "sse_starlette.sse")
+
+
+def check_loopback(host: str) -> str:
+    """The loopback address to bind. Raises WrongUse for any other."""
+    if host.lower() == "localhost":
+        return "127.0.0.1"
+    with contextlib.suppress(ValueError):
+        if ipaddress.ip_address(host).is_loopback:
+            return host
+    raise WrongUse(
+        f"--http {host}: HTTP listens on loopback only (127.0.0.1, ::1, localhost). There is no sign-in yet, so "
+        "whoever reaches this port reads patients' alerts; let a proxy that signs people in stand before it"
+    )
+
+
+class HttpDoor:
+    """HTTP that listens. `address` says where."""
+
+    def __init__(
+        self, server: uvicorn.Server, serving: asyncio.Task[None], feed: Feed, address: str, port: int
+    ) -> None:
+        self.address: str = address
+        self.port: int = port
+        self._server: uvicorn.Server = server
+        self._serving: asyncio.Task[None] = serving
+        self._feed: Feed = feed
+
+    async def stop(self) -> None:
+        """Take no more, end the streams, answer what is under way."""
+        await self._feed.close()
+        self._server.should_exit = True
+        await self._serving
+
+
+async def listen(app: Starlette, host: str, port: int) -> HttpDoor:
+    """Serve an app of `make_app`; port 0 takes any that is free. Raises WrongUse where the address cannot be had."""
+    listening = _bind(check_loopback(host), port)
+    for name in _SILENT:
+        # they would write paths, addresses and tracebacks past our own log, and whole events at level debug
+        logger = logging.getLogger(name)
+        logger.propagate = False
+        logger.setLevel(logging.CRITICAL + 1)
+    config = uvicorn.Config(
+        app,
+        loop="none",
+        http=_Protocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE,
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve([listening]))
+    while not server.started:
+        done, _ = await asyncio.wait({serving}, timeout=0.005)
+        if done:
+            listening.close()
+            serving.result()
+            raise WrongUse("HTTP could not be started")
+    at: tuple[Any, ...] = listening.getsockname()
+    shown = f"[{at[0]}]" if ":" in at[0] else at[0]
+    return HttpDoor(server, serving, app.state.feed, f"http://{shown}:{at[1]}", at[1])
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)  # connections inherit it
+        listening.bind((host, port))
+        listening.listen(_BACKLOG)
+        listening.setblocking(False)
+    except OSError as wrong:
+        listening.close()
+        raise WrongUse(f"--http {host}:{port}: it cannot be listened on ({wrong.strerror})") from wrong
+    return listening
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to the service."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _Protocol(H11Protocol):
+    """A connection that must say what it wants in time, and may be let to speak last."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "connection": self}
+        self.loop.call_later(_FIRST_WORDS, self._close_if_silent)
+
+    def let_speak_last(self) -> None:
+        """Let one more message into the buffer, though it is full, and close once it is read, or soon."""
+        self.flow.resume_writing()
+        self.cycle.keep_alive = False
+        self.loop.call_later(_LINGER, self.transport.abort)
+
+    def _close_if_silent(self) -> None:
+        asked: object = self.cycle  # None until the head of a request is whole
+        if asked is None and not self.transport.is_closing():
+            self.transport.abort()
