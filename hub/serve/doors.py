@@ -68,6 +68,6 @@ def counts_of(listener: MllpListener) -> list[tuple[str, float]]:
     ]
 
 
-async def open_webhooks(service: Service) -> Door:
+async def open_webhooks(service: Service) -> Door:  # noqa: ARG001 - what comes will need it
     """Tell subscribers of alerts."""
     raise WrongUse("--webhooks is not here yet")

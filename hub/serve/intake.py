@@ -148,6 +148,8 @@ class Intake:
 
     def _last(self) -> None:
         self._runtime.apply()
+        if self._runtime.by_event:
+            self._runtime.finish()
         self._runtime.flush()
 
 

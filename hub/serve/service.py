@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 DRAIN_SECONDS: Final = 20.0
 """How long what is in flight may take to be answered at the end (`PXHUB_DRAIN_SECONDS`)."""
+_TOGETHER: Final = 1.0  # seconds in which two signals are one: who stops a group and its leader sends both
 _ALIVE_EVERY: Final = 10.0  # seconds between two words to a service manager that watches
 
 
@@ -123,6 +124,7 @@ class Service:
             self.declared = replace(self.declared, thresholds=thresholds_of(judged_by)[0])
         self._open_doors: tuple[Opening, ...] = open_doors
         self.doors: list[Door] = []
+        self._asked: float = 0.0  # when it was first asked to stop
         self.store: Store = Store.open(settings.store)
         self.changes: dict[str, list[str]] = {}
         """Thresholds that are new, gone or otherwise since the store was last served."""
@@ -187,9 +189,12 @@ class Service:
         self.log.info("service.stopped", entries=self.runtime.entries)
 
     def _ask_to_stop(self, stopping: asyncio.Event) -> None:
-        if stopping.is_set():
+        now = time.monotonic()
+        if not stopping.is_set():
+            self._asked = now
+            stopping.set()
+        elif now - self._asked > _TOGETHER:
             os._exit(1)  # asked a second time: at once; what was acknowledged is on the disk
-        stopping.set()
 
     async def _drain(self, taking: asyncio.Task[None]) -> None:
         """Close the doors, answer what is in flight, write what was said."""
