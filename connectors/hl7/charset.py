@@ -90,10 +90,12 @@ def _guess(raw: bytes) -> tuple[str, str]:
 
 
 def _header(raw: bytes) -> tuple[str, list[str]]:
-    """MSH-4.1 and the repetitions of MSH-18, from the bytes: in all of these character sets the header is ASCII."""
+    """MSH-4.1, else MSH-4.2, and the repetitions of MSH-18, from the bytes: in all of these character sets the header
+    is ASCII."""
     line = re.split(rb"[\r\n]", raw[raw.find(b"MSH") :][:4096], maxsplit=1)[0]
     fields = line.split(line[3:4]) if line[3:4] else []
     marks = fields[1] if len(fields) > 1 else b""
-    facility = fields[3].split(marks[:1] or b"^")[0].decode("latin-1") if len(fields) > 3 else ""
+    parts = fields[3].split(marks[:1] or b"^", 2) if len(fields) > 3 else []
+    facility = next((part for part in map(bytes.strip, parts[:2]) if part and part != b'""'), b"").decode("latin-1")
     names = fields[17].split(marks[1:2] or b"~") if len(fields) > 17 else []
     return facility, [n.decode("latin-1").strip() for n in names] if names and names[0].strip() else []

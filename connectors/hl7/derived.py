@@ -21,6 +21,8 @@ _URGENT: Final = frozenset({"S", "A"})
 _STATUS: Final = reader(Path("OBR", 25))
 _SECTION: Final = reader(Path("OBR", 24))
 _SERVICE: Final = reader(Path("OBR", 4))
+_SENDER: Final = reader(Path("MSH", 3))
+_SENDER_ID: Final = reader(Path("MSH", 3, 2))
 _VISIT_ENDED: Final = reader(Path("PV1", 45))
 _SENT: Final = reader(Path("MSH", 7))
 _STARTS: Final = tuple(
@@ -75,7 +77,7 @@ def _category(scope: Scope, tables: Tables) -> str | None:
         return str(tables["category"].get(fold(code), code))
     for name, value in (
         ("category_of_code", _SERVICE(scope)),
-        ("category_of_sender", scope.message.value(scope.message.header, 3)),
+        ("category_of_sender", _SENDER(scope) or _SENDER_ID(scope)),
     ):
         table = tables.get(name)
         listed = table.get(fold(value)) if table else None
@@ -93,6 +95,11 @@ def slow(scope: Scope, tables: Tables) -> bool | None:
         return True
     own = tables.get("slow_codes")
     return bool(own and own.get(fold(_SERVICE(scope))))
+
+
+def starts(scope: Scope, _: Tables) -> str | None:
+    """The stamp of an appointment's start, as the message has it."""
+    return next((stamp for read in _STARTS if (stamp := read(scope))), None)
 
 
 def collected(scope: Scope, _: Tables) -> str | None:
@@ -120,8 +127,8 @@ def after_discharge(scope: Scope, _: Tables) -> bool | None:
 
 def notice_hours(scope: Scope, _: Tables) -> int | float | None:
     """Hours from the cancellation to the start; below zero where it had begun."""
-    start = next((stamp for read in _STARTS if (stamp := read(scope))), "")
-    if not start:
+    start = starts(scope, {})
+    if start is None:
         return None
     try:
         notice = scope.times.read(start)[0] - scope.times.read(_SENT(scope))[0]
@@ -182,6 +189,8 @@ _RENUMBERED: Final = {
     "A49": ("account", 3),
     "A50": ("visit", 5),
 }
+# Without an identifier in MRG-1 or MRG-4 a move stays a dead letter, though MRG-3 or MRG-5 names the account or the
+# visit: what was told of it before is found by who had it, and a number alone may be another person's elsewhere.
 _MOVED: Final = {"A43": "mrn", "A44": "account", "A45": "visit"}
 
 
@@ -227,6 +236,7 @@ DERIVED: Final[Mapping[str, Derive]] = {
     "renumbered_to": renumbered_to,
     "retired": retired,
     "slow": slow,
+    "starts": starts,
     "surviving": surviving,
     "urgent": urgent,
 }

@@ -191,7 +191,7 @@ def _second(first_paths: tuple[Path, ...], second_paths: tuple[Path, ...]) -> Ex
 
 def _code(paths: tuple[Path, ...], how: Attribute, tables: Tables) -> Extract:
     table = tables.get(how.table or "", {})
-    reads = [_coded(path) for path in paths]
+    reads = [coded(path) for path in paths]
     strict, pad, lower = how.strict, how.pad, how.lower
     note = f"unmapped_{how.table}"
 
@@ -214,20 +214,20 @@ def _code(paths: tuple[Path, ...], how: Attribute, tables: Tables) -> Extract:
     return code
 
 
-def _coded(path: Path) -> Read:
+def coded(path: Path) -> Read:
     """A coded value: its code, or where it has none its text, in component 2."""
     if not path.is_plain or path.component != 1:
         return reader(path)
     read, read_text, segment, field = reader(path), reader(path._replace(component=2)), path.segment, path.field
 
-    def coded(scope: Scope) -> str:
+    def code_or_text(scope: Scope) -> str:
         value = read(scope)
         if value:
             return value
         fields = scope[segment]  # `read` has put it there
         return read_text(scope) if len(fields) > field and fields[field] else ""
 
-    return coded
+    return code_or_text
 
 
 def _time(paths: tuple[Path, ...]) -> Extract:

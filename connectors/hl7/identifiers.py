@@ -18,7 +18,7 @@ def extended(message: Message, text: str) -> str:
         if len(parts) < 4:
             return parts[0].partition(message.subcomponent)[0].strip()
         return _with_authority(parts[0], parts[3], message.subcomponent)
-    value = message.part(text)
+    value = _number(message.part(text))
     if not value:
         return ""
     authority = message.part(text, 4, 1) or message.part(text, 4, 2)
@@ -37,6 +37,11 @@ def _with_authority(number: str, authority: str, subcomponent: str) -> str:
     return f"{value}^{authority}" if authority else value
 
 
+def _number(value: str) -> str:
+    """A number that holds the mark between number and authority keeps it escaped, as it was sent."""
+    return value.replace("^", "\\S\\") if "^" in value else value
+
+
 def entity(message: Message, text: str) -> str:
     """An EI: EI.1 with EI.2, or EI.3 where that is empty."""
     if message.escape not in text and message.subcomponent not in text and '"' not in text:
@@ -44,7 +49,7 @@ def entity(message: Message, text: str) -> str:
         value, count = parts[0].strip(), len(parts)
         authority = (parts[1].strip() if count > 1 else "") or (parts[2].strip() if count > 2 else "")
         return f"{value}^{authority}" if value and authority else value
-    value = message.part(text)
+    value = _number(message.part(text))
     if not value:
         return ""
     authority = message.part(text, 2) or message.part(text, 3)

@@ -6,6 +6,7 @@ from functools import lru_cache
 from importlib.resources import files
 
 from connectors.hl7.derived import DERIVED
+from connectors.hl7.languages import language_codes
 from connectors.mapping.read import read_mapping
 from connectors.mapping.spec import MappingSpec
 from schemas.declaration import Findings, Node, Table, WrongDeclaration, has_errors, read_declaration
@@ -44,7 +45,8 @@ def shipped_mapping() -> MappingSpec:
     name = "mapping.yaml"
     text = files("connectors.hl7").joinpath(name).read_text(encoding="utf-8")
     root = read_declaration(name, text, findings)
-    mapping = read_mapping(root, DERIVED, MappingSpec(), findings) if root is not None else MappingSpec()
+    first = MappingSpec(tables={"language": language_codes()})
+    mapping = read_mapping(root, DERIVED, first, findings) if root is not None else first
     if has_errors(findings.listed()):
         raise WrongMapping(findings.listed())
     return mapping

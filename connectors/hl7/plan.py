@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from connectors.hl7.derived import DERIVED, NEEDS
-from connectors.hl7.extract import Extract, Shape, Tables, extract, there
+from connectors.hl7.extract import Extract, Shape, Tables, coded, extract, there
 from connectors.hl7.message import Message
 from connectors.hl7.scope import Read, Scope, reader
 from connectors.mapping.path import Path
-from connectors.mapping.spec import Attribute, Given, MappingSpec, Test, fold
+from connectors.mapping.spec import Attribute, EventSpec, Given, MappingSpec, Test, fold
 
 Hold = Callable[[Scope], bool]
 Row = list[tuple[str, Extract]]
@@ -27,6 +27,21 @@ _COMMON: Final = {
     "department": Attribute(paths=(Path("AIL", 3), Path("PV1", 3))),
     "provider": Attribute(paths=(Path("AIP", 3), Path("OBR", 16), Path("PV1", 7))),
 }
+
+
+_SENT: Final = Path("MSH", 7)
+_TIMES: Final = {
+    **dict.fromkeys(("ADT", "MDM"), (Path("EVN", 6), Path("EVN", 2))),
+    **dict.fromkeys(("ORM", "OMG", "OML", "OMD", "OMS", "OMN", "OMI", "OMP", "OMB", "RDE"), (Path("ORC", 9),)),
+}
+"""Where messages of a type say when it happened, whatever they are about (HL7 v2.5.1, chapters 3, 4 and 9)."""
+
+
+def times(spec: EventSpec, kind: str) -> tuple[Path, ...]:
+    """Where an event's time stands: the paths of its own, those of the message's type, when it was sent."""
+    if spec.own_time or _SENT in spec.time:
+        return spec.time
+    return tuple(dict.fromkeys((*spec.time, *_TIMES.get(kind[:3], ()), _SENT)))
 
 
 class Recipe:
@@ -47,13 +62,13 @@ class Recipe:
         "when",
     )
 
-    def __init__(self, given: Given, mapping: MappingSpec, shape: Shape | None) -> None:
+    def __init__(self, given: Given, kind: str, mapping: MappingSpec, shape: Shape | None) -> None:
         spec = mapping.events[given.event]
         names = frozenset(spec.attributes).union(*(mapping.groups[group] for group in spec.groups))
         self.event: str = given.event
         self.groups: tuple[str, ...] = spec.groups
-        self.paths: tuple[Path, ...] = spec.time
-        self.times: list[Read] = [reader(path) for path in there(spec.time, shape)]
+        self.paths: tuple[Path, ...] = times(spec, kind)
+        self.times: list[Read] = [reader(path) for path in there(self.paths, shape)]
         self.own_time: bool = spec.own_time
         self.own: Row = row(spec.attributes, mapping.tables, shape)
         self.absent: frozenset[str] = frozenset(spec.attributes) - {name for name, _ in self.own}
@@ -64,16 +79,19 @@ class Recipe:
 
 
 class Plan:
-    """What one trigger gives for one set of segments. `labels` mark a message as sensitive."""
+    """What one trigger gives for one set of segments. `labels` mark a message as sensitive; `specimens` are the
+    recipes that a further specimen of an order is read by."""
 
-    __slots__ = ("common", "each", "groups", "labels", "recipes")
+    __slots__ = ("common", "each", "groups", "labels", "recipes", "specimens")
 
     def __init__(self, kind: str, mapping: MappingSpec, shape: Shape | None) -> None:
         trigger = mapping.messages[kind]
         tables = mapping.tables
         self.each: str = trigger.each
-        recipes = [Recipe(given, mapping, shape) for given in trigger.events if given.event not in mapping.off]
+        recipes = [Recipe(given, kind, mapping, shape) for given in trigger.events if given.event not in mapping.off]
         self.recipes: list[Recipe] = [r for r in recipes if r.when is not never and r.unless is not always]
+        has_specimens = trigger.each == "ORDER" and (shape is None or "SPM" in shape.segments)
+        self.specimens: list[Recipe] = [r for r in self.recipes if has_specimens and r.event.startswith("specimen.")]
         used = {group for recipe in self.recipes for group in recipe.groups}
         self.groups: dict[str, Row] = {group: row(mapping.groups[group], tables, shape) for group in used}
         self.common: Row = row(_COMMON, tables, shape)
@@ -182,7 +200,8 @@ def _test(test: Test, tables: Tables, shape: Shape | None) -> Hold:
 
 def _read(test: Test, tables: Tables, shape: Shape | None) -> Extract:
     if test.path is not None:
-        return reader(*there((test.path,), shape))
+        (path,) = there((test.path,), shape)
+        return coded(path) if test.one_of else reader(path)  # a code may be told by its text alone
     derive = DERIVED[test.derive or ""]
 
     def read(scope: Scope) -> Any:

@@ -103,14 +103,18 @@ class Hl7Reader:
         for number, own in enumerate(groups(plan.each, message, kind), start=1):
             scope = Scope(message, kind, times, notes, own, number)
             first = first or scope
-            for recipe in plan.recipes:
-                if recipe.when is not None and not recipe.when(scope):
-                    continue
-                if recipe.unless is not None and recipe.unless(scope):
-                    continue
-                event = self._event(recipe, plan, scope, head, seen)
-                if event is not None:
-                    events.append(event)
+            turns = [(plan.recipes, scope)]
+            if plan.specimens and len(scope.lines("SPM")) > 1:
+                turns += [(plan.specimens, further) for further in scope.further_specimens()]
+            for recipes, scope in turns:
+                for recipe in recipes:
+                    if recipe.when is not None and not recipe.when(scope):
+                        continue
+                    if recipe.unless is not None and recipe.unless(scope):
+                        continue
+                    event = self._event(recipe, plan, scope, head, seen)
+                    if event is not None:
+                        events.append(event)
         if self._tells_death:
             segment = first["PID"] if first is not None else message.first("PID")
             if len(segment) > 30 and message.value(segment, 30).upper() in _DIED:
@@ -238,9 +242,10 @@ class _Head:
             if message.component == "^" and len(kinds) < _KINDS:
                 kinds[written] = kind
         self.kind: str = kind
-        self.facility: str = value(header, 4)
+        # HD: a namespace, else a universal id alone (HL7 v2.5.1, chapter 2A).
+        self.facility: str = value(header, 4) or value(header, 4, 2)
         self.control: str = value(header, 10)
-        self.source: str = f"hl7/{value(header, 3)}/{self.facility}"
+        self.source: str = f"hl7/{value(header, 3) or value(header, 3, 2)}/{self.facility}"
         # Without a control id the content is what tells a message from another.
         self.id: str = f"{self.control}@{value(header, 7)}" if self.control else digest.hex()
 

@@ -14,6 +14,8 @@ _NO_LINES: Final[list[str]] = []
 _OF_ALL: Final = frozenset({"MSH", "EVN", "SFT"})
 _OF_ITS_ORDER: Final = frozenset({"ORC", "OBR", "TQ1", "TQ2", "SPM", "OBX", "NTE"})
 """What says something of one order alone: another order of the message has no part in it."""
+_OF_THE_FIRST: Final = (7, 14)
+"""Fields of OBR that an order's further specimens do not share."""
 _SPECIMEN_FIRST: Final = frozenset({"OUL^R22", "OUL^R23", "OML^O33", "OML^O35"})
 """Messages whose specimens stand before the orders on them (HL7 v2.5.1, 4.4 and 7.3)."""
 _CONTROL_AFTER: Final = frozenset({"OUL^R22", "OUL^R23", "OUL^R24"})
@@ -69,6 +71,21 @@ class Scope(dict[str, Fields]):
     def all(self, name: str) -> list[Fields]:
         """As `lines`, split."""
         return [self.message.split(line) for line in self.lines(name)]
+
+    def further_specimens(self) -> Iterator[Scope]:
+        """A scope for each specimen of an order behind its first, which the order's own times (OBR-7, OBR-14) go with.
+        A specimen is told once, whatever a message repeats."""
+        message = self.message
+        own = self._own if self._own is not None else message.by_name
+        told: set[str] = set()
+        for position, line in enumerate(self.lines("SPM")):
+            number = "".join(line.split(message.field_separator, 3)[2:3])
+            if position and number not in told:
+                further = Scope(message, self.trigger, self.times, self.notes, {**own, "SPM": [line]}, self.number)
+                further["OBR"] = ["" if at in _OF_THE_FIRST else text for at, text in enumerate(self["OBR"])]
+                yield further
+            if number:
+                told.add(number)
 
     def find(self, path: Path) -> Fields:
         """The segment that a path means: the first, the n-th, or the first whose field has a value."""
@@ -167,7 +184,8 @@ def _order_groups(message: Message, trigger: str) -> Iterator[dict[str, list[str
         begins = begins or (name == "ORC" and not control_after)
         ends = name == "PID" or (name == "SPM" and specimen_first)
         if (begins or ends) and group:
-            yield group
+            if not _is_prior(message, group):
+                yield group
             group = {}
         if ends or (name == "PV1" and not group):
             around = {} if name == "PID" else around
@@ -181,8 +199,14 @@ def _order_groups(message: Message, trigger: str) -> Iterator[dict[str, list[str
                 control = line
             elif control and not control_after:
                 group["ORC"] = [_continued(message, control, line)]
-    if group:
+    if group and not _is_prior(message, group):
         yield group
+
+
+def _is_prior(message: Message, group: dict[str, list[str]]) -> bool:
+    """Whether a group is an earlier order that is told for comparison (PRIOR_RESULT; table 0119, PR)."""
+    controls = group.get("ORC")
+    return controls is not None and message.value(message.split(controls[0][:8]), 1).upper() == "PR"
 
 
 def _continued(message: Message, control: str, line: str) -> str:

@@ -47,6 +47,12 @@ def test_nothing_declared_is_the_facility_s_setting_then_utf_8_then_cp1252() -> 
     assert (text[-8:-1], codec, note) == ("O’Brien", "cp1252", GUESSED)
 
 
+def test_a_facility_that_is_named_by_an_id_alone_has_its_setting() -> None:
+    told = raw("", "Żółć".encode("iso8859-2")).replace(b"|FAC|", b"|^1.2.3^ISO|")
+    assert decode(told, {"1.2.3": "8859/2"})[0].endswith("Żółć\r")
+    assert decode(told, {"": "8859/2"})[2] == GUESSED
+
+
 def test_a_wrong_declaration_is_noted_and_a_spoilt_letter_is_still_a_message() -> None:
     assert decode(raw("UNICODE UTF-8", b"M\xfcller"))[2] == MISDECLARED
     text, _, note = decode(raw("UNICODE UTF-8", b"a\x81\xfe"))

@@ -110,7 +110,7 @@ def test_a_start_that_is_no_time_is_absent_and_noted() -> None:
     assert "bad_time_skipped" in read(siu("S12", f11="^^^soon")).notes
 
 
-@pytest.mark.parametrize("status", ["Pending", "WAITLIST", "wait list", "PENDING^Pending^HL70278"])
+@pytest.mark.parametrize("status", ["Pending", "WAITLIST", "wait list", "PENDING^Pending^HL70278", "^Pending"])
 def test_what_has_no_slot_yet_is_asked_for(status: str) -> None:
     told = events(siu("S12", f25=status, f26="O1^EHR"))
     assert told.keys() == {"appointment.requested"}
@@ -158,6 +158,27 @@ def test_an_appointment_for_an_order_schedules_it() -> None:
     assert scheduled | wanted | {"start": "2026-03-10T13:00:00Z"} == scheduled
     assert events(siu("S13", f26="O1^EHR")).keys() == {"appointment.rescheduled", "order.scheduled"}
     assert only(siu("S15", f26="O1^EHR")).data["order_id"] == "O1^EHR"
+
+
+@pytest.mark.parametrize("trigger", ["S15", "S16", "S17", "S18", "S26"])
+def test_what_gives_no_time_schedules_nothing(trigger: str) -> None:
+    assert "order.scheduled" not in events(siu(trigger, f26="O1^EHR", f25="Booked"))
+
+
+@pytest.mark.parametrize(
+    "status, start, scheduled",
+    [
+        ("Booked", "20260310090000", True),
+        ("", "20260310090000", True),
+        ("Complete", "20260310090000", True),
+        ("Booked", "", False),
+        *((status, "20260310090000", False) for status in ("Pending", "Waitlist", "Cancelled", "Deleted", "No show")),
+        ("^Pending", "20260310090000", False),
+    ],
+)
+def test_an_appointment_as_it_stands_schedules_its_order(status: str, start: str, scheduled: bool) -> None:
+    told = events(siu("S14", f26="O1^EHR", f25=status, f11=f"^^^{start}"))
+    assert told.keys() == {"appointment.stated", *(["order.scheduled"] if scheduled else [])}
 
 
 def test_versions_before_2_4_have_no_such_field() -> None:

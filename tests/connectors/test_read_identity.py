@@ -35,6 +35,7 @@ def named(pid: str) -> tuple[str, ...]:
         ("PID|1||00012345678901234567^^^A^MR", ("00012345678901234567^A",)),
         ("PID|1||1\\T\\2^^^A\\S\\B^MR", ("1&2^A^B",)),
         ("PID|1|| 1 ^^^ A ^MR", ("1^A",)),
+        ("PID|1||1\\S\\2^^^A^MR", ("1\\S\\2^A",)),
     ],
 )
 def test_identifiers(pid: str, wanted: tuple[str, ...]) -> None:
@@ -144,6 +145,13 @@ def test_a_merge_that_does_not_say_of_whom_is_invalid(trigger: str) -> None:
     letter = read(message(f"ADT^{trigger}", EVN, "PID|1||1^^^A^MR")).dead
     assert letter is not None
     assert letter.reason is Reason.INVALID
+
+
+@pytest.mark.parametrize("trigger, mrg", [("A44", "MRG|||K1^^^A"), ("A45", "MRG|||||V1^^^A"), ("A45", "MRG|||K1^^^A")])
+def test_a_move_that_does_not_say_from_whom_is_invalid(trigger: str, mrg: str) -> None:
+    letter = read(message(f"ADT^{trigger}", EVN, "PID|1||1^^^A^MR", mrg, "PV1|1|O")).dead
+    assert letter is not None
+    assert (letter.reason, letter.place) == (Reason.INVALID, "file message 1, MRG")
 
 
 def test_a_merge_is_taken_whole_or_not_at_all() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from schemas.event import Event
@@ -213,7 +215,7 @@ def test_a_panel_of_three_is_three_results_with_their_own_flags() -> None:
     assert [e.id.partition("/")[2] for e in found] == ["result.final", "result.preliminary.2", "result.final.3"]
 
 
-def orders_told(raw: bytes) -> list[tuple[str, str | None, str | None, str | None]]:
+def orders_told(raw: bytes) -> list[tuple[Any, ...]]:
     found = read(raw).events
     return [(e.type, *(e.data.get(name) for name in ("order_id", "filler_order_id", "code"))) for e in found]
 
@@ -273,42 +275,28 @@ def test_results_of_two_patients_stay_with_theirs() -> None:
     assert ("class" in one.data, "class" in other.data) == (True, False)
 
 
-def test_specimens_of_a_laboratory_result() -> None:
-    told = result(f7="20260302100000", f14="20260302103000", f24="CH")
-    assert told.keys() == {"specimen.collected", "specimen.received", "result.final"}
-    assert write_instant(told["specimen.collected"].time) == "2026-03-02T15:00:00Z"
-    assert write_instant(told["specimen.received"].time) == "2026-03-02T15:30:00Z"
-    assert told["specimen.received"].data["order_id"] == "P1^EHR"
-
-
-def test_specimens_by_their_own_segment() -> None:
-    spm = "SPM|1|S1&EHR^S2&LAB||BLD" + "|" * 13 + "20260302100000^20260302100500|20260302103000"
-    told = result(spm)
-    assert write_instant(told["specimen.collected"].time) == "2026-03-02T15:00:00Z"
-    assert told["specimen.collected"].data["specimen_id"] == "S1^EHR"
-    assert write_instant(told["specimen.received"].time) == "2026-03-02T15:30:00Z"
-    rejected = result("SPM|1|^S2&LAB" + "|" * 19 + "RC^Clotted")["specimen.rejected"]
-    assert rejected.data["reason"] == "RC"
-
-
-def test_the_time_of_an_exam_is_no_collection() -> None:
-    assert result(f7="20260302100000", f24="RAD").keys() == {"result.final"}
-    assert result(f7="20260302100000").keys() == {"result.final"}
-
-
-def test_a_collection_told_with_an_order_is_past() -> None:
-    assert events(order("ORC|NW|P1", obr(f2="P1", f7="20260302100000", f24="CH"))).keys() == {
-        "order.placed",
-        "specimen.collected",
-    }
-    assert only(order("ORC|NW|P1", obr(f2="P1", f7="20260309100000", f24="CH"))).type == "order.placed"
-    assert only(order("ORC|CA|P1", obr(f2="P1", f7="20260302100000", f24="CH"))).type == "order.cancelled"
-
-
 def test_an_order_is_scheduled() -> None:
     told = only(order("ORC|SC|P1|||SC", obr(f2="P1", f36="20260310090000")))
     assert (told.type, told.data["start"]) == ("order.scheduled", "2026-03-10T13:00:00Z")
     assert read(order("ORC|SC|P1|||IP", "OBR|1|P1")).events == ()
+
+
+@pytest.mark.parametrize("kind", ["ORM^O01", "OML^O21", "OMG^O19"])
+@pytest.mark.parametrize(
+    "orc, types",
+    [
+        ("ORC|NW|P1", ["order.placed", "order.scheduled"]),
+        ("ORC|SC|P1|||IP", ["order.scheduled"]),
+        ("ORC|SC|P1|||SC", ["order.scheduled"]),
+        ("ORC|XO|P1", ["order.scheduled"]),
+        ("ORC|CA|P1", ["order.cancelled"]),
+        ("ORC|UC|P1", ["order.cancel_refused"]),
+    ],
+)
+def test_an_order_with_the_status_of_what_has_a_time(kind: str, orc: str, types: list[str]) -> None:
+    found = read(order(orc, obr(f2="P1", f25="S", f36="20260310090000"), kind=kind)).events
+    assert [event.type for event in found] == types
+    assert [e.data["start"] for e in found if e.type == "order.scheduled"] in ([], ["2026-03-10T13:00:00Z"])
 
 
 def test_a_cancel_says_why() -> None:
@@ -320,22 +308,6 @@ def test_exams_are_complete_where_a_site_says_what_says_so() -> None:
     raw = order("ORC|SC|P1|||CM", obr(f2="P1", f24="RAD"))
     assert read(raw).events == ()
     assert only(raw, site).type == "exam.completed"
-
-
-def test_specimens_stand_before_their_orders_in_some_messages() -> None:
-    spm = "SPM|{}|^S{}" + "|" * 15 + "20260302100000"
-    raw = message(
-        "OUL^R22",
-        *(PID, spm.format(1, 1), obr(f3="F1", f25="F"), "ORC|RE|P1", "OBX|1|NM|a|||||H"),
-        *(spm.format(2, 2), obr(f3="F2", f25="F"), "ORC|RE|P2"),
-    )
-    found = [(e.type, e.data["order_id"], e.data.get("specimen_id")) for e in read(raw).events]
-    assert found == [
-        ("specimen.collected", "P1", None),
-        ("result.final", "P1", None),
-        ("specimen.collected", "P2", None),
-        ("result.final", "P2", None),
-    ]
 
 
 @pytest.mark.parametrize("kind", ["ACK", "ACK^R01", "ORR^O02", "ORL^O22", "RDE^O11", "VXU^V04"])

@@ -38,8 +38,22 @@ def test_kinds_of_documents(sent: str, kind: str | None) -> None:
 
 
 def test_a_document_is_withdrawn() -> None:
-    event = only(message("MDM^T11", PID, txa(status="")))
+    event = only(message("MDM^T11", PID, "PV1|1|I", txa(status="")))
     assert (event.type, event.data["document_id"]) == ("document.withdrawn", "D1^DOC")
+    assert event.data["class"] == "I"
+
+
+@pytest.mark.parametrize(
+    "placer, filler, wanted", [("P1^EHR", "F1^LAB", ("P1^EHR", "F1^LAB")), ("", "F1^LAB", ("F1^LAB", None))]
+)
+def test_a_result_that_comes_as_a_document(placer: str, filler: str, wanted: tuple[str, str | None]) -> None:
+    site = "add: {MDM^T02: [{event: result.final, when: {TXA-2: RADRPT}}]}"
+    evn = "EVN|T02|20260302110000||||20260302103000"
+    for lines, hour in (((evn,), "15:30"), ((evn[:22],), "16:00"), ((), "17:00")):
+        raw = message("MDM^T02", *lines, PID, "PV1|1|O", txa("RADRPT", "DO", placer, filler))
+        event = only(raw, site)
+        assert (event.type, event.data["order_id"], event.data.get("filler_order_id")) == ("result.final", *wanted)
+        assert write_instant(event.time)[11:16] == hour
 
 
 def test_a_document_of_the_filler_s_number_alone() -> None:
@@ -236,3 +250,18 @@ def test_a_set_of_segments_read_often_is_read_as_the_first_time() -> None:
         readings = [fresh.read(raw, "f") for _ in range(3)]
         assert readings[0].events
         assert readings[0] == readings[1] == readings[2]
+
+
+@pytest.mark.parametrize(
+    "hd, name",
+    [("N^1.2.3^ISO", "N"), ("^1.2.3^ISO", "1.2.3"), ('""^1.2.3^ISO', "1.2.3"), ("N", "N"), ("", ""), ("^^ISO", "")],
+)
+def test_an_application_and_a_facility_may_have_an_id_alone(hd: str, name: str) -> None:
+    raw = message("ADT^A01", PID).replace(b"|APP|FAC|", f"|{hd}|{hd}|".encode())
+    reading = Hl7Reader(load_mapping(), zones={name or "none": "Asia/Tokyo"}, default_zone="UTC").read(raw, "f")
+    (event,) = reading.events
+    assert (reading.source, event.facility) == (f"hl7/{name}/{name}", name or None)
+    assert write_instant(event.time)[11:13] == ("03" if name else "12")
+    site = "tables: {category_of_sender: {1.2.3: RAD}}"
+    order = message("ORM^O01", PID, "ORC|NW|P1", "OBR|1|P1").replace(b"|APP|FAC|", f"|{hd}|{hd}|".encode())
+    assert only(order, site).data.get("category") == ("RAD" if name == "1.2.3" else None)

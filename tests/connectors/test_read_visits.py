@@ -166,6 +166,76 @@ def test_facts_of_a_person() -> None:
     assert data["language"] == "es"
 
 
+@pytest.mark.parametrize(
+    "sent, told",
+    [
+        ("eng", "en"),
+        ("SPA^Spanish^ISO639", "es"),
+        ("dut", "nl"),
+        ("NLD", "nl"),
+        ("Amh", "am"),
+        ("hmn", "hmn"),  # it has no two letters
+        ("ASE", "ase"),
+        ("en-US", "en-us"),
+        ("UNK", None),
+        ("und", None),
+        ("", None),
+    ],
+)
+def test_a_language_is_its_shortest_code(sent: str, told: str | None) -> None:
+    data = only(adt("A31", EVN, f"PID|1||100^^^NORTH^MR||||||||||||{sent}")).data
+    assert data.get("language") == told
+
+
+EVN_BOTH = "EVN|A04|20260302115900||||20260302113000"
+PV1_50 = "PV1|1|{}|W4" + "|" * 47 + "P1^^^SCH"
+
+
+@pytest.mark.parametrize("class_", ["O", "AMB"])
+def test_an_outpatient_s_discharge_completes_the_appointment(class_: str) -> None:
+    told = events(adt("A03", EVN_BOTH, PID, PV1_50.format(class_)))
+    assert told.keys() == {"visit.ended", "appointment.completed"}
+    completed = told["appointment.completed"]
+    assert (completed.data["appointment_id"], completed.data["class"]) == ("P1^SCH", "O")
+    assert write_instant(completed.time) == "2026-03-02T16:30:00Z"
+    timed = PV1_50.format(class_).split("|")
+    timed[45] = "20260302100000"
+    ended = events(adt("A03", EVN_BOTH, PID, "|".join(timed)))
+    assert {write_instant(event.time) for event in ended.values()} == {"2026-03-02T15:00:00Z"}
+
+
+@pytest.mark.parametrize("pv1", [PV1_50.format("I"), PV1_50.format("E"), PV1_50.format(""), "PV1|1|O"])
+def test_other_discharges_complete_none(pv1: str) -> None:
+    assert only(adt("A03", EVN, PID, pv1)).type == "visit.ended"
+
+
+@pytest.mark.parametrize("kind", ["ADT^A04", "ADT^A08", "ADT^A10", "MDM^T02"])
+@pytest.mark.parametrize("event", ["appointment.arrived", "preference.set", "interpreter.requested", "my.own"])
+def test_what_a_site_adds_has_the_time_of_its_message(kind: str, event: str) -> None:
+    site = f"add: {{{kind}: [{event}]}}"
+    evn6, evn2, none = EVN_BOTH, "EVN|A04|20260302115900", "EVN|A04"
+    times = [write_instant(events(message(kind, evn, PID), site)[event].time) for evn in (evn6, evn2, none)]
+    assert times == ["2026-03-02T16:30:00Z", "2026-03-02T16:59:00Z", "2026-03-02T17:00:00Z"]
+
+
+@pytest.mark.parametrize("kind", ["ORM^O01", "OML^O21", "OMG^O19"])
+@pytest.mark.parametrize("event", ["referral.requested", "visit.admit_decided", "result.final"])
+def test_what_a_site_adds_to_orders_has_their_time(kind: str, event: str) -> None:
+    site = f"add: {{{kind}: [{event}]}}"
+    orc = "ORC|XX|P1|||||||20260302110000"
+    assert write_instant(only(message(kind, PID, orc), site).time) == "2026-03-02T16:00:00Z"
+    assert write_instant(only(message(kind, PID, orc[:9]), site).time) == "2026-03-02T17:00:00Z"
+
+
+def test_an_event_s_own_time_goes_first_and_a_list_that_names_the_sending_ends_there() -> None:
+    site = "events: {visit.roomed: {time: ZRM-1}, visit.triaged: {time: [ZRM-1, MSH-7]}}\n"
+    site += "add: {ADT^A08: [visit.roomed, visit.triaged]}"
+    for line, roomed, triaged in (("ZRM|20260302080000", "13:00", "13:00"), ("ZRM|", "16:30", "17:00")):
+        told = events(message("ADT^A08", EVN_BOTH, PID, line), site)
+        times = [write_instant(told[f"visit.{step}"].time)[11:16] for step in ("roomed", "triaged")]
+        assert times == [roomed, triaged]
+
+
 def test_death_is_told_beside_what_the_message_is_about() -> None:
     pid = PID + "|" * 24 + "20260302093000|Y"
     told = events(adt("A03", EVN, pid, PV1))
