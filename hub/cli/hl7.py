@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,15 +17,16 @@ from rich.text import Text
 from connectors.api import Reading
 from connectors.hl7.charset import decode
 from connectors.hl7.explain import faults, named, named_fields, version_of, wrong_times
-from connectors.hl7.files import split_messages
 from connectors.hl7.message import Message
 from connectors.hl7.read import Hl7Reader
 from hub.declared import hl7_reader, site_mapping
+from hub.inputs import find_inputs
 from hub.site import Site, read_site
 from schemas.errors import Unreadable, WrongUse
 from schemas.instant import write_instant
 
 hl7_app = typer.Typer(no_args_is_help=True, help="Look into HL7 v2 messages.")
+_OF_EVERY_EVENT = frozenset({"mrn", "assigning_authority", "message_id", "facility", "source"})
 _LONGEST = 60  # characters of a value in a table; documents stand in some fields
 
 
@@ -38,44 +37,62 @@ class Format(StrEnum):
 
 @hl7_app.command("check")
 def check(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="HL7 v2 files, gzipped ones too.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="HL7 v2 files, gzipped ones and folders too; - for standard input."),
+    ],
     mapping: Annotated[Path | None, typer.Option(help="A mapping laid over the shipped one.")] = None,
     site: Annotated[Path | None, typer.Option(help="The site file.")] = None,
     timezone: Annotated[str | None, typer.Option(help="For stamps without an offset.")] = None,
     format_: Annotated[Format, typer.Option("--format", help="table for people, json for machines.")] = Format.TABLE,
 ) -> None:
-    """Say of each message what it becomes, and what its version has against it.
+    """Say of each message what it becomes, with the attributes of its events, and what its version has against it.
 
-    Exit code 1 when a message is a dead letter or its version objects.
+    This shows values: they are a patient's. Exit code 1 when a message is a dead letter or its version objects.
     """
-    reader = _reader(mapping, site, timezone)
-    found = [_checked(reader, raw, place) for path in files for place, raw in _messages(path)]
+    declared = _site(site)
+    if timezone is not None and not _is_zone(timezone):
+        raise WrongUse("--timezone: an IANA time zone such as America/New_York is expected")
+    reader = hl7_reader(declared, site_mapping(mapping, declared), timezone)
+    charsets = _charsets(declared)
+    found = [_checked(reader, charsets, raw, place) for place, raw in _messages(files)]
     if format_ is Format.JSON:
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
     else:
         for message in found:
-            typer.echo(f"{message['place']}: {message['becomes']}")
-            for line in message["faults"]:
-                typer.echo(f"    {line}")
+            _write_checked(message)
         wrong = sum(1 for message in found if not message["well"])
         typer.echo(f"{len(found)} messages, {wrong} with something wrong")
     if not all(message["well"] for message in found):
         raise typer.Exit(1)
 
 
+def _write_checked(message: dict[str, Any]) -> None:
+    typer.echo(f"{message['place']}: {message['becomes']}")
+    for event in message["events"]:
+        typer.echo(f"    {event['type']}")
+        for name, value in event["data"].items():
+            if name not in _OF_EVERY_EVENT:
+                typer.echo(f"        {name}: {json.dumps(value, ensure_ascii=False)}")
+    for line in message["faults"]:
+        typer.echo(f"    {line}")
+
+
 @hl7_app.command("show")
 def show(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An HL7 v2 file.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="An HL7 v2 file; - for standard input.")],
+    site: Annotated[Path | None, typer.Option(help="The site file: a facility's charset.")] = None,
     format_: Annotated[Format, typer.Option("--format", help="table for people, json for machines.")] = Format.TABLE,
 ) -> None:
     """Show the fields of each message with their names in the standard. This shows values: they are a patient's."""
+    charsets = _charsets(_site(site))
     shown: list[dict[str, Any]] = []
-    for place, raw in _messages(file):
+    for place, raw in _messages([file]):
         if isinstance(raw, Reading):
-            shown.append({"place": place, "unreadable": _dead(raw), "fields": []})
+            shown.append({"place": place, "unreadable": _not_read(raw), "fields": []})
             continue
         try:
-            message = Message(decode(raw)[0])
+            message = Message(decode(raw, charsets)[0])
         except Unreadable as wrong:
             shown.append({"place": place, "unreadable": str(wrong), "fields": []})
             continue
@@ -95,12 +112,12 @@ def show(
         console.print(message_shown.get("unreadable") or table)
 
 
-def _checked(reader: Hl7Reader, raw: bytes | Reading, place: str) -> dict[str, Any]:
+def _checked(reader: Hl7Reader, charsets: Mapping[str, str], raw: bytes | Reading, place: str) -> dict[str, Any]:
     if isinstance(raw, Reading):
-        return {"place": place, "becomes": _dead(raw), "events": [], "faults": [], "well": False}
+        return {"place": place, "becomes": _not_read(raw), "events": [], "faults": [], "well": raw.dead is None}
     reading = reader.read(raw, place)
-    found = _faults(raw)
-    becomes = named(_dead(reading), "2.5.1") if reading.dead is not None else f"ignored, {reading.ignored}"
+    found = _faults(raw, charsets)
+    becomes = named(_not_read(reading), "2.5.1")
     if reading.events:
         becomes = ", ".join(f"{event.type} at {write_instant(event.time)}" for event in reading.events)
     if reading.notes:
@@ -109,31 +126,36 @@ def _checked(reader: Hl7Reader, raw: bytes | Reading, place: str) -> dict[str, A
     return {
         "place": place,
         "becomes": becomes,
-        "events": [event.type for event in reading.events],
+        "events": [
+            {"type": event.type, "time": write_instant(event.time), "data": event.data} for event in reading.events
+        ],
         "faults": found,
         "well": reading.dead is None and not objected,
     }
 
 
-def _faults(raw: bytes) -> list[str]:
+def _faults(raw: bytes, charsets: Mapping[str, str]) -> list[str]:
     try:
-        message = Message(decode(raw)[0])
+        message = Message(decode(raw, charsets)[0])
     except Unreadable:
         return []  # what it is a dead letter for says it all
     version = version_of(message)
     return [*wrong_times(message), *(named(line, version) for line in faults(message))]
 
 
-def _dead(reading: Reading) -> str:
+def _not_read(reading: Reading) -> str:
     letter = reading.dead
-    return f"dead letter, {letter.reason.value} at {letter.place}: {letter.mend}" if letter is not None else ""
+    if letter is None:
+        return f"ignored, {reading.ignored}"
+    return f"dead letter, {letter.reason.value} at {letter.place}: {letter.mend}"
 
 
-def _reader(mapping: Path | None, site_path: Path | None, timezone: str | None) -> Hl7Reader:
-    site = read_site(site_path) if site_path is not None else Site()
-    if timezone is not None and not _is_zone(timezone):
-        raise WrongUse("--timezone: an IANA time zone such as America/New_York is expected")
-    return hl7_reader(site, site_mapping(mapping, site), timezone)
+def _site(path: Path | None) -> Site:
+    return read_site(path) if path is not None else Site()
+
+
+def _charsets(site: Site) -> dict[str, str]:
+    return {name: facility.charset for name, facility in site.facilities.items() if facility.charset}
 
 
 def _is_zone(name: str) -> bool:
@@ -144,12 +166,6 @@ def _is_zone(name: str) -> bool:
     return True
 
 
-def _messages(path: Path) -> Iterator[tuple[str, bytes | Reading]]:
-    try:
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as wrong:
-        raise WrongUse(f"{path}: it cannot be read") from wrong
-    for number, raw in enumerate(split_messages([content]), start=1):
-        yield f"{path} message {number}", raw
+def _messages(files: list[str]) -> Iterator[tuple[str, bytes | Reading]]:
+    for input_ in find_inputs(files):
+        yield from input_.pieces()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -139,12 +141,64 @@ def test_a_wrong_option_is_wrong_use(say, options: tuple[str, str]) -> None:  # 
     assert (code, out) == (2, "")
 
 
+PACKED = gzip.compress((WELL.format(sex="F") + WELL.format(sex="M").replace("|1|P|", "|2|P|")).encode(), 0)
+
+
 @pytest.mark.parametrize(
-    "content", [b"\x1f\x8b\x08\x00junk", gzip.compress(b"MSH|^~")[:-4], b"\x1f\x8b\x08" + bytes(30)]
+    "content, whole",
+    [(b"\x1f\x8b\x08\x00junk", 0), (PACKED[:-8], 2), (PACKED + b"junk", 2), (PACKED[:-20], 1)],
+    ids=["no gzip", "without its trailer", "junk behind it", "cut"],
 )
-def test_a_damaged_archive_is_wrong_use(tmp_path: Path, content: bytes) -> None:
+def test_of_a_damaged_archive_what_stands_before_the_damage_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, whole: int
+) -> None:
     path = tmp_path / "message.gz"
     path.write_bytes(content)
     with pytest.raises(SystemExit) as stopped:
-        main(["hl7", "check", str(path)])
-    assert stopped.value.code == 2
+        main(["hl7", "check", str(path), "--format", "json"])
+    *well, last = json.loads(capsys.readouterr().out)
+    assert stopped.value.code == 1
+    assert [message["well"] for message in well] == [True] * whole
+    assert "unreadable" in last["becomes"]
+
+
+def test_an_event_s_attributes_are_shown(say) -> None:  # type: ignore[no-untyped-def]
+    code, out = say("check", WELL.format(sex="F"), "--format", "json")
+    [message] = json.loads(out)
+    [event] = message["events"]
+    assert code == 0
+    assert (event["type"], event["time"]) == ("visit.started", "2026-03-02T10:00:00Z")
+    assert event["data"]["class"] == "I"
+    assert 'class: "I"' in say("check", WELL.format(sex="F"))[1]
+
+
+def test_an_empty_file_is_one_ignored_message(say) -> None:  # type: ignore[no-untyped-def]
+    code, out = say("check", "")
+    assert code == 0
+    assert "ignored, nothing in it\n1 messages, 0 with" in out
+
+
+def test_bytes_before_the_first_message_are_told(say) -> None:  # type: ignore[no-untyped-def]
+    code, out = say("check", "# export\r\n" + WELL.format(sex="F"), "--format", "json")
+    stray, message = json.loads(out)
+    assert (code, stray["well"], message["well"]) == (1, False, True)
+    assert "message 1, between messages" in stray["becomes"]
+
+
+@pytest.mark.parametrize("command", ["check", "show"])
+def test_standard_input(command: str) -> None:
+    run = [sys.executable, "-m", "hub", "hl7", command, "-", "--format", "json"]
+    done = subprocess.run(run, input=WELL.format(sex="F"), capture_output=True, text=True, check=True)
+    [message] = json.loads(done.stdout)
+    assert message["place"] == "standard input message 1"
+
+
+@pytest.mark.parametrize("command", ["check", "show"])
+def test_a_facility_s_charset(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    site, path = tmp_path / "site.yaml", tmp_path / "message.hl7"
+    site.write_text("facilities: {NORTH: {charset: 8859/2}}")
+    path.write_bytes(WELL.format(sex="F").replace("PV1|1|I", "PV1|1|I||||||||Chór").encode("iso8859-2"))
+    with pytest.raises(SystemExit) as stopped:
+        main(["hl7", command, str(path), "--site", str(site), "--format", "json"])
+    assert stopped.value.code == 0
+    assert "Chór" in capsys.readouterr().out
