@@ -58,6 +58,17 @@ def store(
     _write(hub.bench.store.run(events), format_)
 
 
+@bench_app.command("mllp")
+def mllp(
+    messages: Annotated[int, typer.Option(min=100, help="How many messages.")] = 40_000,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Messages over MLLP, acknowledged when durable, beside a bare server that keeps nothing."""
+    import hub.bench.mllp  # noqa: PLC0415 - it loads what no other benchmark needs
+
+    _write(hub.bench.mllp.run(messages), format_)
+
+
 @bench_app.command("hl7")
 def hl7(format_: FormatOption = Format.TABLE) -> None:
     """HL7 v2 bytes to events, beside python-hl7 and hl7apy."""
