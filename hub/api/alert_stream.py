@@ -63,7 +63,7 @@ class AlertStream:
         if resumed:
             name, text = "Last-Event-ID", resumed
         asked = read_narrowing(query)
-        after = self._feed.tip
+        after = self._feed.now
         if text is not None:
             after = read_after(name, text)
             try:

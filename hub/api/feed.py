@@ -67,6 +67,11 @@ class Feed:
                 await self._following
             self._following = None
 
+    @property
+    def now(self) -> int:
+        """The cursor of the last transition that is durable."""
+        return self._intake.cursor
+
     async def wait_beyond(self, cursor: int) -> None:
         """Return when there is a transition beyond this cursor, or the stream was closed."""
         while self.tip <= cursor and not self.closed:
