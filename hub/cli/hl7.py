@@ -19,13 +19,14 @@ from connectors.hl7.charset import decode
 from connectors.hl7.explain import faults, named, named_fields, version_of, wrong_times
 from connectors.hl7.message import Message
 from connectors.hl7.read import Hl7Reader
+from hub.cli.hl7_send import send, watch
 from hub.declared import hl7_reader, site_mapping
 from hub.inputs import find_inputs
 from hub.site import Site, read_site
 from schemas.errors import Unreadable, WrongUse
 from schemas.instant import write_instant
 
-hl7_app = typer.Typer(no_args_is_help=True, help="Look into HL7 v2 messages.")
+hl7_app = typer.Typer(no_args_is_help=True, help="Look into HL7 v2 messages, and send them.")
 _OF_EVERY_EVENT = frozenset({"mrn", "assigning_authority", "message_id", "facility", "source"})
 _LONGEST = 60  # characters of a value in a table; documents stand in some fields
 
@@ -169,3 +170,7 @@ def _is_zone(name: str) -> bool:
 def _messages(files: list[str]) -> Iterator[tuple[str, bytes | Reading]]:
     for input_ in find_inputs(files):
         yield from input_.pieces()
+
+
+hl7_app.command("send")(send)
+hl7_app.command("watch")(watch)

@@ -1,0 +1,1 @@
+"""Sending HL7 v2 over MLLP: files to messages, messages to a receiver, and what it answered."""

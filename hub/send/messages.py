@@ -1,0 +1,46 @@
+"""The HL7 v2 messages of files and folders, ready to be sent; cut as a replay cuts them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from connectors.api import Reading
+from hub.inputs import Input, find_inputs
+from schemas.errors import WrongUse
+
+_CR: Final = b"\r"
+
+
+class Outgoing:
+    """Iterates over messages. `unreadable` counts what stands in the files and is no message, and files that cannot be
+    read to their end; `passed_by` counts files without any message. Raises WrongUse for a path that is not there."""
+
+    def __init__(self, paths: list[str]) -> None:
+        self._inputs: list[Input] = find_inputs(paths)
+        self.unreadable: int = 0
+        self.passed_by: int = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for input_ in self._inputs:
+            messages, strays = 0, 0
+            try:
+                for _, piece in input_.pieces():
+                    if isinstance(piece, Reading):
+                        strays += piece.dead is not None
+                        continue
+                    messages += 1
+                    yield with_cr(piece)
+            except WrongUse:
+                self.unreadable += 1
+            if messages:
+                self.unreadable += strays
+            else:
+                self.passed_by += bool(strays)
+
+
+def with_cr(message: bytes) -> bytes:
+    """A message with the line ends of HL7 v2, whatever it came with."""
+    if b"\n" in message:
+        message = message.replace(b"\r\n", _CR).replace(b"\n", _CR)
+    return message if message.endswith(_CR) else message + _CR
