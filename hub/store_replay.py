@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol, cast
 from connectors.api import Reading
 from connectors.cloudevents.read import CloudEventReader
 from connectors.hl7.read import Hl7Reader
+from hub.declared import hl7_reader, read_declared
 from hub.door import AFTER_UNTIL
 from hub.inputs import find_inputs
 from hub.merge import merged
@@ -22,6 +23,8 @@ from schemas.alert import Alert
 from schemas.event import Event
 from schemas.instant import write_instant
 from schemas.message import Message, Outcome, Verdict
+from schemas.threshold import ThresholdSet
+from streams.core.engine import Engine
 from streams.embedded.store import Reader
 
 _BATCH: Final = 2_000  # messages of one commit
@@ -102,6 +105,17 @@ def _messages(
         yield message
 
 
+def raw_in_order(paths: list[str], site: Path) -> Iterator[bytes]:
+    """The bytes of the HL7 v2 messages of files, by event time as a replay takes them."""
+    declared = read_declared(site, None, None, None)
+    hl7 = _Keeping(hl7_reader(declared.site, declared.mapping, None))
+    cloud = CloudEventReader(default_zone="UTC")
+    for told, _ in merged(find_inputs(paths), cast("Hl7Reader", hl7), cloud):
+        raw = hl7.take(told.reading)
+        if raw:
+            yield raw
+
+
 def _take(service: Service, batch: list[Message], now: int) -> list[Verdict]:
     verdicts = service.runtime.take(batch, now)
     service.runtime.apply()
@@ -110,15 +124,20 @@ def _take(service: Service, batch: list[Message], now: int) -> list[Verdict]:
 
 def report_of(service: Service, notes: Counter[str]) -> dict[str, Any]:
     """What the store holds by now, in the words of `replay`."""
-    engine = service.runtime.engine
     with closing(service.store.reader()) as reader:
-        counts, by_reason = outcomes(reader)
-        alerts: dict[str, dict[str, int]] = {}
-        for threshold, state, count in reader.rows(
-            "SELECT threshold, state, count(*) FROM alert GROUP BY threshold, state ORDER BY threshold, state"
-        ):
-            alerts.setdefault(threshold, {})[state] = count
-        events = sum(len(entry.events or ()) for entry in reader.entries(where="outcome = 'accepted'"))
+        report = report_of_store(reader, service.runtime.engine, service.declared.thresholds)
+    return report | {"notes": dict(sorted(notes.items()))}
+
+
+def report_of_store(reader: Reader, engine: Engine, thresholds: ThresholdSet) -> dict[str, Any]:
+    """The same without what the connectors remarked, which no store keeps."""
+    counts, by_reason = outcomes(reader)
+    alerts: dict[str, dict[str, int]] = {}
+    for threshold, state, count in reader.rows(
+        "SELECT threshold, state, count(*) FROM alert GROUP BY threshold, state ORDER BY threshold, state"
+    ):
+        alerts.setdefault(threshold, {})[state] = count
+    events = sum(len(entry.events or ()) for entry in reader.entries(where="outcome = 'accepted'"))
     return {
         "messages": sum(counts.values()),
         "accepted": counts[Outcome.ACCEPTED],
@@ -134,9 +153,8 @@ def report_of(service: Service, notes: Counter[str]) -> dict[str, Any]:
         "dead_letters_by_reason": by_reason[Outcome.DEAD],
         "without_key": engine.counts["without_key"],
         "without_due": engine.counts["without_due"],
-        "notes": dict(sorted(notes.items())),
         "clock": write_instant(engine.clock) if engine.clock > 0 else None,
-        "not_judged": [t.id for t in service.declared.thresholds.thresholds if t.kind == "silence"],
+        "not_judged": [t.id for t in thresholds.thresholds if t.kind == "silence"],
     }
 
 
