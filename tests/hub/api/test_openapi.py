@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ def test_it_is_openapi() -> None:
 def test_the_published_one_is_that_of_the_code() -> None:
     published = (ROOT / "docs" / "openapi.json").read_text(encoding="utf-8")
     assert published == write_openapi(), (
-        "run: python -c 'from hub.api.openapi import write_openapi; print(write_openapi(), end=\"\")' > docs/openapi.json"
+        "run: python -c 'from hub.api.openapi import write_openapi as w; print(w(), end=\"\")' > docs/openapi.json"
     )
 
 
@@ -73,3 +74,14 @@ async def test_what_is_answered_is_what_is_told(tmp_path: Path) -> None:
         body = json.dumps([cloud_event("result.viewed", 80, order_id="a"), {}]).encode()
         answer = await site.client.post("/v1/events", headers=headers, content=body)
         assert schema_of("/v1/events", "post", "202").is_valid(answer.json())
+
+
+def test_every_kind_of_problem_is_told_in_the_documents() -> None:
+    text = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"`([a-z-]+)`", text.partition("## Problems")[2]))
+    source = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "hub" / "api").glob("*.py")))
+    kinds = set(re.findall(r'HTTPStatus\.\w+,\s*"([a-z-]+)"', source))
+    kinds |= set(re.findall(r'(?:unavailable|problem_type)\("([a-z-]+)"', source))
+    kinds |= set(re.findall(r'\d{3}: \("([a-z-]+)"', source))
+    assert kinds
+    assert kinds - told == set()

@@ -1,0 +1,1 @@
+"""The way out: alerts to those who subscribed to them."""
