@@ -30,7 +30,7 @@ $(READY): requirements-dev.lock pyproject.toml
 	@touch $(READY)
 	@echo "ready: $(BIN)/pxhub"
 
-demo: setup ## a simulated clinic's week as HL7 v2, replayed: the alerts, one explained, the worst bottleneck
+demo: setup ## a simulated clinic's week over MLLP into a server: alerts as they fire, one explained, the worst bottleneck
 	@$(BIN)/pxhub demo
 
 test: setup ## all tests, the order-sensitive ones under a second hash seed first
@@ -51,6 +51,8 @@ bench: setup ## speed and memory, each figure beside a reference of the same run
 	@$(BIN)/pxhub bench engine
 	@$(BIN)/pxhub bench replay
 	@$(BIN)/pxhub bench hl7
+	@$(BIN)/pxhub bench store
+	@$(BIN)/pxhub bench mllp
 
 nightly: setup ## the properties again, with new examples and thirty times as many; 100,000 spoilt messages
 	PXHUB_PROPERTIES=nightly $(PYTEST) -n $(WORKERS) --timeout 7200 tests/properties
