@@ -191,7 +191,7 @@ def _second(first_paths: tuple[Path, ...], second_paths: tuple[Path, ...]) -> Ex
 
 def _code(paths: tuple[Path, ...], how: Attribute, tables: Tables) -> Extract:
     table = tables.get(how.table or "", {})
-    reads = [coded(path) for path in paths]
+    reads = [_coded(path) for path in paths]
     strict, pad, lower = how.strict, how.pad, how.lower
     note = f"unmapped_{how.table}"
 
@@ -214,20 +214,33 @@ def _code(paths: tuple[Path, ...], how: Attribute, tables: Tables) -> Extract:
     return code
 
 
-def coded(path: Path) -> Read:
+def _coded(path: Path) -> Read:
     """A coded value: its code, or where it has none its text, in component 2."""
     if not path.is_plain or path.component != 1:
         return reader(path)
     read, read_text, segment, field = reader(path), reader(path._replace(component=2)), path.segment, path.field
 
-    def code_or_text(scope: Scope) -> str:
+    def coded(scope: Scope) -> str:
         value = read(scope)
         if value:
             return value
         fields = scope[segment]  # `read` has put it there
         return read_text(scope) if len(fields) > field and fields[field] else ""
 
-    return code_or_text
+    return coded
+
+
+def text_of(path: Path) -> Read | None:
+    """The text of a coded value, for who has found no code; None where the path means one component."""
+    if not path.is_plain or path.component != 1:
+        return None
+    read, segment, field = reader(path._replace(component=2)), path.segment, path.field
+
+    def text(scope: Scope) -> str:
+        fields = scope[segment]
+        return read(scope) if len(fields) > field and fields[field] else ""
+
+    return text
 
 
 def _time(paths: tuple[Path, ...]) -> Extract:

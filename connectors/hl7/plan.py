@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from connectors.hl7.derived import DERIVED, NEEDS
-from connectors.hl7.extract import Extract, Shape, Tables, coded, extract, there
+from connectors.hl7.extract import Extract, Shape, Tables, extract, text_of, there
 from connectors.hl7.message import Message
 from connectors.hl7.scope import Read, Scope, reader
 from connectors.mapping.path import Path
@@ -185,13 +185,16 @@ def _test(test: Test, tables: Tables, shape: Shape | None) -> Hold:
         codes = frozenset(code for code, value in table.items() if fold(str(value)) in codes)
 
     known = dict.fromkeys(codes, True)
+    text = text_of(*there((test.path,), shape)) if test.path is not None else None
 
     def is_one_of(scope: Scope) -> bool:
         value = read(scope)
         found = known.get(value)
         if found is None:
+            if value == "" and text is not None:
+                value = text(scope)
             found = value not in ("", None) and fold(str(value)) in codes
-            if len(known) < _CODES_KEPT:
+            if value != "" and len(known) < _CODES_KEPT:
                 known[value] = found
         return found
 
@@ -200,8 +203,7 @@ def _test(test: Test, tables: Tables, shape: Shape | None) -> Hold:
 
 def _read(test: Test, tables: Tables, shape: Shape | None) -> Extract:
     if test.path is not None:
-        (path,) = there((test.path,), shape)
-        return coded(path) if test.one_of else reader(path)  # a code may be told by its text alone
+        return reader(*there((test.path,), shape))
     derive = DERIVED[test.derive or ""]
 
     def read(scope: Scope) -> Any:

@@ -103,24 +103,32 @@ class Hl7Reader:
         for number, own in enumerate(groups(plan.each, message, kind), start=1):
             scope = Scope(message, kind, times, notes, own, number)
             first = first or scope
-            turns = [(plan.recipes, scope)]
+            for recipe in plan.recipes:
+                if recipe.when is not None and not recipe.when(scope):
+                    continue
+                if recipe.unless is not None and recipe.unless(scope):
+                    continue
+                event = self._event(recipe, plan, scope, head, seen)
+                if event is not None:
+                    events.append(event)
             if plan.specimens and len(scope.lines("SPM")) > 1:
-                turns += [(plan.specimens, further) for further in scope.further_specimens()]
-            for recipes, scope in turns:
-                for recipe in recipes:
-                    if recipe.when is not None and not recipe.when(scope):
-                        continue
-                    if recipe.unless is not None and recipe.unless(scope):
-                        continue
-                    event = self._event(recipe, plan, scope, head, seen)
-                    if event is not None:
-                        events.append(event)
+                events += self._further(plan, scope, head, seen)
         if self._tells_death:
             segment = first["PID"] if first is not None else message.first("PID")
             if len(segment) > 30 and message.value(segment, 30).upper() in _DIED:
                 died = self._death(plan, Scope(message, kind, times, notes, None, 1), head, seen)
                 events += [died] if died is not None else []
         return events
+
+    def _further(self, plan: Plan, scope: Scope, head: _Head, seen: set[str]) -> list[Event]:
+        """What an order's specimens behind its first give."""
+        told = (
+            self._event(recipe, plan, further, head, seen)
+            for further in scope.further_specimens()
+            for recipe in plan.specimens
+            if (recipe.when is None or recipe.when(further)) and not (recipe.unless and recipe.unless(further))
+        )
+        return [event for event in told if event is not None]
 
     def _event(self, recipe: Recipe, plan: Plan, scope: Scope, head: _Head, seen: set[str]) -> Event | None:
         common = scope.memo.get("common")
