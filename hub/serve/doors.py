@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from connectors.hl7.ack import ACCEPT, ERROR
 from hub.api.app import make_app
 from hub.api.serve_http import listen
+from hub.deliver.declared_webhooks import read_webhooks
+from hub.deliver.webhook import WebhookCounts, deliver
 from hub.listen.access import check_address, read_networks, read_tls
 from hub.listen.mllp import MllpListener, MllpSettings
 from hub.serve.service import Door, Service, machine_time
@@ -23,7 +25,7 @@ async def open_mllp(service: Service) -> Door:
     refused = check_address(host, networks, has_client_certificates=settings.mllp_client_ca is not None)
     if refused is not None:
         raise WrongUse(f"--mllp {refused}")
-    return await MllpListener.open(
+    listener = await MllpListener.open(
         service.intake,
         MllpSettings(
             host=host,
@@ -34,6 +36,8 @@ async def open_mllp(service: Service) -> Door:
         ),
         service.log.info,
     )
+    service.counters.append(lambda: dict(counts_of(listener)))
+    return listener
 
 
 async def open_http(service: Service) -> Door:
@@ -41,9 +45,7 @@ async def open_http(service: Service) -> Door:
     assert service.settings.http is not None  # noqa: S101 - asked for, or it were not opened
 
     def counters() -> Mapping[str, float]:
-        return {
-            name: value for door in service.doors if isinstance(door, MllpListener) for name, value in counts_of(door)
-        }
+        return {name: value for numbers in service.counters for name, value in numbers().items()}
 
     app = make_app(
         service.intake,
@@ -68,6 +70,11 @@ def counts_of(listener: MllpListener) -> list[tuple[str, float]]:
     ]
 
 
-async def open_webhooks(service: Service) -> Door:  # noqa: ARG001 - what comes will need it
+async def open_webhooks(service: Service) -> Door:
     """Tell subscribers of alerts."""
-    raise WrongUse("--webhooks is not here yet")
+    assert service.settings.webhooks is not None  # noqa: S101 - asked for, or it were not opened
+    known = {threshold.id for threshold in service.declared.thresholds.thresholds}
+    webhooks = read_webhooks(service.settings.webhooks, known)
+    counts = WebhookCounts()
+    service.counters.append(counts.numbers)
+    return await deliver(webhooks, service.intake, service.store.reader, machine_time, log=service.log, counts=counts)

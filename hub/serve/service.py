@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -124,6 +124,7 @@ class Service:
             self.declared = replace(self.declared, thresholds=thresholds_of(judged_by)[0])
         self._open_doors: tuple[Opening, ...] = open_doors
         self.doors: list[Door] = []
+        self.counters: list[Callable[[], Mapping[str, float]]] = []  # what /metrics tells of the doors
         self._asked: float = 0.0  # when it was first asked to stop
         self.store: Store = Store.open(settings.store)
         self.changes: dict[str, list[str]] = {}
