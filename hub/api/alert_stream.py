@@ -18,6 +18,7 @@ from hub.api.alerts import ahead, gone
 from hub.api.cursor import write_cursor
 from hub.api.feed import Feed, Line
 from hub.api.parameters import Narrowing, read_after, read_narrowing, read_query
+from hub.api.problems import unavailable
 from hub.api.reads import Reads
 from streams.embedded.following import Ahead, Gone, check_cursor
 from streams.embedded.store import StoreFailed
@@ -27,6 +28,8 @@ PING_SECONDS: Final = 15
 SLOW_SECONDS: Final = 20.0
 """How long a client may leave a write standing."""
 RETRY_MS: Final = 5_000
+STREAMS: Final = 1_000
+"""Streams that may be open at a time."""
 _CHUNK: Final = 32_768  # bytes of one write
 _KNOWN: Final = ("after", "state", "threshold", "facility")
 
@@ -47,13 +50,22 @@ class StreamCounts:
 
 
 class AlertStream:
-    """The stream. `slow_seconds` is how long a client may leave a write standing."""
+    """The stream. `slow_seconds` is how long a client may leave a write standing, `most` how many may be open."""
 
-    def __init__(self, feed: Feed, reads: Reads, counts: StreamCounts, slow_seconds: float = SLOW_SECONDS) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        reads: Reads,
+        counts: StreamCounts,
+        *,
+        slow_seconds: float = SLOW_SECONDS,
+        most: int = STREAMS,
+    ) -> None:
         self._feed: Feed = feed
         self._reads: Reads = reads
         self._counts: StreamCounts = counts
         self._slow_seconds: float = slow_seconds
+        self._most: int = most
 
     async def stream_alerts(self, request: Request) -> Response:
         """GET /v1/alerts/stream"""
@@ -63,6 +75,8 @@ class AlertStream:
         if resumed:
             name, text = "Last-Event-ID", resumed
         asked = read_narrowing(query)
+        if self._counts.open >= self._most:
+            raise unavailable("too-many-streams", f"{self._most} streams are open already")
         after = self._feed.now
         if text is not None:
             after = read_after(name, text)

@@ -15,9 +15,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hub.api.alert_stream import SLOW_SECONDS, AlertStream, StreamCounts
+from hub.api.alert_stream import SLOW_SECONDS, STREAMS, AlertStream, StreamCounts
 from hub.api.alerts import AlertOne, AlertPages
-from hub.api.events import BODY_LIMIT, EventIntake, unavailable
+from hub.api.events import BODY_LIMIT, EventIntake
 from hub.api.feed import Feed
 from hub.api.health import Healths
 from hub.api.metrics import Counters, HttpCounts, Metrics, no_counters
@@ -30,6 +30,7 @@ from hub.api.problems import (
     answer_problem,
     answer_refused,
     problem_type,
+    unavailable,
 )
 from hub.api.reads import Reads
 from hub.serve.intake import Intake
@@ -52,6 +53,7 @@ def make_app(  # noqa: PLR0913 - what it stands on
     hosts: frozenset[str] | None = LOOPBACK_NAMES,
     body_limit: int = BODY_LIMIT,
     slow_seconds: float = SLOW_SECONDS,
+    streams_at_once: int = STREAMS,
 ) -> Starlette:
     """The app over an intake and readers of its store. `clock` tells the machine's time in microseconds; `zone` is
     what explanations without a calendar are told in; `counters` are numbers of other doors for /metrics; `hosts` are
@@ -62,7 +64,7 @@ def make_app(  # noqa: PLR0913 - what it stands on
     registry = CollectorRegistry()
     counts = HttpCounts(registry)
     metrics = Metrics(intake, pages, feed, healths, streams, registry, counters)
-    stream = AlertStream(feed, pages, streams, slow_seconds)
+    stream = AlertStream(feed, pages, streams, slow_seconds=slow_seconds, most=streams_at_once)
     routes = [
         Route("/livez", healths.livez, methods=["GET"]),
         Route("/readyz", healths.readyz, methods=["GET"]),

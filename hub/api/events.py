@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from hub.api.cloudevents import read_request
 from hub.api.parameters import read_query
-from hub.api.problems import Problem, Refused, answer_problem, problem_type
+from hub.api.problems import Problem, Refused, answer_problem, problem_type, unavailable
 from hub.serve.intake import Intake, Stopped
 from hub.serve.reading import CLOUDEVENTS
 from schemas.errors import Reason
@@ -106,11 +106,6 @@ class EventIntake:
                 headers={"Connection": "close"},
             )
         return bytes(body)
-
-
-def unavailable(kind: str, detail: str) -> Refused:
-    """Nothing can be taken now; the sender keeps what it has and comes again."""
-    return Refused(HTTPStatus.SERVICE_UNAVAILABLE, kind, detail, headers={"Retry-After": "5"})
 
 
 def _told(verdict: Verdict) -> EventVerdict:

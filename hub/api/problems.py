@@ -85,6 +85,11 @@ def bad_body(detail: str, pointer: str = "") -> Refused:
     )
 
 
+def unavailable(kind: str, detail: str) -> Refused:
+    """Nothing can be taken now; the sender keeps what it has and comes again."""
+    return Refused(HTTPStatus.SERVICE_UNAVAILABLE, kind, detail, headers={"Retry-After": "5"})
+
+
 def answer_problem(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
     """The response of a problem."""
     told = {"Cache-Control": "no-store", **(headers or {})}

@@ -19,7 +19,8 @@ from schemas.errors import WrongUse
 
 _SEND_BUFFER: Final = 256 * 1024  # bytes that the system holds for a client that does not read
 _LINGER: Final = 60.0  # seconds in which one that was cut off may still read its last words
-_FIRST_WORDS: Final = 30.0  # seconds in which a connection must have sent the head of a request
+FIRST_WORDS: Final = 30.0
+"""Seconds in which a connection must have sent the head of a request."""
 _GRACE: Final = 10  # seconds for requests that are under way at a stop
 _BACKLOG: Final = 512
 _SILENT: Final = ("uvicorn.error", "uvicorn.access", "uvicorn.asgi", "sse_starlette.sse")
@@ -57,7 +58,7 @@ class HttpDoor:
         await self._serving
 
 
-async def listen(app: Starlette, host: str, port: int) -> HttpDoor:
+async def listen(app: Starlette, host: str, port: int, *, first_words: float = FIRST_WORDS) -> HttpDoor:
     """Serve an app of `make_app`; port 0 takes any that is free. Raises WrongUse where the address cannot be had."""
     listening = _bind(check_loopback(host), port)
     for name in _SILENT:
@@ -68,7 +69,7 @@ async def listen(app: Starlette, host: str, port: int) -> HttpDoor:
     config = uvicorn.Config(
         app,
         loop="none",
-        http=_Protocol,
+        http=type("_Timed", (_Protocol,), {"first_words": first_words}),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -115,10 +116,12 @@ class _Server(uvicorn.Server):
 class _Protocol(H11Protocol):
     """A connection that must say what it wants in time, and may be let to speak last."""
 
+    first_words: float = FIRST_WORDS
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.app_state = {**self.app_state, "connection": self}
-        self.loop.call_later(_FIRST_WORDS, self._close_if_silent)
+        self.loop.call_later(self.first_words, self._close_if_silent)
 
     def let_speak_last(self) -> None:
         """Let one more message into the buffer, though it is full, and close once it is read, or soon."""

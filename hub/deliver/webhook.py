@@ -120,7 +120,7 @@ class _Subscription:
         """Take up where it was left; a webhook that is new begins with what comes from now on."""
         name = self._webhook.name
         position = await self._reads.ask(lambda reader: outbox.find_position(reader, name))
-        self._position = self._intake.cursor if position is None else position
+        self._position = self._intake.cursor if position is None else min(position, self._intake.cursor)
         if position is None:
             await self._put_out([], self._position)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import socket
@@ -13,8 +14,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from hub.api.app import make_app
 from hub.api.cursor import read_cursor, write_cursor
-from tests.hub.api.live_hub import Served, cloud_event, served
+from hub.api.serve_http import listen
+from tests.hub.api.live_hub import Served, cloud_event, running, served
 
 pytestmark = pytest.mark.anyio
 
@@ -160,3 +163,24 @@ async def test_a_reader_that_does_not_read_is_cut_off_and_told_and_misses_none(t
         assert b"event: lagging" in sent
         page = (await site.client.get("/v1/alerts", params={"after": write_cursor(ids[-1]), "limit": 1})).json()
         assert read_cursor(page["alerts"][0]["cursor"]) == len(ids)
+
+
+async def test_more_streams_than_may_be_open_are_told_to_come_again(tmp_path: Path) -> None:
+    async with served(tmp_path, streams_at_once=1) as site, site.client.stream("GET", "/v1/alerts/stream") as first:
+        assert first.status_code == 200
+        second = await site.client.get("/v1/alerts/stream")
+        assert (second.status_code, second.json()["type"]) == (503, "urn:pxhub:problem:too-many-streams")
+        assert second.headers["retry-after"]
+
+
+async def test_who_connects_and_says_nothing_is_let_go(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub:
+        app = make_app(hub.intake, hub.store.reader, lambda: hub.now)
+        door = await listen(app, "127.0.0.1", 0, first_words=0.05)
+        for said in (b"", b"GET /v1/alerts/stream HTTP/1.1\r\nHost: loc"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+            writer.write(said)
+            with contextlib.suppress(ConnectionResetError):
+                assert await asyncio.wait_for(reader.read(), 10) == b""
+            writer.close()
+        await door.stop()
