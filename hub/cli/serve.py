@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from hub.address import read_address
 from hub.serve.doors import open_http, open_mllp, open_webhooks
 from hub.serve.service import Door, Opening, ServeSettings, Service
 from hub.telemetry import start_telemetry
@@ -85,12 +86,3 @@ def serve(  # noqa: PLR0913, PLR0917 - a flag each
 
 def _say_ready(doors: list[Door]) -> None:
     typer.echo("pxhub ready: " + ", ".join(door.address for door in doors))
-
-
-def read_address(flag: str, text: str) -> tuple[str, int]:
-    """`HOST:PORT`, an IPv6 host in brackets. Raises WrongUse."""
-    host, colon, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not colon or not host or not port.isascii() or not port.isdecimal() or int(port) > 65_535:
-        raise WrongUse(f"{flag} {text}: HOST:PORT is expected, such as 127.0.0.1:2575")
-    return host, int(port)

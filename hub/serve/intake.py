@@ -20,6 +20,8 @@ from streams.embedded.store import StoreFailed
 Answer = TypeVar("Answer")
 _MOST: Final = 2_000  # messages of one commit: a larger one would let the first sender wait for the last
 _TICK: Final = 0.02  # seconds between looks at the clock: an alert may be late by that much
+_MOMENTS: Final = 4
+_MOMENT: Final = 0.0002  # seconds; a commit takes some milliseconds
 _ROOM: Final = 20_000  # messages that may wait; beyond it a sender is not read from
 
 
@@ -36,6 +38,7 @@ class Intake:
         self._moved: asyncio.Condition = asyncio.Condition()
         self._thread: ThreadPoolExecutor = ThreadPoolExecutor(1, thread_name_prefix="runtime")
         self._stopping: bool = False
+        self._usual: int = 0  # how many messages a commit takes when senders wait for their answers
         self.failed: str | None = None  # why nothing can be written now; None while it can
         self.cursor: int = runtime.committed_cursor
         """The cursor of the last transition that is durable."""
@@ -54,11 +57,10 @@ class Intake:
         futures: list[asyncio.Future[Verdict]] = [loop.create_future() for _ in raws]
         self._waiting.extend((kind, raw, future) for raw, future in zip(raws, futures, strict=True))
         self._arrived.set()
-        answers = await asyncio.gather(*futures, return_exceptions=True)
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                raise answer
-        return [answer for answer in answers if isinstance(answer, Verdict)]
+        if len(futures) == 1:
+            return [await futures[0]]
+        await asyncio.wait(futures)
+        return [future.result() for future in futures]
 
     async def ask(self, question: Callable[[Runtime], Answer]) -> Answer:
         """Ask the runtime something, in its thread."""
@@ -115,7 +117,18 @@ class Intake:
         for (_, _, future), verdict in zip(some, verdicts, strict=True):
             if not future.done():
                 future.set_result(verdict)
-        await self._run(loop, self._judge)
+        await self._let_gather(len(some))
+        if not self._waiting:
+            await self._run(loop, self._judge)
+
+    async def _let_gather(self, latest: int) -> None:
+        """Give those who were answered just now a moment to say what comes next, where they wait for each answer: else
+        half of them would always wait for the commit of the other half."""
+        self._usual = max(latest, self._usual - self._usual // 8)
+        for _ in range(_MOMENTS):
+            if len(self._waiting) >= self._usual:
+                return
+            await asyncio.sleep(_MOMENT)
 
     async def _run(self, loop: asyncio.AbstractEventLoop, work: Callable[[], None]) -> None:
         try:
@@ -131,6 +144,7 @@ class Intake:
     # -- in the runtime's thread
 
     def _commit(self, raws: list[tuple[str, bytes]]) -> list[Verdict]:
+        self._runtime.apply()  # of the batch before, where it was not judged yet
         read = self._reader.read
         return self._runtime.take([read(kind, raw) for kind, raw in raws], self._clock())
 
