@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connectors.hl7.mappings import load_mapping
 from connectors.hl7.read import Hl7Reader
@@ -49,6 +50,15 @@ def read_declared(site: Path | None, thresholds: Path | None, mapping: Path | No
         raise WrongDeclaration(dict.fromkeys(problems))
     warnings = (*map(str, loaded[1]), *map(str, mapped.warnings))
     return Declared(site=known, thresholds=loaded[0], warnings=warnings, mapping=mapped)
+
+
+def checked_zone(name: str) -> str:
+    """A zone's name as a command was given it. Raises WrongUse for what is none."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise WrongUse(f"{name} is no time zone; a name such as America/New_York is expected") from None
+    return name
 
 
 def hl7_reader(site: Site, mapping: MappingSpec, zone: str | None) -> Hl7Reader:

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hub.cli.report import report_tables
+from hub.declared import checked_zone
 from hub.replay import ReplayOptions, ReplayResult, replay
 from hub.site import read_site_leniently
 from schemas.alert import Alert, Level, State
@@ -69,7 +70,7 @@ def replay_command(  # noqa: PLR0913, PLR0917 - a flag each
         mapping=mapping,
         site=site,
         until=None if until is None else read_time(until, zone),
-        timezone=None if timezone is None else _checked_zone(timezone),
+        timezone=None if timezone is None else checked_zone(timezone),
     )
     if store is not None:
         _into_store(store, options, format_, alerts_out, strict=strict)
@@ -124,7 +125,7 @@ def read_time(text: str, zone: str | None) -> int:
         return read_instant(text)
     except (ValueError, OverflowError):
         pass
-    where = ZoneInfo(_checked_zone(zone)) if zone else ZoneInfo("UTC")
+    where = ZoneInfo(checked_zone(zone)) if zone else ZoneInfo("UTC")
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -133,14 +134,6 @@ def read_time(text: str, zone: str | None) -> int:
         except ValueError:
             raise WrongUse(f"--until {text}: a time such as 2026-03-08T17:00:00Z is expected") from None
     return from_datetime(moment if moment.tzinfo is not None else moment.replace(tzinfo=where))
-
-
-def _checked_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise WrongUse(f"{name} is no time zone; a name such as America/New_York is expected") from None
-    return name
 
 
 def _with_progress(options: ReplayOptions) -> ReplayResult:

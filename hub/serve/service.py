@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from connectors.cloudevents.read import CloudEventReader
-from hub.declared import Declared, hl7_reader, read_declared
+from hub.declared import Declared, checked_zone, hl7_reader, read_declared
 from hub.enrich import Enricher
 from hub.left_out import LeftOut
 from hub.serve.intake import Intake
@@ -75,6 +75,8 @@ def machine_time() -> int:
 
 def read_settings(settings: ServeSettings) -> Declared:
     """Read what is declared, and refuse what would be a silent default. Raises WrongUse."""
+    if settings.timezone is not None:
+        checked_zone(settings.timezone)
     declared = read_declared(settings.site, settings.thresholds, settings.mapping, settings.timezone)
     site = declared.site
     if settings.timezone is None and site.timezone is None:
