@@ -195,11 +195,12 @@ class Plan(Generic[R]):
 class Shape:
     """What the names of an event's attributes alone decide, whatever their values: most events of a type have the
     same. `paired`: it carries the other party's number of something; `ties` are the keys that it carries; `kept` the
-    names of what is kept, None where that is all of it."""
+    names of what is kept, None where that is all of it; `placed`: it names a department."""
 
     paired: bool
     ties: tuple[str, ...]
     kept: tuple[str, ...] | None
+    placed: bool
 
 
 @dataclass(slots=True, eq=False)

@@ -72,6 +72,7 @@ class Engine:
         self._tallies: Tallies = Tallies(self._alerts, self._timers, self.identity.nobody)
         self._putting_back: bool = False
         self._held: int = 0  # how many releases are awaited
+        self._places: dict[str, str] = {}
         self._lost: dict[str, Alert] = {}  # alerts whose record is being made again
 
     # -- what a runtime asks
@@ -157,6 +158,8 @@ class Engine:
         if shape.kept is not None:
             constant = self.compiled.constants.get
             event.data = {k: constant(v, v) if type(v := data[k]) is str else v for k in shape.kept}
+            if shape.placed and type(where := data["department"]) is str:
+                event.data["department"] = self._places.setdefault(where, where)  # few names, in a million events
         if shape.paired or type_ in _SPECIAL:
             if type_ in _IDENTITY_EVENTS or type_ == "identity.moved":
                 person = self._change_identity(event)
@@ -212,7 +215,9 @@ class Engine:
             versions = _OF_VERSIONS if type_ in _VERSIONS else frozenset()
             kept = tuple(name for name in names if name in plan.keep or name in _KEPT or name in versions)
         ties = tuple(name for name in names if name in KEYS)
-        shape = Shape(paired=paired, ties=ties, kept=kept if len(kept) < len(names) else None)
+        shape = Shape(
+            paired=paired, ties=ties, kept=kept if len(kept) < len(names) else None, placed="department" in names
+        )
         if len(plan.shapes) >= _SHAPES:
             plan.shapes.clear()
         plan.shapes[names] = shape
