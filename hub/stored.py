@@ -13,6 +13,7 @@ from hub.thresholds import PACKS, check_sources, read_sources
 from schemas.errors import WrongUse
 from schemas.threshold import ThresholdSet
 from streams.core.engine import Engine
+from streams.embedded.runtime import put
 from streams.embedded.store import Reader, Store
 
 _DECLARED = "declared"
@@ -81,16 +82,12 @@ class Judged:
         self.zone: str = declared.timezone or self.site.timezone or "UTC"
         self.engine: Engine = Engine(self.thresholds)
         upto, total = int(self.reader.meta("applied", 0)), self.reader.last_seq()
-        for number, entry in enumerate(self.reader.entries(upto=upto, where="outcome = 'accepted'")):
-            self.engine.advance(entry.clock)
-            if entry.events is not None and len(entry.events) == 1:
-                self.engine.apply(entry.events[0], entry.recorded)
-            elif entry.events:
-                self.engine.apply_together(entry.events, entry.recorded)
+        for number, taken in enumerate(self.reader.accepted(upto=upto)):
+            put(self.engine, taken)
             if number % 4096 == 0:
                 self.engine.forget_transitions()
                 if progress is not None:
-                    progress(entry.seq, total)
+                    progress(taken.seq, total)
         self.engine.advance(int(self.reader.meta("clock", 0)))
         self.engine.forget_transitions()
 

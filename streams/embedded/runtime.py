@@ -12,6 +12,7 @@ stood is written with each entry, for a recovery must do the same.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from hashlib import blake2b
@@ -21,13 +22,13 @@ import msgspec
 
 from schemas.alert import Alert, Level, State
 from schemas.errors import Reason
-from schemas.event import DAY, HOUR, MINUTE, Event
+from schemas.event import DAY, HOUR, MINUTE
 from schemas.message import Message, Outcome, Verdict
 from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
 from streams.core.engine import Engine
 from streams.embedded.remembered import Remembered
-from streams.embedded.store import Batch, Entry, Store
+from streams.embedded.store import Batch, Entry, Store, Taken
 
 SETTLE: Final = 2 * MINUTE
 _GAP: Final = MINUTE
@@ -51,6 +52,17 @@ def id_hash(source: str, id_: str) -> bytes:
 
 def _standing(alert: Alert) -> tuple[State, Level, int, int | None]:
     return alert.state, alert.level, alert.due_at, alert.ended_at
+
+
+def put(engine: Engine, taken: Taken) -> None:
+    """Let an engine take what the log holds, at the time and by the clock that stand with it."""
+    _, recorded, clock, events = taken
+    if clock:
+        engine.advance(clock)
+    if len(events) == 1:
+        engine.apply(events[0], recorded)
+    else:
+        engine.apply_together(events, recorded)
 
 
 class Runtime:
@@ -77,9 +89,11 @@ class Runtime:
         self._is_same: IsSame = is_same
         self.reconciled: int = 0  # changes of alerts at the opening, because log or thresholds are not what they were
         self.set_back: bool = False  # the machine's clock stood behind the log's when it was last asked
-        self._pending: list[Entry] = []  # committed, and not yet applied
+        self._pending: list[Taken] = []  # committed, and not yet applied
         self._said: list[tuple[int, Transition]] = []  # said, and not yet committed
         reader = store.reader()
+        collected = gc.isenabled()
+        gc.disable()  # records make no cycles, and a million of them would be walked in vain
         try:
             self._seq: int = reader.last_seq()
             self._cursor: int = reader.last_cursor()
@@ -93,6 +107,8 @@ class Runtime:
             self._settled: int = now + SETTLE if gap else 0
             self._recover(clock_then, progress)
         finally:
+            if collected:
+                gc.enable()
             reader.close()
 
     # -- messages
@@ -135,7 +151,7 @@ class Runtime:
             self._remembered.add(hash_)
         if self._remembered.is_full:
             self._remembered = Remembered(self.store.hashes(), seq)
-        self._pending += [entry for entry in batch.entries if entry.events is not None]
+        self._pending += [Taken(e.seq, e.recorded, e.clock, e.events) for e in batch.entries if e.events is not None]
         if not self._pending:
             self._applied = seq
         return verdicts
@@ -248,17 +264,10 @@ class Runtime:
             self._say(change)
         return len(changes)
 
-    def _put(self, entry: Entry) -> None:
-        events: tuple[Event, ...] = entry.events or ()
-        engine = self.engine
-        if entry.clock:
-            engine.advance(entry.clock)
-        if len(events) == 1:
-            engine.apply(events[0], entry.recorded)
-        else:
-            engine.apply_together(events, entry.recorded)
+    def _put(self, taken: Taken) -> None:
+        put(self.engine, taken)
 
-    def _put_safely(self, entry: Entry) -> None:
+    def _put_safely(self, entry: Taken) -> None:
         """Put an entry to the engine; what the engine itself fails on is set apart: no start may meet it again."""
         try:
             self._put(entry)
@@ -266,9 +275,9 @@ class Runtime:
             self._hear_nothing_of(entry)
         self._applied = entry.seq
 
-    def _hear_nothing_of(self, entry: Entry) -> None:
+    def _hear_nothing_of(self, entry: Taken) -> None:
         clock = self.engine.clock
-        self.store.set_apart(entry, ENGINE, "the event", _MEND_ENGINE)
+        self.store.set_apart(entry.seq, ENGINE, "the event", _MEND_ENGINE)
         self.engine = Engine(self.thresholds)
         for earlier in self._accepted(upto=entry.seq - 1):
             self._put(earlier)
@@ -332,9 +341,9 @@ class Runtime:
         self._applied = self._seq
         self._hear()
 
-    def _accepted(self, *, after: int = 0, upto: int | None = None) -> Iterator[Entry]:
+    def _accepted(self, *, after: int = 0, upto: int | None = None) -> Iterator[Taken]:
         reader = self.store.reader()
         try:
-            yield from reader.entries(after=after, upto=upto, where="outcome = 'accepted'")
+            yield from reader.accepted(after=after, upto=upto)
         finally:
             reader.close()

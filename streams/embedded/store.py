@@ -17,7 +17,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NamedTuple
 
 import msgspec
 
@@ -70,6 +70,15 @@ class Entry(msgspec.Struct):
     id: str
     raw: bytes
     events: tuple[Event, ...] | None
+
+
+class Taken(NamedTuple):
+    """What the engine took of one message: where and when, and its events."""
+
+    seq: int
+    recorded: int
+    clock: int
+    events: tuple[Event, ...]
 
 
 @dataclass(slots=True)
@@ -185,17 +194,18 @@ class Store:
             self._db.executemany("INSERT INTO transition VALUES (?,?,?,?,?,?,?)", rows)
             self._db.executemany("INSERT OR REPLACE INTO alert VALUES (?,?,?,?,?,?,?,?)", last.values())
 
-    def set_apart(self, entry: Entry, reason: str, place: str, mend: str) -> None:
+    def set_apart(self, seq: int, reason: str, place: str, mend: str) -> None:
         """Make a dead letter of an accepted message, in the log and in the counts."""
         db = self._db
         try:
             db.execute("BEGIN IMMEDIATE")
-            db.execute("UPDATE log SET outcome = 'dead', reason = ? WHERE seq = ?", (reason, entry.seq))
+            db.execute("UPDATE log SET outcome = 'dead', reason = ? WHERE seq = ?", (reason, seq))
             db.execute("INSERT OR REPLACE INTO dead_letter (seq, reason, place, mend) VALUES (?,?,?,?)",
-                       (entry.seq, reason, place, mend))  # fmt: skip
+                       (seq, reason, place, mend))  # fmt: skip
             db.executemany(
-                "INSERT INTO tally VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
-                [(entry.kind, "accepted", "", -1), (entry.kind, "dead", reason, 1)],
+                "INSERT INTO tally SELECT kind, ?, ?, ? FROM log WHERE seq = ? "
+                "ON CONFLICT DO UPDATE SET count = count + excluded.count",
+                [("accepted", "", -1, seq), ("dead", reason, 1, seq)],
             )
             db.execute("COMMIT")
         except sqlite3.Error as wrong:
@@ -291,6 +301,21 @@ class Reader:
                 seq, recorded, clock, kind, outcome, reason, source, id_, raw, events = row
                 told = None if events is None else read_events(events)
                 yield Entry(seq, recorded, clock, kind, outcome, reason, source, id_, raw, told)
+            if len(page) < _PAGE:
+                return
+            last = page[-1][0]
+
+    def accepted(self, *, after: int = 0, upto: int | None = None) -> Iterator[Taken]:
+        """What the engine took, in order, without the bytes that it came as."""
+        last, end = after, 2**62 if upto is None else upto
+        while True:
+            page = self.rows(
+                "SELECT seq, recorded, clock, events FROM log WHERE seq > ? AND seq <= ? AND outcome = 'accepted' "
+                "ORDER BY seq LIMIT ?",
+                last, end, _PAGE,
+            )  # fmt: skip
+            for seq, recorded, clock, events in page:
+                yield Taken(seq, recorded, clock, read_events(events))
             if len(page) < _PAGE:
                 return
             last = page[-1][0]
