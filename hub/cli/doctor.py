@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
@@ -18,7 +19,11 @@ import typer
 import hub
 from hub.thresholds import PACKS, check_thresholds
 from schemas.declaration import has_errors
+from schemas.errors import WrongUse
+from schemas.instant import to_datetime
 from streams.core.openings import holiday_names
+from streams.embedded.store import Reader
+from streams.embedded.upkeep import find_faults, open_letters
 
 _PYTHON: Final = (3, 11)
 _FREE: Final = 1 << 30  # bytes: what a replay writes is small, but a full disk fails in odd places
@@ -43,12 +48,14 @@ class Finding(NamedTuple):
 
 def doctor(
     format_: Annotated[Format, typer.Option("--format", help="table for people, json for machines.")] = Format.TABLE,
+    store: Annotated[Path | None, typer.Option(metavar="DIR", help="Look at this store too.")] = None,
 ) -> None:
-    """Look at Python, time zones, holidays, the clock, HL7 definitions, the disk and the shipped packs.
+    """Look at Python, time zones, holidays, the clock, HL7 definitions, the disk, the shipped packs, and a store.
 
     Exit code 0 if all is well, 1 if something is wrong.
     """
-    findings = list(examine(datetime.now(tz=UTC), Path.cwd()))  # noqa: TID251 - the command line reads the clock once
+    now, here = datetime.now(tz=UTC), Path.cwd() if store is None else store  # noqa: TID251 - the command line reads the clock once
+    findings = list(examine(now, here)) + ([] if store is None else list(examine_store(store, now)))
     if format_ is Format.JSON:
         told = {"well": all(f.well for f in findings), "findings": [f._asdict() for f in findings]}
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n")
@@ -72,6 +79,30 @@ def examine(now: datetime, folder: Path) -> Iterator[Finding]:
     yield _disk(folder)
     yield _packs()
     yield _layout()
+
+
+def examine_store(store: Path, now: datetime) -> Iterator[Finding]:
+    """What can be said of a store without stopping who writes it."""
+    try:
+        reader = Reader.open(store)
+    except WrongUse as wrong:
+        yield Finding("store", well=False, found=str(wrong), mend="name the folder of a store, or restore a backup")
+        return
+    with closing(reader):
+        yield Finding("store", well=True, found=f"{reader.last_seq():,} messages, {reader.last_cursor():,} transitions")
+        faults = find_faults(reader)
+        mend = "restore a backup: pxhub store restore" if faults else ""
+        yield Finding("store pages", not faults, "; ".join(faults[:3]) or "well, and the counts agree", mend)
+        clock = to_datetime(int(reader.meta("clock", 0)))
+        ahead = clock > now
+        mend = "its clock waits until the machine's has caught up: set the machine's clock" if ahead else ""
+        yield Finding("store clock", not ahead, f"{clock:%Y-%m-%dT%H:%M:%SZ}", mend)
+        waiting = len(open_letters(reader))
+        mend = f"pxhub dead-letters list --store {store}" if waiting else ""
+        yield Finding("dead letters", well=True, found=f"{waiting:,} to be looked at", mend=mend)
+    loose = sorted(path.name for path in store.iterdir() if path.stat().st_mode & 0o077 and path.is_file())
+    mend = f"chmod go= {' '.join(loose)}: they hold patients' messages" if loose else ""
+    yield Finding("store rights", not loose, "others can read it" if loose else "readable by its owner alone", mend)
 
 
 def _python() -> Finding:

@@ -108,7 +108,7 @@ class Store:
         WrongUse where it cannot be one."""
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = (folder / _LOCK).open("ab")
+            lock = os.fdopen(os.open(folder / _LOCK, os.O_CREAT | os.O_WRONLY, 0o600), "wb")
         except OSError as wrong:
             raise WrongUse(f"{folder}: the store cannot be opened for writing ({wrong.strerror})") from wrong
         try:

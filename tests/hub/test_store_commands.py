@@ -172,6 +172,19 @@ def test_a_copy_is_the_store(desk: Desk) -> None:
     assert desk.run("store", "restore", copy, "--store", desk.folder / "third")[0] == 2
 
 
+def test_the_doctor_looks_at_a_store(desk: Desk) -> None:
+    told(desk, FINAL, OTHER)
+    code, out, _ = desk.run("doctor", "--store", desk.store, "--format", "json")
+    findings = {finding["what"]: finding for finding in json.loads(out)["findings"]}
+    assert code == 0, out
+    assert findings["store"]["found"] == "2 messages, 0 transitions"
+    assert findings["dead letters"]["found"].startswith("1 ")
+    (desk.store / "pxhub.db").chmod(0o644)
+    code, out, _ = desk.run("doctor", "--store", desk.store, "--format", "json")
+    assert code == 1
+    assert desk.run("doctor", "--store", desk.folder / "none")[0] == 1
+
+
 def test_a_store_that_was_tampered_with_is_found(desk: Desk) -> None:
     told(desk, FINAL, VIEWED)
     with sqlite3.connect(desk.store / "pxhub.db") as db:
