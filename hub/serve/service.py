@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 DRAIN_SECONDS: Final = 20.0
 """How long what is in flight may take to be answered at the end (`PXHUB_DRAIN_SECONDS`)."""
 _TOGETHER: Final = 1.0  # seconds in which two signals are one: who stops a group and its leader sends both
+_STILL_EVERY: Final = 2.0  # seconds between two looks at what stays in memory
 _ALIVE_EVERY: Final = 10.0  # seconds between two words to a service manager that watches
 
 
@@ -181,9 +182,10 @@ class Service:
                 self.doors.append(await open_door(self))
             ready(self.doors)
             tell_manager("READY=1")
-            alive = asyncio.create_task(self._stay_alive())
+            beside = [asyncio.create_task(self._stay_alive()), asyncio.create_task(self._keep_still())]
             await asyncio.wait({taking, asyncio.create_task(stopping.wait())}, return_when=asyncio.FIRST_COMPLETED)
-            alive.cancel()
+            for task in beside:
+                task.cancel()
             tell_manager("STOPPING=1")
             self.log.info("service.draining")
         finally:
@@ -209,6 +211,14 @@ class Service:
             self.log.warning("service.drain_cut", seconds=self.settings.drain_seconds)
         await self.intake.stop()
         await taking
+
+    async def _keep_still(self) -> None:
+        """What stays is kept from the collector again and again: it makes no cycles, and to walk a million records
+        would stop everybody for a second."""
+        gc.set_threshold(50_000, 20, 1_000)
+        while True:
+            gc.freeze()
+            await asyncio.sleep(_STILL_EVERY)
 
     async def _stay_alive(self) -> None:
         while True:
