@@ -13,10 +13,11 @@ from hub.thresholds import PACKS, check_sources, read_sources
 from schemas.errors import WrongUse
 from schemas.threshold import ThresholdSet
 from streams.core.engine import Engine
-from streams.embedded.runtime import put
+from streams.embedded.judges import Judges, Kept
 from streams.embedded.store import Reader, Store
 
 _DECLARED = "declared"
+_KEPT = "kept"
 
 
 class Remembered(msgspec.Struct):
@@ -28,6 +29,35 @@ class Remembered(msgspec.Struct):
     mapping: str | None = None  # where the site's own mapping stood
 
 
+class KeptSet(msgspec.Struct):
+    """What a store was served with before, and the alerts that end under it."""
+
+    declared: Remembered
+    alerts: list[str]
+
+
+def recall_kept(reader: Reader) -> list[KeptSet]:
+    """The earlier sets that still have alerts to end."""
+    text = reader.meta(_KEPT)
+    return [] if text is None else msgspec.json.decode(text, type=list[KeptSet])
+
+
+def kept_sets(kept: list[KeptSet]) -> list[Kept]:
+    """The same with their thresholds read."""
+    return [Kept(thresholds_of(one.declared)[0], frozenset(one.alerts)) for one in kept]
+
+
+def keep_on(reader: Reader, before: Remembered, *, changed: bool) -> list[KeptSet]:
+    """Which alerts end under which earlier set from here on: those that stand breached as they were, and, where the
+    thresholds changed, those that stand breached under the set of before."""
+    breached = {id_ for (id_,) in reader.rows("SELECT id FROM alert WHERE state = 'breached'")}
+    kept = [KeptSet(one.declared, [id_ for id_ in one.alerts if id_ in breached]) for one in recall_kept(reader)]
+    if changed:
+        own = breached.difference(*(one.alerts for one in kept))
+        kept.append(KeptSet(before, sorted(own)))
+    return [one for one in kept if one.alerts]
+
+
 def declarations(
     thresholds: Path | None, site: Path | None, timezone: str | None, mapping: Path | None = None
 ) -> Remembered:
@@ -37,9 +67,10 @@ def declarations(
     return Remembered(sources, text, timezone, None if mapping is None else str(mapping.resolve()))
 
 
-def remember(store: Store, declared: Remembered) -> None:
+def remember(store: Store, declared: Remembered, kept: list[KeptSet]) -> None:
     """Keep it in the store, for those who ask later."""
-    store.write("INSERT OR REPLACE INTO meta VALUES (?,?)", [(_DECLARED, msgspec.json.encode(declared))])
+    rows = [(_DECLARED, msgspec.json.encode(declared)), (_KEPT, msgspec.json.encode(kept))]
+    store.write("INSERT OR REPLACE INTO meta VALUES (?,?)", rows)
 
 
 def recall(reader: Reader) -> Remembered | None:
@@ -80,16 +111,21 @@ class Judged:
             raise WrongUse(f"{folder}: nothing was taken into this store yet")
         self.thresholds, self.site = thresholds_of(declared)
         self.zone: str = declared.timezone or self.site.timezone or "UTC"
-        self.engine: Engine = Engine(self.thresholds)
+        self.judges: Judges = Judges(self.thresholds, kept_sets(recall_kept(self.reader)))
         upto, total = int(self.reader.meta("applied", 0)), self.reader.last_seq()
         for number, taken in enumerate(self.reader.accepted(upto=upto)):
-            put(self.engine, taken)
+            self.judges.put(taken)
             if number % 4096 == 0:
-                self.engine.forget_transitions()
+                self.judges.forget_transitions()
                 if progress is not None:
                     progress(taken.seq, total)
-        self.engine.advance(int(self.reader.meta("clock", 0)))
-        self.engine.forget_transitions()
+        self.judges.advance(int(self.reader.meta("clock", 0)))
+        self.judges.forget_transitions()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of the thresholds in force."""
+        return self.judges.engine
 
     def close(self) -> None:
         self.reader.close()

@@ -69,7 +69,7 @@ def show(
     if alert is None:
         typer.echo(f"{id_}: there is no such alert", err=True)
         raise typer.Exit(1)
-    lines = explain_alert(alert, stands.engine.owner(id_), stands.engine.clock, stands.zone)
+    lines = explain_alert(alert, stands.judges.owner(id_), stands.engine.clock, stands.zone)
     write_object(as_line(alert) | {"explanation": lines}, format_, lambda: "\n".join(lines))
 
 

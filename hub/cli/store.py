@@ -80,7 +80,7 @@ def check(store: StoreOption, format_: FormatOption = Format.TABLE) -> None:
     stands = judged(store)
     faults = find_faults(stands.reader)
     stored = {alert.id: alert for alert in stands.reader.alerts()}
-    made = stands.engine.alerts
+    made = stands.judges.alerts
     for id_ in sorted(stored.keys() | made.keys()):
         one, other = stored.get(id_), made.get(id_)
         if one is None or other is None:

@@ -59,8 +59,11 @@ class Intake:
         self._arrived.set()
         if len(futures) == 1:
             return [await futures[0]]
-        await asyncio.wait(futures)
-        return [future.result() for future in futures]
+        answers = await asyncio.gather(*futures, return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        return [answer for answer in answers if isinstance(answer, Verdict)]
 
     async def ask(self, question: Callable[[Runtime], Answer]) -> Answer:
         """Ask the runtime something, in its thread."""

@@ -20,7 +20,18 @@ from hub.enrich import Enricher
 from hub.left_out import LeftOut
 from hub.serve.intake import Intake
 from hub.serve.reading import LiveReader, is_same
-from hub.stored import Remembered, declarations, recall, remember, thresholds_of, what_changed
+from hub.stored import (
+    KeptSet,
+    Remembered,
+    declarations,
+    keep_on,
+    kept_sets,
+    recall,
+    recall_kept,
+    remember,
+    thresholds_of,
+    what_changed,
+)
 from schemas.errors import WrongUse
 from streams.embedded.runtime import Clock, Runtime
 from streams.embedded.store import Store
@@ -136,8 +147,15 @@ class Service:
             if judged_by is None:
                 self._remember()
             began = time.monotonic()
+            with closing(self.store.reader()) as reader:
+                kept = kept_sets(recall_kept(reader))
             self.runtime: Runtime = Runtime(
-                self.store, self.declared.thresholds, now=machine_time(), clock=settings.clock, is_same=is_same
+                self.store,
+                self.declared.thresholds,
+                kept=kept,
+                now=machine_time(),
+                clock=settings.clock,
+                is_same=is_same,
             )
             if self.runtime.reconciled:
                 self.runtime.flush()
@@ -155,14 +173,19 @@ class Service:
     def _remember(self) -> None:
         """Keep in the store what it is served with, and say what is otherwise than before."""
         settings = self.settings
+        kept: list[KeptSet] = []
         with closing(self.store.reader()) as reader:
             before = recall(reader)
-        if before is not None:
-            found = what_changed(thresholds_of(before)[0], self.declared)
-            self.changes = {word: ids for word, ids in found.items() if ids}
+            if before is not None:
+                found = what_changed(thresholds_of(before)[0], self.declared)
+                self.changes = {word: ids for word, ids in found.items() if ids}
+                kept = keep_on(reader, before, changed=bool(self.changes))
+        if self.changes:
             for word, ids in self.changes.items():
                 self.log.warning("thresholds.changed", outcome=word, threshold=", ".join(ids), count=len(ids))
-        remember(self.store, declarations(settings.thresholds, settings.site, settings.timezone, settings.mapping))
+        remember(
+            self.store, declarations(settings.thresholds, settings.site, settings.timezone, settings.mapping), kept
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -96,6 +96,11 @@ class Engine:
         }
 
     @property
+    def untaken(self) -> int:
+        """How many transitions were not taken yet."""
+        return len(self._alerts.transitions)
+
+    @property
     def due(self) -> int:
         """An instant before which nothing rings."""
         return self._timers.earliest

@@ -27,6 +27,7 @@ from schemas.message import Message, Outcome, Verdict
 from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
 from streams.core.engine import Engine
+from streams.embedded.judges import Judges, Kept
 from streams.embedded.remembered import Remembered
 from streams.embedded.store import Batch, Entry, Store, Taken
 
@@ -54,17 +55,6 @@ def _standing(alert: Alert) -> tuple[State, Level, int, int | None]:
     return alert.state, alert.level, alert.due_at, alert.ended_at
 
 
-def put(engine: Engine, taken: Taken) -> None:
-    """Let an engine take what the log holds, at the time and by the clock that stand with it."""
-    _, recorded, clock, events = taken
-    if clock:
-        engine.advance(clock)
-    if len(events) == 1:
-        engine.apply(events[0], recorded)
-    else:
-        engine.apply_together(events, recorded)
-
-
 class Runtime:
     """One store, one engine. Nothing here is safe for several threads: its owner calls one thing at a time.
 
@@ -77,6 +67,7 @@ class Runtime:
         store: Store,
         thresholds: ThresholdSet,
         *,
+        kept: Sequence[Kept] = (),
         now: int,
         clock: Clock = "log",
         is_same: IsSame = lambda _, one, other: one == other,
@@ -84,7 +75,8 @@ class Runtime:
     ) -> None:
         self.store: Store = store
         self.thresholds: ThresholdSet = thresholds
-        self.engine: Engine = Engine(thresholds)
+        self.judges: Judges = Judges(thresholds, kept)
+        self._kept: tuple[Kept, ...] = tuple(kept)
         self.by_event: bool = clock == "event"
         self._is_same: IsSame = is_same
         self.reconciled: int = 0  # changes of alerts at the opening, because log or thresholds are not what they were
@@ -222,12 +214,12 @@ class Runtime:
         if self._pending or self.by_event or now < self._settled:
             return 0
         self.recorded = max(self.recorded, now)
-        self.engine.advance(now)
+        self.judges.advance(now)
         return self._hear()
 
     def finish(self, until: int | None = None) -> int:
         """By event time: let the clock reach the last event, or `until` if that is later."""
-        self.engine.advance(max(self.recorded, until or 0))
+        self.judges.advance(max(self.recorded, until or 0))
         return self._hear()
 
     def flush(self) -> bool:
@@ -241,7 +233,12 @@ class Runtime:
     @property
     def due(self) -> int:
         """The earliest instant at which something may have to be said."""
-        return self.engine.due
+        return self.judges.due
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of the thresholds in force."""
+        return self.judges.engine
 
     @property
     def entries(self) -> int:
@@ -259,42 +256,40 @@ class Runtime:
         return self._cursor - len(self._said)
 
     def _hear(self) -> int:
-        changes = self.engine.take_transitions()
+        changes = self.judges.take_transitions()
         for change in changes:
             self._say(change)
         return len(changes)
 
-    def _put(self, taken: Taken) -> None:
-        put(self.engine, taken)
-
     def _put_safely(self, entry: Taken) -> None:
         """Put an entry to the engine; what the engine itself fails on is set apart: no start may meet it again."""
+        untaken = self.judges.untaken
         try:
-            self._put(entry)
+            self.judges.put(entry)
         except Exception:  # noqa: BLE001 - a message's edge: whatever it is, the hub goes on without it
+            for change in self.judges.take_transitions(untaken):  # what was said before it came
+                self._say(change)
             self._hear_nothing_of(entry)
         self._applied = entry.seq
 
     def _hear_nothing_of(self, entry: Taken) -> None:
         clock = self.engine.clock
         self.store.set_apart(entry.seq, ENGINE, "the event", _MEND_ENGINE)
-        self.engine = Engine(self.thresholds)
-        for earlier in self._accepted(upto=entry.seq - 1):
-            self._put(earlier)
-        self.engine.advance(clock)
-        self.engine.forget_transitions()
+        self._judge_log(entry.seq - 1, clock)
 
     # -- judged anew
 
     def judge_anew(self) -> None:
         """Make the engine again from a log, or by thresholds, that are not what they were."""
-        clock = self.engine.clock
-        self.engine = Engine(self.thresholds)
-        for entry in self._accepted():
-            self._put(entry)
-        self.engine.advance(clock)
-        self.engine.forget_transitions()
+        self._judge_log(self._seq, self.engine.clock)
         self.reconcile()
+
+    def _judge_log(self, upto: int, clock: int) -> None:
+        self.judges = Judges(self.thresholds, self._kept)
+        for entry in self._accepted(upto=upto):
+            self.judges.put(entry)
+        self.judges.advance(clock)
+        self.judges.forget_transitions()
 
     def reconcile(self) -> int:
         """Say what is otherwise than the store has it, after the log or the thresholds changed: alerts that are new or
@@ -303,7 +298,7 @@ class Runtime:
         with closing(self.store.reader()) as reader:
             stored = {alert.id: alert for alert in reader.alerts()}
         now, changes = self.recorded, 0
-        for id_, alert in self.engine.alerts.items():
+        for id_, alert in self.judges.alerts.items():
             known = stored.pop(id_, None)
             if known is not None and _standing(known) == _standing(alert):
                 continue
@@ -330,11 +325,11 @@ class Runtime:
         for number, entry in enumerate(self._accepted(upto=applied)):
             self._put_safely(entry)
             if number % 4096 == 0:
-                self.engine.forget_transitions()
+                self.judges.forget_transitions()
                 if progress is not None:
                     progress(entry.seq, total)
-        self.engine.advance(clock)
-        self.engine.forget_transitions()
+        self.judges.advance(clock)
+        self.judges.forget_transitions()
         self.reconciled = self.reconcile()
         for entry in self._accepted(after=applied):
             self._put_safely(entry)

@@ -139,16 +139,21 @@ def test_changed_thresholds_are_said_and_judged(folder: Path) -> None:
     store = folder / "store"
     served = Served(store, "--thresholds", folder / "t.yaml")
     now = datetime.now(tz=UTC)  # noqa: TID251 - a live hub is asked about now
-    post(served, event("1", "result.final", now - timedelta(hours=1), order_id="a"))
+    began = now - timedelta(hours=1)
+    post(served, event("1", "result.final", began, order_id="a"), event("2", "result.final", now, order_id="b"))
     assert served.stop() == 0
-    assert [a["state"] for a in ask("alerts", "list", "--store", store)] == ["breached"]
+    assert [a["state"] for a in ask("alerts", "list", "--store", store) if a["key"] == "a"] == ["breached"]
 
     (folder / "t.yaml").write_text(THRESHOLDS.replace("2s", "3h"))
     served = Served(store, "--thresholds", folder / "t.yaml")
+    viewed = now - timedelta(minutes=30)
+    post(served, event("3", "result.viewed", viewed, order_id="a"), event("4", "result.viewed", now, order_id="c"))
     assert served.stop() == 0
     facts = [json.loads(line) for line in served.log.read_text().splitlines()]
     assert [f["threshold"] for f in facts if f["event"] == "thresholds.changed"] == ["soon"]
-    assert [a["state"] for a in ask("alerts", "list", "--store", store)] == ["retracted"]
+    ended = {a["key"]: (a["state"], a["delay_seconds"]) for a in ask("alerts", "list", "--store", store)}
+    assert ended["a"] == ("resolved", 1798)  # under the set that it was raised by
+    assert ended.get("b", ("retracted", None)) == ("retracted", None)  # warned of at most, and judged by the new one
     [checked] = ask("store", "check", "--store", store)
     assert checked["well"]
 
