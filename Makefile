@@ -54,8 +54,9 @@ bench: setup ## speed and memory, each figure beside a reference of the same run
 	@$(BIN)/pxhub bench store
 	@$(BIN)/pxhub bench mllp
 
-nightly: setup ## the properties again, with new examples and thirty times as many; 100,000 spoilt messages
+nightly: setup ## the properties again, with new examples and thirty times as many; fifty kills; 100,000 spoilt messages
 	PXHUB_PROPERTIES=nightly $(PYTEST) -n $(WORKERS) --timeout 7200 tests/properties
+	PXHUB_KILLS=50 $(PYTEST) --timeout 7200 tests/faults
 	@$(BIN)/pxhub bench hl7
 
 lock: ## renew both locks from pyproject.toml (needs uv)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections import Counter, deque
@@ -15,7 +16,7 @@ import pytest
 from tests.faults.served import Served, answer_of, ask, control_id, messages_of, send_all
 
 ARRIVAL = ("person", "journey", "fired_at", "late_start", "reason")  # what the order of arrival may change
-KILLS = 10
+KILLS = int(os.environ.get("PXHUB_KILLS", "10"))
 
 
 def command(*arguments: str | Path) -> None:
