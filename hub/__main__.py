@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from hub import __version__
-from schemas.errors import TryAgain, WrongUse
+from schemas.errors import StoreFailed, TryAgain, WrongUse
 
 WRONG_USE = 2
 TRY_AGAIN = 75
@@ -83,6 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(args=list(arguments) if arguments is not None else None, prog_name="pxhub")
     except WrongUse as wrong:
+        typer.echo(str(wrong), err=True)
+        sys.exit(WRONG_USE)
+    except StoreFailed as wrong:
         typer.echo(str(wrong), err=True)
         sys.exit(WRONG_USE)
     except TryAgain as busy:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -45,7 +46,7 @@ class Enricher:
             return
         try:
             at = read_instant(start)
-        except ValueError:
+        except (ValueError, OverflowError):
             return
         facility = event.facility
         between = self._between.get(facility)
@@ -54,7 +55,8 @@ class Enricher:
             calendar = replace(self._calendar, timezone=zone) if zone else self._calendar
             between = self._between[facility] = business_days_between(calendar)
         if at >= event.time:
-            event.data["lead_days"] = between(event.time, at)
+            with suppress(OverflowError):  # a stamp of year 1, as some systems write for none: nobody counts from there
+                event.data["lead_days"] = between(event.time, at)
 
     def _respelt(self, event: Event) -> Event:
         data: dict[str, Any] = event.data

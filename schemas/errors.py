@@ -40,3 +40,7 @@ class WrongUse(PxError):
 
 class TryAgain(PxError):
     """What is asked for is busy now. Exit code 75."""
+
+
+class StoreFailed(PxError):
+    """A store could not be written or read; nothing of what was asked was done."""

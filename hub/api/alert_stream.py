@@ -20,8 +20,8 @@ from hub.api.feed import Feed, Line
 from hub.api.parameters import Narrowing, read_after, read_narrowing, read_query
 from hub.api.problems import unavailable
 from hub.api.reads import Reads
+from schemas.errors import StoreFailed
 from streams.embedded.following import Ahead, Gone, check_cursor
-from streams.embedded.store import StoreFailed
 
 LAST_EVENT_ID: Final = "last-event-id"
 PING_SECONDS: Final = 15

@@ -34,7 +34,8 @@ from hub.api.problems import (
 )
 from hub.api.reads import Reads
 from hub.serve.intake import Intake
-from streams.embedded.store import Reader, StoreFailed
+from schemas.errors import StoreFailed
+from streams.embedded.store import Reader
 
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger

@@ -20,9 +20,8 @@ from hub.api.parameters import read_query
 from hub.api.problems import Problem, Refused, answer_problem, problem_type, unavailable
 from hub.serve.intake import Intake, Stopped
 from hub.serve.reading import CLOUDEVENTS
-from schemas.errors import Reason
+from schemas.errors import Reason, StoreFailed
 from schemas.message import Outcome, Verdict
-from streams.embedded.store import StoreFailed
 
 BODY_LIMIT: Final = 16 * 1024 * 1024
 _SMALL: Final = 64 * 1024

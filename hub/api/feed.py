@@ -18,8 +18,8 @@ from hub.api.cursor import write_cursor
 from hub.api.reads import Reads
 from hub.serve.intake import Intake
 from schemas.alert import State
+from schemas.errors import StoreFailed
 from streams.embedded.following import Row, open_alerts, read_page
-from streams.embedded.store import StoreFailed
 
 _KEPT: Final = 2_000  # transitions in memory, about a megabyte
 _PAGE: Final = 200  # of one read: what a follower that lags holds while it sends

@@ -13,10 +13,10 @@ from starlette.responses import Response
 
 from hub.alert_line import Time
 from hub.serve.intake import Intake
+from schemas.errors import StoreFailed
 from schemas.event import SECOND
 from schemas.instant import write_instant
 from streams.embedded.runtime import SETTLE, Runtime
-from streams.embedded.store import StoreFailed
 
 _PATIENCE: Final = 5.0  # seconds that the runtime may take to answer
 _LATE: Final = 60 * SECOND

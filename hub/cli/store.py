@@ -20,7 +20,8 @@ from schemas.errors import WrongUse
 from schemas.event import Event
 from schemas.instant import write_instant
 from schemas.message import Outcome
-from streams.embedded.store import Entry, Reader
+from streams.embedded.entries import Entry
+from streams.embedded.store import Reader
 from streams.embedded.upkeep import back_up, find_faults, open_letters, remap, replay_letters, restore, settle
 
 store_app = typer.Typer(name="store", help="Look after a store.", no_args_is_help=True, add_completion=False)

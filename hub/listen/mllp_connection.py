@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from connectors.hl7.ack import Refusal, acknowledge, code_of, refuse
 from connectors.hl7.mllp import Framer, write_frame
 from hub.serve.intake import Stopped
-from streams.embedded.store import StoreFailed
+from schemas.errors import StoreFailed
 
 if TYPE_CHECKING:
     from hub.listen.mllp import MllpListener

@@ -13,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from hub.serve.reading import LiveReader
+from schemas.errors import StoreFailed
 from schemas.message import Verdict
 from streams.embedded.runtime import Runtime
-from streams.embedded.store import StoreFailed
 
 Answer = TypeVar("Answer")
 _MOST: Final = 2_000  # messages of one commit: a larger one would let the first sender wait for the last
@@ -120,6 +120,7 @@ class Intake:
         for (_, _, future), verdict in zip(some, verdicts, strict=True):
             if not future.done():
                 future.set_result(verdict)
+        await self._tell_news()
         await self._let_gather(len(some))
         if not self._waiting:
             await self._run(loop, self._judge)
@@ -139,6 +140,10 @@ class Intake:
         except StoreFailed as wrong:
             self.failed = str(wrong)
             return
+        await self._tell_news()
+
+    async def _tell_news(self) -> None:
+        """Wake who waits for transitions, if some became durable."""
         if self._runtime.committed_cursor != self.cursor:
             self.cursor = self._runtime.committed_cursor
             async with self._moved:
@@ -149,7 +154,8 @@ class Intake:
     def _commit(self, raws: list[tuple[str, bytes]]) -> list[Verdict]:
         self._runtime.apply()  # of the batch before, where it was not judged yet
         read = self._reader.read
-        return self._runtime.take([read(kind, raw) for kind, raw in raws], self._clock())
+        messages = [read(kind, raw) for kind, raw in raws]
+        return self._runtime.take(messages, self._clock())
 
     def _judge(self) -> None:
         self._runtime.apply()

@@ -23,6 +23,7 @@ FILE: Final = "file"
 TEST_MESSAGE: Final = "test_message"
 TEST_PATIENT: Final = "test_patient"
 _ASSUMED: Final = "zone_assumed"
+_MEND_FAILED: Final = "the hub failed to read it and goes on without it; report it, then replay the dead letter"
 _MEND_ZONE: Final = "a stamp has no offset: name `zone:` for this facility in the site file, then replay the letter"
 _TEST_MODES: Final = (b"T", b"D")  # HL7 table 0103: training, debugging
 
@@ -57,7 +58,11 @@ class LiveReader:
 
     def read(self, kind: str, raw: bytes) -> Message:
         """What one message is; it never raises for what the bytes hold."""
-        return self._readers[kind](raw)
+        try:
+            return self._readers[kind](raw)
+        except Exception:  # noqa: BLE001 - a message's edge: whatever it is, the hub goes on, and the bytes are kept
+            letter = DeadLetter(reason=Reason.INVALID, place="the message", mend=_MEND_FAILED)
+            return Message(kind, raw, dead=letter)
 
     def _read_hl7(self, raw: bytes) -> Message:
         reading = self._hl7.read(raw, "the message")

@@ -19,7 +19,7 @@ def instant_of(data: dict[str, Any], attribute: str) -> int | None:
         return None
     try:
         return read_instant(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

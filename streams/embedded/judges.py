@@ -14,7 +14,7 @@ from schemas.alert import Alert
 from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
 from streams.core.engine import Engine
-from streams.embedded.store import Taken
+from streams.embedded.entries import Taken
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,10 @@ from schemas.message import Message, Outcome, Verdict
 from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
 from streams.core.engine import Engine
+from streams.embedded.entries import Batch, Entry, Taken, written
 from streams.embedded.judges import Judges, Kept
 from streams.embedded.remembered import Remembered
-from streams.embedded.store import Batch, Entry, Store, Taken
+from streams.embedded.store import Store
 
 SETTLE: Final = 2 * MINUTE
 _GAP: Final = MINUTE
@@ -37,6 +38,7 @@ ENGINE: Final = "engine"
 """Why an event was set apart: the engine itself failed on it."""
 _MEND_CONFLICT: Final = "the same source and id came before with other content; the sender must give a new id"
 _MEND_FUTURE: Final = "it lies more than an hour ahead of this machine's clock; check the sender's clock"
+_MEND_DATA: Final = "numbers of 64 bits and data nested 64 deep at most can be kept; write larger numbers as text"
 _MEND_ENGINE: Final = "the hub failed on this message and goes on without it; report it, then replay the dead letter"
 
 Clock = Literal["log", "event"]
@@ -112,9 +114,13 @@ class Runtime:
         seq, recorded = self._seq, self.recorded
         met: dict[bytes, tuple[bytes, int]] = {}
         verdicts: list[Verdict] = []
+        pending: list[Taken] = []
         for message in messages:
             recorded = self._time_of(message, recorded, now)
             verdict, hash_ = self._judge(message, met, batch.entries, now)
+            blob = None
+            if verdict.outcome is Outcome.ACCEPTED and (blob := written(message.events)) is None:
+                verdict, hash_ = self._dead(Reason.INVALID.value, "data", _MEND_DATA, message, met)
             outcome = verdict.outcome
             tally = (message.kind, outcome.value, verdict.reason or "")
             batch.tallies[tally] = batch.tallies.get(tally, 0) + 1
@@ -128,9 +134,11 @@ class Runtime:
             batch.entries.append(
                 Entry(
                     seq, recorded, clock, message.kind, outcome.value, verdict.reason, message.source, message.id,
-                    message.raw, message.events if taken else None,
+                    message.raw, blob,
                 )
             )  # fmt: skip
+            if taken:
+                pending.append(Taken(seq, recorded, clock, message.events))
             if hash_ is not None:
                 met[hash_] = (message.digest, seq)
                 batch.seen.append((recorded // DAY, hash_, message.digest, seq))
@@ -143,7 +151,7 @@ class Runtime:
             self._remembered.add(hash_)
         if self._remembered.is_full:
             self._remembered = Remembered(self.store.hashes(), seq)
-        self._pending += [Taken(e.seq, e.recorded, e.clock, e.events) for e in batch.entries if e.events is not None]
+        self._pending += pending
         if not self._pending:
             self._applied = seq
         return verdicts

@@ -15,16 +15,15 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple
+from typing import IO, Any, Final
 
 import msgspec
 
 from schemas.alert import Alert
-from schemas.errors import PxError, TryAgain, WrongUse
-from schemas.event import Event
+from schemas.errors import StoreFailed, TryAgain, WrongUse
 from streams.core.alerts import Transition
+from streams.embedded.entries import Batch, Entry, Taken, read_events
 from streams.embedded.schema import FORMAT, TABLES
 
 FILE: Final = "pxhub.db"
@@ -34,64 +33,9 @@ _DAYS: Final = """WITH RECURSIVE days(day) AS (
     SELECT max(day) FROM seen UNION ALL SELECT (SELECT max(day) FROM seen WHERE day < days.day) FROM days
     WHERE days.day IS NOT NULL
 ) SELECT day FROM days WHERE day IS NOT NULL"""  # one step a day: DISTINCT would read every row
-_Row = tuple[str, str, str, int, dict[str, Any], tuple[str, ...], str | None, int, str | None]
 
-_events_decoder: Final = msgspec.msgpack.Decoder(list[_Row])
-_encode: Final = msgspec.msgpack.Encoder().encode
 _alert_decoder: Final = msgspec.json.Decoder(Alert)
 _json: Final = msgspec.json.Encoder().encode
-
-
-class StoreFailed(PxError):
-    """The file could not be written or read; nothing of the batch was taken."""
-
-
-def write_events(events: Iterable[Event]) -> bytes:
-    """Events as they stand in the log."""
-    return _encode([msgspec.structs.astuple(event) for event in events])
-
-
-def read_events(blob: bytes) -> tuple[Event, ...]:
-    """Events out of the log."""
-    return tuple(Event(*row) for row in _events_decoder.decode(blob))
-
-
-class Entry(msgspec.Struct):
-    """One row of the log. `recorded` and `clock` in microseconds: when it was recorded, and where the engine's clock
-    is put before it is applied. `events` is None for what is no event."""
-
-    seq: int
-    recorded: int
-    clock: int
-    kind: str
-    outcome: str
-    reason: str | None
-    source: str
-    id: str
-    raw: bytes
-    events: tuple[Event, ...] | None
-
-
-class Taken(NamedTuple):
-    """What the engine took of one message: where and when, and its events."""
-
-    seq: int
-    recorded: int
-    clock: int
-    events: tuple[Event, ...]
-
-
-@dataclass(slots=True)
-class Batch:
-    """What one commit writes."""
-
-    entries: list[Entry] = field(default_factory=list)
-    seen: list[tuple[int, bytes, bytes, int]] = field(default_factory=list)  # day, hash, digest, seq
-    dead: list[tuple[int, str, str, str]] = field(default_factory=list)  # seq, reason, place, mend
-    tallies: dict[tuple[str, str, str], int] = field(default_factory=dict)  # (kind, outcome, reason) -> count
-    transitions: list[tuple[int, Transition]] = field(default_factory=list)  # cursor, transition
-    applied: int = 0
-    clock: int = 0
 
 
 class Store:
@@ -156,8 +100,7 @@ class Store:
                 db.executemany(
                     "INSERT INTO log VALUES (?,?,?,?,?,?,?,?,?,?)",
                     [
-                        (e.seq, e.recorded, e.clock, e.kind, e.outcome, e.reason, e.source, e.id, e.raw,
-                         None if e.events is None else write_events(e.events))
+                        (e.seq, e.recorded, e.clock, e.kind, e.outcome, e.reason, e.source, e.id, e.raw, e.blob)
                         for e in batch.entries
                     ],
                 )  # fmt: skip
@@ -176,9 +119,10 @@ class Store:
             )
             db.execute("COMMIT")
         except sqlite3.Error as wrong:
+            raise StoreFailed(f"{self.folder}: {_told(wrong)}") from wrong
+        finally:
             if db.in_transaction:
                 db.execute("ROLLBACK")
-            raise StoreFailed(f"{self.folder}: {_told(wrong)}") from wrong
 
     def _write_transitions(self, transitions: list[tuple[int, Transition]]) -> None:
         rows, last = [], {}
@@ -231,21 +175,28 @@ class Store:
 
     def find_seen(self, hash_: bytes) -> tuple[bytes, int] | None:
         """Digest and place of the first message with this id; None where it was not met."""
-        days = [day for (day,) in self._db.execute(_DAYS)]
-        for day in days:
-            row = self._db.execute("SELECT digest, seq FROM seen WHERE day = ? AND hash = ?", (day, hash_)).fetchone()
-            if row is not None:
-                return row[0], row[1]
+        for (day,) in self._rows(_DAYS):
+            for digest, seq in self._rows("SELECT digest, seq FROM seen WHERE day = ? AND hash = ?", day, hash_):
+                return digest, seq
         return None
+
+    def _rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(statement, values).fetchall()
+        except sqlite3.Error as wrong:
+            raise StoreFailed(f"{self.folder}: {_told(wrong)}") from wrong
 
     def raw(self, seq: int) -> bytes:
         """The bytes of a message of the log, as they came."""
-        row = self._db.execute("SELECT raw FROM log WHERE seq = ?", (seq,)).fetchone()
-        return bytes(row[0])
+        return bytes(self._rows("SELECT raw FROM log WHERE seq = ?", seq)[0][0])
 
     def hashes(self) -> Iterator[bytes]:
         """All id hashes that are remembered."""
-        return (hash_ for (hash_,) in self._db.execute("SELECT hash FROM seen"))
+        try:
+            for (hash_,) in self._db.execute("SELECT hash FROM seen"):
+                yield hash_
+        except sqlite3.Error as wrong:
+            raise StoreFailed(f"{self.folder}: {_told(wrong)}") from wrong
 
 
 class Reader:
@@ -277,8 +228,8 @@ class Reader:
 
     def meta(self, name: str, default: Any = None) -> Any:
         """A value by its name."""
-        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        return default if row is None else row[0]
+        rows = self.rows("SELECT value FROM meta WHERE name = ?", name)
+        return rows[0][0] if rows else default
 
     def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """The rows of one statement, at once: for pages and sums."""
@@ -298,9 +249,8 @@ class Reader:
                 last, 2**62 if upto is None else upto, *values,
             )  # fmt: skip
             for row in page:
-                seq, recorded, clock, kind, outcome, reason, source, id_, raw, events = row
-                told = None if events is None else read_events(events)
-                yield Entry(seq, recorded, clock, kind, outcome, reason, source, id_, raw, told)
+                seq, recorded, clock, kind, outcome, reason, source, id_, raw, blob = row
+                yield Entry(seq, recorded, clock, kind, outcome, reason, source, id_, raw, blob)
             if len(page) < _PAGE:
                 return
             last = page[-1][0]

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from schemas.errors import WrongUse
 from schemas.message import Message, Outcome, Verdict
+from streams.embedded.entries import write_events
 from streams.embedded.runtime import Runtime
-from streams.embedded.store import FILE, Reader, Store, check_format, write_events
+from streams.embedded.store import FILE, Reader, Store, check_format
 
 _OPEN = "SELECT seq FROM dead_letter WHERE state = 'open'"
 Reread = Callable[[str, bytes], Message]

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from hub.enrich import Enricher
+from hub.thresholds import load_thresholds
 from schemas.errors import TryAgain, WrongUse
 from schemas.event import DAY, HOUR, MINUTE, SECOND, Event
+from schemas.instant import read_instant
 from schemas.message import Message, Outcome
 from streams.core.thresholds import read_thresholds
 from streams.embedded.runtime import SETTLE, Runtime
@@ -212,3 +215,30 @@ def test_a_store_of_a_later_version_is_refused(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(WrongUse, match="update pxhub"):
         Store.open(tmp_path)
+
+
+def test_what_cannot_be_kept_is_a_dead_letter_and_stops_nothing(ward: Ward) -> None:
+    deep: Any = 1
+    for _ in range(900):
+        deep = [deep]
+    huge = message("result.final", 0, id_="huge", order_id="a", n=2**80)
+    nested = message("result.final", 0, id_="deep", order_id="b", n=deep)
+    well = message("result.final", 0, id_="well", order_id="c")
+    verdicts = ward.runtime.take([huge, nested, well], BEGIN)
+    assert [(v.outcome, v.reason) for v in verdicts] == [
+        (Outcome.DEAD, "invalid"),
+        (Outcome.DEAD, "invalid"),
+        (Outcome.ACCEPTED, None),
+    ]
+    ward.close()
+    again = Ward(ward.folder)
+    assert again.runtime.engine.counts["waits"] == 1
+    again.close()
+    ward.store = Store.open(ward.folder)  # for the fixture to close
+
+
+def test_a_stamp_of_year_one_is_no_end_of_the_hub() -> None:
+    shipped = load_thresholds(None).calendars["clinic"]
+    stamp = read_instant("0001-01-01T00:00:00Z")
+    event = Event("1", "s", "appointment.booked", stamp, {"start": "2026-03-02T09:00:00Z"})
+    assert "lead_days" not in Enricher({}, {}, shipped).enrich(event).data

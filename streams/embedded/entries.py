@@ -1,0 +1,95 @@
+"""What stands in the log, as values, and how events are written there and read again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from schemas.errors import StoreFailed
+from schemas.event import Event
+from streams.core.alerts import Transition
+
+_DEEPEST: Final = 64  # objects and lists within each other
+_NESTED: Final = (dict, list)
+_Row = tuple[str, str, str, int, dict[str, Any], tuple[str, ...], str | None, int, str | None]
+
+_events_decoder: Final = msgspec.msgpack.Decoder(list[_Row])
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+def write_events(events: Iterable[Event]) -> bytes:
+    """Events as they stand in the log."""
+    return _encode([msgspec.structs.astuple(event) for event in events])
+
+
+def written(events: tuple[Event, ...]) -> bytes | None:
+    """The same, or None for what cannot be kept: numbers beyond 64 bits, data nested deeper than can be read again."""
+    try:
+        if any(is_deep(event.data) for event in events):
+            return None
+        return write_events(events)
+    except (OverflowError, RecursionError, TypeError, ValueError):
+        return None
+
+
+def is_deep(value: object, room: int = _DEEPEST) -> bool:
+    """Whether a value is nested deeper than `_DEEPEST`."""
+    if isinstance(value, dict):
+        return room == 0 or any(is_deep(v, room - 1) for v in value.values() if type(v) in _NESTED)
+    if isinstance(value, list):
+        return room == 0 or any(is_deep(v, room - 1) for v in value if type(v) in _NESTED)
+    return False
+
+
+def read_events(blob: bytes) -> tuple[Event, ...]:
+    """Events out of the log. Raises StoreFailed for what is damaged."""
+    try:
+        return tuple(Event(*row) for row in _events_decoder.decode(blob))
+    except (msgspec.DecodeError, RecursionError, TypeError) as wrong:
+        raise StoreFailed("a row of the log is damaged; restore a backup") from wrong
+
+
+class Entry(msgspec.Struct):
+    """One row of the log. `recorded` and `clock` in microseconds: when it was recorded, and where the engine's clock
+    is put before it is applied. `events` is None for what is no event."""
+
+    seq: int
+    recorded: int
+    clock: int
+    kind: str
+    outcome: str
+    reason: str | None
+    source: str
+    id: str
+    raw: bytes
+    blob: bytes | None  # the events, as `write_events` gives them
+
+    @property
+    def events(self) -> tuple[Event, ...] | None:
+        """The events; None where it told none."""
+        return None if self.blob is None else read_events(self.blob)
+
+
+class Taken(NamedTuple):
+    """What the engine took of one message: where and when, and its events."""
+
+    seq: int
+    recorded: int
+    clock: int
+    events: tuple[Event, ...]
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one commit writes."""
+
+    entries: list[Entry] = field(default_factory=list)
+    seen: list[tuple[int, bytes, bytes, int]] = field(default_factory=list)  # day, hash, digest, seq
+    dead: list[tuple[int, str, str, str]] = field(default_factory=list)  # seq, reason, place, mend
+    tallies: dict[tuple[str, str, str], int] = field(default_factory=dict)  # (kind, outcome, reason) -> count
+    transitions: list[tuple[int, Transition]] = field(default_factory=list)  # cursor, transition
+    applied: int = 0
+    clock: int = 0
