@@ -22,13 +22,11 @@ from standardwebhooks import WebhookVerificationError
 from hub.api.cursor import read_cursor
 from hub.deliver.address import Forbidden, choose_address, is_public
 from hub.deliver.attempt import read_wait
-from hub.deliver.backfill import is_long_ago
 from hub.deliver.declared_webhooks import Webhook
-from hub.deliver.webhook import WebhookCounts, WebhookDoor, deliver, webhook_id
+from hub.deliver.webhook import WebhookCounts, WebhookDoor, deliver, is_backfill, webhook_id
 from schemas.alert import Alert, Level, State
 from schemas.event import DAY
-from streams.core.thresholds import read_thresholds
-from tests.hub.api.live_hub import BEGIN, DECLARED, LiveHub, cloud_event, running
+from tests.hub.api.live_hub import BEGIN, LiveHub, cloud_event, running
 
 pytestmark = pytest.mark.anyio
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -275,43 +273,10 @@ def some_alert(**given: Any) -> Alert:
     return Alert(**(fields | given))
 
 
-def test_long_ago_is_told_by_when_it_is_said_and_not_by_when_it_was_raised() -> None:
-    assert not is_long_ago((1, 7 * DAY, some_alert()))
-    assert is_long_ago((1, 7 * DAY + 1, some_alert(state=State.RESOLVED, fired_at=1, ended_at=2)))
-    assert is_long_ago((1, 300 * DAY, some_alert(late_start=False)))
-
-
-async def test_what_other_thresholds_make_of_a_long_history_is_not_delivered(tmp_path: Path) -> None:
-    """The same store served again with other thresholds: all of its history is judged anew."""
-    async with running(tmp_path, now=BEGIN) as hub:
-        old = {"order_id": "old"}
-        await hub.take(cloud_event("result.final", -60, **old), cloud_event("result.viewed", -40, **old))
-    other, _ = read_thresholds([("t.yaml", DECLARED.replace("within: 1h", "within: 10m"))])
-    endpoint = Endpoint()
-    async with endpoint.listening():
-        async with running(tmp_path, now=BEGIN + 300 * DAY) as hub, delivering(hub, endpoint.webhook()):
-            await hub.take(cloud_event("result.final", 300 * 24 * 60 - 20, order_id="new"))
-        async with (
-            running(tmp_path, now=BEGIN + 300 * DAY, thresholds=other) as hub,
-            delivering(hub, endpoint.webhook()),
-        ):
-            await endpoint.until(1)
-            await hub.take(cloud_event("result.viewed", 300 * 24 * 60, order_id="new"))
-            await endpoint.until(2)
-            await settled(hub)
-    assert {body["data"]["key"] for _, body in endpoint.got} == {"new"}
-
-
-async def test_what_was_told_in_time_is_told_to_its_end(tmp_path: Path) -> None:
-    endpoint = Endpoint()
-    async with endpoint.listening(), running(tmp_path) as hub, delivering(hub, endpoint.webhook()):
-        await hub.take(cloud_event("result.final", 0, order_id="a"))
-        hub.move(61)
-        await endpoint.until(1)
-        hub.move(20 * 24 * 60)
-        await hub.take(cloud_event("result.viewed", 20 * 24 * 60, order_id="a"))
-        await endpoint.until(2)
-        assert endpoint.got[-1][1]["type"] == "alert.resolved"
+def test_backfill_is_late_and_long_overdue() -> None:
+    assert not is_backfill(some_alert(late_start=True, fired_at=7 * DAY))
+    assert is_backfill(some_alert(late_start=True, fired_at=7 * DAY + 1))
+    assert not is_backfill(some_alert(late_start=False, fired_at=8 * DAY))
 
 
 def test_an_id_is_that_of_one_webhook_and_one_transition() -> None:
