@@ -82,10 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; what the caller must mend is one sentence and exit code 2."""
     try:
         app(args=list(arguments) if arguments is not None else None, prog_name="pxhub")
-    except WrongUse as wrong:
-        typer.echo(str(wrong), err=True)
-        sys.exit(WRONG_USE)
-    except StoreFailed as wrong:
+    except (WrongUse, StoreFailed) as wrong:
         typer.echo(str(wrong), err=True)
         sys.exit(WRONG_USE)
     except TryAgain as busy:

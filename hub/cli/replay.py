@@ -17,19 +17,15 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from hub.alert_line import alert_fields
 from hub.cli.report import report_tables
 from hub.declared import checked_zone
 from hub.replay import ReplayOptions, ReplayResult, replay
 from hub.site import read_site_leniently
 from schemas.alert import Alert, Level, State
 from schemas.errors import WrongUse
-from schemas.instant import from_datetime, read_instant, write_instant
+from schemas.instant import from_datetime, read_instant
 
-_FIELDS = (
-    "id", "threshold", "key", "person", "journey", "state", "level", "severity", "mode", "started_at", "due_at",
-    "fired_at", "ended_at", "delay_seconds", "facility", "late_start", "reason",
-)  # fmt: skip
-_TIMES = frozenset(("started_at", "due_at", "fired_at", "ended_at"))
 _SEVERITIES = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 
 
@@ -152,13 +148,7 @@ def _with_progress(options: ReplayOptions) -> ReplayResult:
 
 def as_line(alert: Alert) -> dict[str, object]:
     """An alert as `--alerts-out` writes it: every field, what is absent as null, times in RFC 3339."""
-    line: dict[str, object] = {}
-    for name in _FIELDS:
-        value = getattr(alert, name)
-        line[name] = write_instant(value) if name in _TIMES and value is not None else value
-    if alert.superseded_by is not None:
-        line["superseded_by"] = alert.superseded_by
-    return line
+    return {name: value for name, value in alert_fields(alert).items() if value is not msgspec.UNSET}
 
 
 def write_alerts(path: Path, alerts: Iterable[Alert]) -> None:

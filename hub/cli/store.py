@@ -13,6 +13,7 @@ from hub.cli.replay import read_time
 from hub.cli.stored import Format, FormatOption, StoreOption, judged, write_object, write_rows
 from hub.serve.reading import CLOUDEVENTS
 from hub.serve.service import ServeSettings, Service, machine_time
+from hub.store_replay import outcomes
 from hub.stored import recall
 from hub.telemetry import start_telemetry
 from schemas.alert import State
@@ -40,15 +41,13 @@ def stats(store: StoreOption, format_: FormatOption = Format.TABLE) -> None:
     """How much a store holds: the four counts by kind and reason, the alerts by state, the clock, the bytes."""
     reader = Reader.open(store)
     tallies = reader.tallies()
-    counts = {outcome.value: 0 for outcome in Outcome}
-    for (_, outcome, _), count in tallies.items():
-        counts[outcome] += count
+    counts, _ = outcomes(reader)
     value: dict[str, Any] = {
         "messages": sum(counts.values()),
-        "accepted": counts["accepted"],
-        "duplicates": counts["duplicate"],
-        "ignored": counts["ignored"],
-        "dead_letters": counts["dead"],
+        "accepted": counts[Outcome.ACCEPTED],
+        "duplicates": counts[Outcome.DUPLICATE],
+        "ignored": counts[Outcome.IGNORED],
+        "dead_letters": counts[Outcome.DEAD],
         "by_reason": [
             {"source_kind": kind, "outcome": outcome, "reason": reason or None, "messages": count}
             for (kind, outcome, reason), count in sorted(tallies.items())
