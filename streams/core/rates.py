@@ -181,7 +181,9 @@ class Rate:
         after = set(self._runs(steps))
         for run in sorted(before - after):
             if (run[0] not in {first for first, _ in after}) and run[0] in self._raised:
-                self._alerts.retract(self._raised.pop(run[0]))
+                gone = self._raised.pop(run[0])
+                self._alerts.retract(gone)
+                self._alerts.let_pass(gone.id)
         for run in sorted(after):
             self._say(run)
 

@@ -91,6 +91,8 @@ class Tallies:
             alert = raise_at_once(self._alerts, record, measure_reason(rule))
             if again:
                 person.keep_moment(alert)
+            else:
+                self._alerts.let_pass(alert.id)
 
     def add_to_rates(self, plan: TypePlan, event: Event, clock: int) -> None:
         for rate, of, number in self._rated(plan, event):
@@ -134,6 +136,10 @@ class Tallies:
         """The person's evidence is about to be put in again: what its statements tell may be something else."""
         for plan, told in person.told or ():
             self._untold[_sameness(told)] = (plan, told)
+
+    def expect(self, plan: TypePlan, told: Event) -> None:
+        """Evidence is about to be put in that told this before it left memory: then it was counted."""
+        self._untold[_sameness(told)] = (plan, told)
 
     def settle(self) -> None:
         """All evidence is back: what was not told again is no more."""

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from schemas.errors import StoreFailed
 from schemas.event import Event
 from streams.core.alerts import Transition
+from streams.core.circle import EventRow
 
 _DEEPEST: Final = 64  # objects and lists within each other
 _NESTED: Final = (dict, list)
-_Row = tuple[str, str, str, int, dict[str, Any], tuple[str, ...], str | None, int, str | None]
 
-_events_decoder: Final = msgspec.msgpack.Decoder(list[_Row])
+_events_decoder: Final = msgspec.msgpack.Decoder(list[EventRow])
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 

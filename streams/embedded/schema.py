@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raised when a store of the older kind can no longer be read as it stands."""
 
 TABLES: Final = """
