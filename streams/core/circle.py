@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from schemas.event import Event
-from streams.core.identity import CONTACT, MOVABLE, Identity, Move, Said, Statement, id_of, named
+from streams.core.identity import CONTACT, MOVABLE, PERSON, Identity, Move, Said, Statement, id_of, named
 from streams.core.state import Person
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Held(msgspec.Struct, array_like=True):
 class Circle(msgspec.Struct, array_like=True):
     """A circle, written down. `edges` are (one, other, statements), `near` those that stand."""
 
+    names: list[str]
     persons: list[Held]
     edges: list[tuple[str, str, list[Statement]]]
     near: list[tuple[str, str]]
@@ -80,9 +81,10 @@ def _thing(attribute: str, value: str) -> str:
 
 def write_circle(engine: Engine, names: Iterable[str]) -> Circle:
     """Write down what is known of the persons of these names; the engine keeps them."""
-    who, names = engine.identity, sorted(names)
+    who, names = engine.identity, sorted(names)  # sorted: the same circle is the same bytes
     moves = [(thing, who.moves[thing]) for name in names if (thing := _thing_of(name)) in who.moves]
     return Circle(
+        names=names,
         persons=[_held(person) for person in _persons(who, names)],
         edges=[(a, b, told) for a in names for b, told in who.edges.get(a, {}).items() if a < b],
         near=[(a, b) for a in names for b in who.near.get(a, ()) if a < b],
@@ -154,6 +156,8 @@ def _bring_back(who: Identity, held: Held) -> None:
         who.by_identifier[identifier] = person
         if who.by_id is not None and not held.anonymous:
             who.by_id.setdefault(id_of(identifier), identifier)
+    if any(identifier.startswith(PERSON) for identifier in held.identifiers):
+        who.ids()
 
 
 def weight(circle: Circle) -> int:

@@ -6,7 +6,7 @@ in again under the persons as they are now; the alerts that were raised wait mea
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Final
 
@@ -16,6 +16,7 @@ from schemas.threshold import ThresholdSet
 from streams.core.addresses import address
 from streams.core.alerts import Alerts
 from streams.core.compiled import Compiled, TypePlan, compile_thresholds
+from streams.core.counts import Count
 from streams.core.held import (
     ALIASES,
     APPOINTMENT_EVENTS,
@@ -29,8 +30,10 @@ from streams.core.held import (
 )
 from streams.core.identity import MOVABLE, Identity, named
 from streams.core.journeys import KEYS, Journeys
+from streams.core.rate_rows import BucketRow, RateRow, read_rate
 from streams.core.running import Running
-from streams.core.state import NEVER, Person
+from streams.core.sequences import Momentary
+from streams.core.state import NEVER, Person, Wait, root
 from streams.core.tallies import Tallies
 from streams.core.timers import Timers
 
@@ -66,6 +69,39 @@ class Evidence:
         self._lost: dict[str, Alert] = {}  # alerts whose record is being made again
 
     # -- leaving memory, and coming back
+
+    @property
+    def tallies(self) -> Tallies:
+        return self._tallies
+
+    def read_rate(self, row: RateRow, buckets: Iterable[BucketRow], alert: Callable[[str], Alert | None]) -> None:
+        """Take a rate back that was written down; `tallies.wake` lets it ring."""
+        plan = self.compiled.rates.get(row.threshold)
+        if plan is None:
+            return  # no such threshold any more
+        rate = self._tallies.rate(plan, row.value)
+        read_rate(rate, row, buckets, alert)
+        for raised in rate.raised.values():
+            self._alerts.by_id[raised.id] = raised
+            self._alerts.owners[raised.id] = rate
+
+    def recall(self, alert: Alert) -> None:
+        """What arrival decided of an alert, as it was said at first."""
+        known = self._alerts.by_id.get(alert.id)
+        if known is not None:
+            known.fired_at, known.late_start = alert.fired_at, alert.late_start
+
+    def person_behind(self, alert: str) -> Person | None:
+        """The person from whose evidence an alert follows; None for a rate, and where nothing stands behind it."""
+        owner = self._alerts.owners.get(alert)
+        match owner:
+            case Wait():
+                return root(owner.journey.person)
+            case Count():
+                return root(owner.person)
+            case Momentary():
+                return self.identity.person_of(owner.event)
+        return None
 
     def forget(self, person: Person) -> None:
         """Let go of a person's evidence and of the alerts behind which it stands; who lets go keeps them elsewhere."""

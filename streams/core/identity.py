@@ -22,7 +22,7 @@ from schemas.event import Event
 from streams.core.state import Person
 
 CONTACT: Final = "\x00contact\x00"
-_PERSON: Final = "\x00person\x00"
+PERSON: Final = "\x00person\x00"
 _ID: Final = "pn-"
 _NEVER: Final = (-(2**63), "", "")
 Move = tuple[int, str, str, tuple[str, ...], str]
@@ -36,13 +36,13 @@ MOVABLE: Final = ("visit_id", "account_id")
 
 def person_identifier(person: str) -> str:
     """The identifier of an event that names its person by the hub's own id."""
-    return _PERSON + person
+    return PERSON + person
 
 
 def id_of(identifier: str) -> str:
     """The id of a person first recorded under this identifier."""
-    if identifier.startswith(_PERSON):
-        return identifier.removeprefix(_PERSON)
+    if identifier.startswith(PERSON):
+        return identifier.removeprefix(PERSON)
     return _ID + blake2b(identifier.encode("utf-8", "surrogatepass"), digest_size=9).hexdigest()
 
 
@@ -116,7 +116,7 @@ class Identity:
         """The person of an identifier or of an id, former ids too."""
         person = self.by_identifier.get(key)
         if person is None:
-            identifier = self._ids().get(key)
+            identifier = self.ids().get(key)
             person = self.by_identifier.get(identifier) if identifier is not None else None
         return person
 
@@ -179,7 +179,7 @@ class Identity:
         self.cuts[number] = (told, surviving)
         self.parted.add(number)
         for near in list(self.near.get(number, ())):
-            if near.startswith(_PERSON):
+            if near.startswith(PERSON):
                 continue  # the id that was made of the number goes where it goes
             pair = (number, near) if number < near else (near, number)
             self.parted.add(near)
@@ -333,11 +333,11 @@ class Identity:
         return components
 
     def _new(self, identifier: str) -> Person:
-        if identifier.startswith(_PERSON):
-            known = self._ids().get(identifier.removeprefix(_PERSON))
+        if identifier.startswith(PERSON):
+            known = self.ids().get(identifier.removeprefix(PERSON))
             if known is not None and known in self.by_identifier:
                 return self._join(identifier, known)
-        elif self.by_id is not None and (named := _PERSON + id_of(identifier)) in self.by_identifier:
+        elif self.by_id is not None and (named := PERSON + id_of(identifier)) in self.by_identifier:
             return self._join(identifier, named)
         person = Person(anonymous=identifier.startswith(CONTACT))
         person.identifiers.append(identifier)
@@ -357,7 +357,8 @@ class Identity:
         self.near.setdefault(identifier, {})[other] = None
         return person
 
-    def _ids(self) -> dict[str, str]:
+    def ids(self) -> dict[str, str]:
+        """The identifier of each id; kept from the first time on that somebody asks."""
         if self.by_id is None:
             self.by_id = {id_of(i): i for i in self.by_identifier}
         return self.by_id
