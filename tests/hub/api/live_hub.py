@@ -21,6 +21,7 @@ from hub.serve.intake import Intake
 from hub.serve.reading import LiveReader, is_same
 from schemas.event import MINUTE, SECOND
 from schemas.instant import write_instant
+from schemas.threshold import ThresholdSet
 from streams.core.thresholds import read_thresholds
 from streams.embedded.runtime import Runtime
 from streams.embedded.store import Store
@@ -51,10 +52,10 @@ def cloud_event(type_: str, minutes: float, id_: str | None = None, **data: Any)
 class LiveHub:
     """The parts of a running hub."""
 
-    def __init__(self, folder: Path, *, now: int = BEGIN) -> None:
+    def __init__(self, folder: Path, *, now: int = BEGIN, thresholds: ThresholdSet = THRESHOLDS) -> None:
         self.now: int = now
         self.store = Store.open(folder)
-        self.runtime = Runtime(self.store, THRESHOLDS, now=now, is_same=is_same)
+        self.runtime = Runtime(self.store, thresholds, now=now, is_same=is_same)
         hl7 = Hl7Reader(load_mapping(), default_zone="UTC")
         cloud = CloudEventReader(times=self.runtime.engine.compiled.anchors)
         self.intake = Intake(self.runtime, LiveReader(hl7, cloud, Enricher({}, {}, None)), lambda: self.now)
