@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from hub.api.feed import Feed
+from hub.listen.bind import bind
 from schemas.errors import WrongUse
 
 _SEND_BUFFER: Final = 256 * 1024  # bytes that the system holds for a client that does not read
@@ -22,7 +23,6 @@ _LINGER: Final = 60.0  # seconds in which one that was cut off may still read it
 FIRST_WORDS: Final = 30.0
 """Seconds in which a connection must have sent the head of a request."""
 _GRACE: Final = 10  # seconds for requests that are under way at a stop
-_BACKLOG: Final = 512
 _SILENT: Final = ("uvicorn.error", "uvicorn.access", "uvicorn.asgi", "sse_starlette.sse")
 
 
@@ -58,9 +58,15 @@ class HttpDoor:
         await self._serving
 
 
-async def listen(app: Starlette, host: str, port: int, *, first_words: float = FIRST_WORDS) -> HttpDoor:
-    """Serve an app of `make_app`; port 0 takes any that is free. Raises WrongUse where the address cannot be had."""
-    listening = _bind(check_loopback(host), port)
+def bind_http(host: str, port: int) -> socket.socket:
+    """Listen at a loopback address; port 0 takes any that is free. Raises WrongUse where it cannot be had."""
+    listening = bind("--http", check_loopback(host), port)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)  # connections inherit it
+    return listening
+
+
+async def listen(app: Starlette, listening: socket.socket, *, first_words: float = FIRST_WORDS) -> HttpDoor:
+    """Serve an app of `make_app` on a socket of `bind_http`."""
     for name in _SILENT:
         # they would write paths, addresses and tracebacks past our own log, and whole events at level debug
         logger = logging.getLogger(name)
@@ -89,20 +95,6 @@ async def listen(app: Starlette, host: str, port: int, *, first_words: float = F
     at: tuple[Any, ...] = listening.getsockname()
     shown = f"[{at[0]}]" if ":" in at[0] else at[0]
     return HttpDoor(server, serving, app.state.feed, f"http://{shown}:{at[1]}", at[1])
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)  # connections inherit it
-        listening.bind((host, port))
-        listening.listen(_BACKLOG)
-        listening.setblocking(False)
-    except OSError as wrong:
-        listening.close()
-        raise WrongUse(f"--http {host}:{port}: it cannot be listened on ({wrong.strerror})") from wrong
-    return listening
 
 
 class _Server(uvicorn.Server):

@@ -15,7 +15,7 @@ from connectors.cloudevents.read import CloudEventReader
 from connectors.hl7.mappings import load_mapping
 from connectors.hl7.read import Hl7Reader
 from hub.api.app import make_app
-from hub.api.serve_http import HttpDoor, listen
+from hub.api.serve_http import HttpDoor, bind_http, listen
 from hub.enrich import Enricher
 from hub.serve.intake import Intake
 from hub.serve.reading import LiveReader, is_same
@@ -102,7 +102,7 @@ async def served(folder: Path, *, now: int = BEGIN, **given: Any) -> AsyncIterat
     """A hub that listens on a port of its own; `given` goes to make_app."""
     async with running(folder, now=now) as hub:
         app = make_app(hub.intake, hub.store.reader, lambda: hub.now, **given)
-        door = await listen(app, "127.0.0.1", 0)
+        door = await listen(app, bind_http("127.0.0.1", 0))
         async with httpx2.AsyncClient(base_url=door.address, timeout=10, trust_env=False) as client:
             try:
                 yield Served(hub, door, client)

@@ -16,7 +16,7 @@ import pytest
 
 from hub.api.app import make_app
 from hub.api.cursor import read_cursor, write_cursor
-from hub.api.serve_http import listen
+from hub.api.serve_http import bind_http, listen
 from tests.hub.api.live_hub import Served, cloud_event, running, served
 
 pytestmark = pytest.mark.anyio
@@ -176,7 +176,7 @@ async def test_more_streams_than_may_be_open_are_told_to_come_again(tmp_path: Pa
 async def test_who_connects_and_says_nothing_is_let_go(tmp_path: Path) -> None:
     async with running(tmp_path) as hub:
         app = make_app(hub.intake, hub.store.reader, lambda: hub.now)
-        door = await listen(app, "127.0.0.1", 0, first_words=0.05)
+        door = await listen(app, bind_http("127.0.0.1", 0), first_words=0.05)
         for said in (b"", b"GET /v1/alerts/stream HTTP/1.1\r\nHost: loc"):
             reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
             writer.write(said)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from hub.api.serve_http import check_loopback, listen
+from hub.api.serve_http import bind_http, check_loopback
 from schemas.errors import WrongUse
 from streams.embedded.runtime import SETTLE
 from tests.hub.api.live_hub import Served, cloud_event, served
@@ -144,7 +144,7 @@ def test_loopback_has_three_names() -> None:
 async def test_a_port_in_use_is_told(tmp_path: Path) -> None:
     async with served(tmp_path) as site:
         with pytest.raises(WrongUse, match="in use"):
-            await listen(None, "127.0.0.1", site.door.port)  # type: ignore[arg-type]
+            bind_http("127.0.0.1", site.door.port)
 
 
 async def test_what_nobody_foresaw_is_a_problem_without_a_word_of_it(tmp_path: Path) -> None:
