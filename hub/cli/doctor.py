@@ -93,16 +93,22 @@ def examine_store(store: Path, now: datetime) -> Iterator[Finding]:
         faults = find_faults(reader)
         mend = "restore a backup: pxhub store restore" if faults else ""
         yield Finding("store pages", not faults, "; ".join(faults[:3]) or "well, and the counts agree", mend)
-        clock = to_datetime(int(reader.meta("clock", 0)))
-        ahead = clock > now
-        mend = "its clock waits until the machine's has caught up: set the machine's clock" if ahead else ""
-        yield Finding("store clock", not ahead, f"{clock:%Y-%m-%dT%H:%M:%SZ}", mend)
+        yield _store_clock(reader, now)
         waiting = len(open_letters(reader))
         mend = f"pxhub dead-letters list --store {store}" if waiting else ""
         yield Finding("dead letters", well=True, found=f"{waiting:,} to be looked at", mend=mend)
     loose = sorted(path.name for path in store.iterdir() if path.stat().st_mode & 0o077 and path.is_file())
     mend = f"chmod go= {' '.join(loose)}: they hold patients' messages" if loose else ""
     yield Finding("store rights", not loose, "others can read it" if loose else "readable by its owner alone", mend)
+
+
+def _store_clock(reader: Reader, now: datetime) -> Finding:
+    clock = to_datetime(max(int(reader.meta("clock", 0)), reader.rows("SELECT max(recorded) FROM log")[0][0] or 0))
+    ahead = (clock - now).total_seconds()
+    if ahead < 1:
+        return Finding("store clock", True, f"{clock:%Y-%m-%dT%H:%M:%SZ}")
+    mend = "until the machine's has caught up nothing more is said to be late: set the machine's clock"
+    return Finding("store clock", False, f"{clock:%Y-%m-%dT%H:%M:%SZ}, {ahead:.0f} s ahead of the machine's", mend)
 
 
 def _python() -> Finding:

@@ -121,11 +121,12 @@ def back_up(folder: Path, to: Path) -> int:
         with copy:
             source.backup(copy)
         copy.close()
-    except sqlite3.Error as wrong:
+        half.replace(to)
+    except (sqlite3.Error, OSError) as wrong:
         raise WrongUse(f"{to}: the copy cannot be written ({wrong})") from wrong
     finally:
         source.close()
-    half.replace(to)
+        half.unlink(missing_ok=True)
     return to.stat().st_size
 
 

@@ -17,7 +17,7 @@ from connectors.hl7.read import Hl7Reader
 from hub.api.app import make_app
 from hub.api.serve_http import HttpDoor, bind_http, listen
 from hub.enrich import Enricher
-from hub.serve.intake import Intake
+from hub.serve.intake import Intake, running_time
 from hub.serve.reading import LiveReader, is_same
 from schemas.event import MINUTE, SECOND
 from schemas.instant import write_instant
@@ -54,11 +54,31 @@ class LiveHub:
 
     def __init__(self, folder: Path, *, now: int = BEGIN, thresholds: ThresholdSet = THRESHOLDS) -> None:
         self.now: int = now
+        self.slept: float = 0.0  # seconds for which it stood still
+        self.told: list[tuple[str, dict[str, Any]]] = []  # what would stand in the log
         self.store = Store.open(folder)
         self.runtime = Runtime(self.store, thresholds, now=now, is_same=is_same)
         hl7 = Hl7Reader(load_mapping(), default_zone="UTC")
         cloud = CloudEventReader(times=self.runtime.engine.compiled.anchors)
-        self.intake = Intake(self.runtime, LiveReader(hl7, cloud, Enricher({}, {}, None)), lambda: self.now)
+        self.intake = Intake(
+            self.runtime,
+            LiveReader(hl7, cloud, Enricher({}, {}, None)),
+            lambda: self.now,
+            elapsed=lambda: running_time() + self.slept,
+            tell=lambda fact, **fields: self.told.append((fact, fields)),
+        )
+
+    def sleep(self, minutes: float) -> None:
+        """Stand still for a while, as a process that is stopped or a machine that is suspended."""
+        self.slept += minutes * 60
+        self.move(minutes)
+
+    async def fact(self, name: str) -> dict[str, Any]:
+        """The fields of a fact, once it was told."""
+        async with asyncio.timeout(10):
+            while name not in dict(self.told):
+                await self.intake.ask(lambda _: None)
+        return dict(self.told)[name]
 
     def move(self, minutes: float) -> None:
         """Let the machine's clock move."""
