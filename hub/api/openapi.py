@@ -120,7 +120,7 @@ def _problems(*codes: int) -> Json:
         400: "The request is wrong; `errors` says where.",
         404: "There is no such thing.",
         408: "The body did not come in time.",
-        410: "What follows this cursor was purged.",
+        410: "What follows this cursor is not here: purged, of another store, or of before a restore.",
         413: f"Larger than {BODY_LIMIT} bytes, or more than {BATCH_MOST} events; nothing was kept.",
         415: "A content type or charset that is not taken; the Accept header names those that are.",
         500: "The hub failed on this request.",

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from hub.alert_line import AlertChange, Time, alert_change
-from hub.api.cursor import write_cursor
+from hub.api.cursor import Cursors, cursors_of
 from hub.api.reads import Reads
 from hub.deliver.address import Resolve, resolve
 from hub.deliver.attempt import Result, Sender
@@ -82,6 +82,7 @@ class _Subscription:
         reads: Reads,
         clock: Callable[[], int],
         *,
+        cursors: Cursors,
         counts: WebhookCounts,
         schedule: Sequence[float],
         log: BoundLogger | None,
@@ -91,6 +92,7 @@ class _Subscription:
         self._intake: Intake = intake
         self._reads: Reads = reads
         self._clock: Callable[[], int] = clock
+        self._cursors: Cursors = cursors
         self._counts: WebhookCounts = counts
         self._schedule: Sequence[float] = schedule
         self._log: BoundLogger | None = log
@@ -197,7 +199,8 @@ class _Subscription:
             await self._write(lambda store: outbox.give_up(store, name, cursor, "purged"))
             return True
         self._counts.attempts += 1
-        result = await self._sender.send(webhook_id(name, row), write_body(row), to_datetime(self._clock()))
+        body = write_body(row, self._cursors)
+        result = await self._sender.send(webhook_id(name, row), body, to_datetime(self._clock()))
         if result.delivered:
             self._counts.delivered += 1
             self._failures, self._resume = 0, 0
@@ -276,9 +279,10 @@ async def deliver(  # noqa: PLR0913 - what it stands on
     """Serve webhooks. `clock` tells the machine's time in microseconds; `schedule` the seconds between tries."""
     counts = counts or WebhookCounts()
     reads = Reads(open_reader)
+    cursors = await reads.ask(cursors_of)
     senders = [Sender(webhook, resolve, verify) for webhook in webhooks]
     subscriptions = [
-        _Subscription(webhook, sender, intake, reads, clock, counts=counts, schedule=schedule, log=log)
+        _Subscription(webhook, sender, intake, reads, clock, cursors=cursors, counts=counts, schedule=schedule, log=log)
         for webhook, sender in zip(webhooks, senders, strict=True)
     ]
     for one in subscriptions:
@@ -293,10 +297,10 @@ def webhook_id(name: str, row: Row) -> str:
     return f"msg_{blake2b(content.encode(), digest_size=16).hexdigest()}"
 
 
-def write_body(row: Row) -> bytes:
+def write_body(row: Row, cursors: Cursors) -> bytes:
     """The body of a delivery: the transition as the stream tells it."""
     cursor, at, alert = row
-    data = alert_change(write_cursor(cursor), at, alert)
+    data = alert_change(cursors.write(cursor), at, alert)
     return _encode(Delivery(type=f"alert.{alert.state.value}", timestamp=write_instant(at), data=data))
 
 

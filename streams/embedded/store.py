@@ -78,6 +78,7 @@ class Store:
             if fresh:
                 db.executescript("BEGIN;" + TABLES + f"PRAGMA user_version = {FORMAT}; COMMIT;")
             check_format(db, folder)
+            db.execute("INSERT OR IGNORE INTO meta VALUES ('id', lower(hex(randomblob(8))))")  # a restore keeps it
         except sqlite3.Error as wrong:
             lock.close()
             raise WrongUse(f"{folder}: {_told(wrong)}") from wrong

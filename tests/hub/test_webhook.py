@@ -16,7 +16,6 @@ import pytest
 from standardwebhooks import Webhook as Receiver
 from standardwebhooks import WebhookVerificationError
 
-from hub.api.cursor import read_cursor
 from hub.deliver.address import Forbidden, choose_address, is_public
 from hub.deliver.attempt import read_wait
 from hub.deliver.webhook import WebhookCounts, webhook_id
@@ -87,7 +86,7 @@ async def test_a_refused_message_does_not_hold_up_the_others(tmp_path: Path) -> 
         async with delivering(hub, endpoint.webhook(), schedule=(3600.0,)):
             await measured(hub, 0, 3)
             await endpoint.until(3)
-        assert [read_cursor(body["data"]["cursor"]) for _, body in endpoint.got] == [1, 2, 3]
+        assert [hub.cursors.read(body["data"]["cursor"]) for _, body in endpoint.got] == [1, 2, 3]
         assert [row[1:4] for row in await hub.intake.ask(outbox)] == [(1, 1, "open")]
 
 
@@ -103,7 +102,7 @@ async def test_a_receiver_that_is_down_is_not_asked_once_a_message(tmp_path: Pat
         assert rows[0][0] > machine_time() + 3_500_000_000
         async with delivering(hub, endpoint.webhook()):  # the pause is of this run; each message's own wait is not
             await endpoint.until(10)
-        assert sorted(read_cursor(body["data"]["cursor"]) for _, body in endpoint.got[1:]) == list(range(2, 11))
+        assert sorted(hub.cursors.read(body["data"]["cursor"]) for _, body in endpoint.got[1:]) == list(range(2, 11))
 
 
 async def test_gone_switches_off_for_good_until_the_address_is_another(tmp_path: Path) -> None:
@@ -135,7 +134,7 @@ async def test_nothing_is_passed_over_by_a_restart(tmp_path: Path) -> None:
             async with asyncio.timeout(10):
                 while len(set(receiver.accepted)) < 8:
                     await receiver.until(len(receiver.got) + 1)
-            cursors = {id_: read_cursor(body["data"]["cursor"]) for id_, body in receiver.got}
+            cursors = {id_: hub.cursors.read(body["data"]["cursor"]) for id_, body in receiver.got}
             assert sorted(cursors.values()) == list(range(1, 9))
 
 
@@ -151,7 +150,8 @@ async def test_a_new_webhook_begins_with_what_comes_and_hears_of_its_thresholds(
             hub.move(40)
             await endpoint.until(3)
             await settled(hub)
-        assert sorted((read_cursor(body["data"]["cursor"]), body["data"]["threshold"]) for _, body in endpoint.got) == [
+        told = [body["data"] for _, body in endpoint.got]
+        assert sorted((hub.cursors.read(data["cursor"]), data["threshold"]) for data in told) == [
             (4, "hold"),
             (5, "told"),
             (5, "told"),

@@ -15,6 +15,7 @@ from connectors.cloudevents.read import CloudEventReader
 from connectors.hl7.mappings import load_mapping
 from connectors.hl7.read import Hl7Reader
 from hub.api.app import make_app
+from hub.api.cursor import cursors_of
 from hub.api.serve_http import HttpDoor, bind_http, listen
 from hub.enrich import Enricher
 from hub.serve.intake import Intake, running_time
@@ -57,6 +58,8 @@ class LiveHub:
         self.slept: float = 0.0  # seconds for which it stood still
         self.told: list[tuple[str, dict[str, Any]]] = []  # what would stand in the log
         self.store = Store.open(folder)
+        with contextlib.closing(self.store.reader()) as reader:
+            self.cursors = cursors_of(reader)
         self.runtime = Runtime(self.store, thresholds, now=now, is_same=is_same)
         hl7 = Hl7Reader(load_mapping(), default_zone="UTC")
         cloud = CloudEventReader(times=self.runtime.engine.compiled.anchors)
