@@ -84,6 +84,8 @@ class AlertStream:
                 await self._reads.ask(lambda reader: check_cursor(reader, after))
             except (Ahead, Gone) as wrong:
                 raise gone(WHY_GONE[type(wrong)]) from None
+        if request.method == "HEAD":
+            return _head()
         followed = _Followed(self._feed, after, asked)
         return _Stream(followed, self._counts, self._slow_seconds)
 
@@ -139,6 +141,13 @@ class _Stream(EventSourceResponse):
                 await send({"type": "http.response.body", "body": last, "more_body": False})
         finally:
             self._counts.open -= 1
+
+
+def _head() -> Response:
+    """The head alone: nothing is followed for who asks for no body."""
+    answer = Response(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}, media_type="text/event-stream")
+    del answer.headers["content-length"]
+    return answer
 
 
 def write_event(line: Line, cursors: Cursors) -> bytes:

@@ -11,8 +11,9 @@ from starlette.responses import Response
 
 from hub.alert_line import AlertChange, AlertShown
 from hub.api.alerts import AlertPage
+from hub.api.bodies import BODY_LIMIT
 from hub.api.cloudevents import BATCH, BATCH_MOST, STRUCTURED
-from hub.api.events import BODY_LIMIT, BatchVerdicts, EventVerdict
+from hub.api.events import BatchVerdicts, EventVerdict
 from hub.api.health import Health, HealthSum
 from hub.api.parameters import LIMIT, MOST
 from hub.api.problems import MEDIA_TYPE, Problem
