@@ -15,6 +15,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -45,6 +46,7 @@ class Store:
         self.folder: Path = folder
         self._db: sqlite3.Connection = connection
         self._lock: IO[bytes] = lock
+        self._joined: bool = False  # within `together`
 
     @classmethod
     def open(cls, folder: Path) -> Store:
@@ -96,7 +98,7 @@ class Store:
         """Write a batch, whole or not at all; it is on the disk when this returns. Raises StoreFailed."""
         db = self._db
         try:
-            db.execute("BEGIN IMMEDIATE")
+            self._begin()
             if batch.entries:
                 db.executemany(
                     "INSERT INTO log VALUES (?,?,?,?,?,?,?,?,?,?)",
@@ -118,11 +120,11 @@ class Store:
             db.executemany(
                 "INSERT OR REPLACE INTO meta VALUES (?,?)", [("applied", batch.applied), ("clock", batch.clock)]
             )
-            db.execute("COMMIT")
+            self._end()
         except sqlite3.Error as wrong:
             raise StoreFailed(f"{self.folder}: {_told(wrong)}") from wrong
         finally:
-            if db.in_transaction:
+            if db.in_transaction and not self._joined:
                 db.execute("ROLLBACK")
 
     def _write_transitions(self, transitions: list[tuple[int, Transition]]) -> None:
@@ -161,14 +163,38 @@ class Store:
     def write(self, statement: str, values: Iterable[tuple[Any, ...]]) -> int:
         """One statement over some rows, in a transaction of its own; returns how many rows changed."""
         try:
-            self._db.execute("BEGIN IMMEDIATE")
+            self._begin()
             changed = self._db.executemany(statement, values).rowcount
-            self._db.execute("COMMIT")
+            self._end()
         except sqlite3.Error as wrong:
-            if self._db.in_transaction:
+            if self._db.in_transaction and not self._joined:
                 self._db.execute("ROLLBACK")
             raise StoreFailed(f"{self.folder}: {_told(wrong)}") from wrong
         return changed
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """All commits and writes within are one, whole or not at all, and durable at its end. Raises StoreFailed."""
+        try:
+            self._begin()
+            self._joined = True
+            yield
+            self._joined = False
+            self._end()
+        except sqlite3.Error as wrong:
+            raise StoreFailed(f"{self.folder}: {_told(wrong)}") from wrong
+        finally:
+            self._joined = False
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+    def _begin(self) -> None:
+        if not self._joined:
+            self._db.execute("BEGIN IMMEDIATE")
+
+    def _end(self) -> None:
+        if not self._joined:
+            self._db.execute("COMMIT")
 
     def reader(self) -> Reader:
         """A reader of the same file."""
