@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
-from schemas.alert import Alert
 from schemas.event import DAY
+from streams.embedded.entries import read_alert
 from streams.embedded.following import Row
 from streams.embedded.store import Reader
 
 LONG: Final = 7 * DAY
 _SAID: Final = "SELECT at, body FROM transition WHERE alert = ? ORDER BY cursor"
-_decode: Final = msgspec.json.Decoder(Alert).decode
 
 
 def without_backfill(reader: Reader, rows: list[Row]) -> list[Row]:
@@ -28,7 +25,7 @@ def without_backfill(reader: Reader, rows: list[Row]) -> list[Row]:
 def _was_said_in_time(reader: Reader, alert: str) -> bool:
     """Whether an alert was first said, to people and not in the shadow, when it mattered."""
     for at, body in reader.rows(_SAID, alert):
-        said = _decode(body)
+        said = read_alert(body)
         if said.mode == "live":
             return bool(at - said.due_at <= LONG)
     return False

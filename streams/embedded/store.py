@@ -24,7 +24,7 @@ import msgspec
 from schemas.alert import Alert
 from schemas.errors import StoreFailed, TryAgain, WrongUse
 from streams.core.alerts import Transition
-from streams.embedded.entries import Batch, Entry, Taken, read_events
+from streams.embedded.entries import Batch, Entry, Taken, read_alert, read_events
 from streams.embedded.schema import FORMAT, TABLES
 
 FILE: Final = "pxhub.db"
@@ -35,7 +35,6 @@ _DAYS: Final = """WITH RECURSIVE days(day) AS (
     WHERE days.day IS NOT NULL
 ) SELECT day FROM days WHERE day IS NOT NULL"""  # one step a day: DISTINCT would read every row
 
-_alert_decoder: Final = msgspec.json.Decoder(Alert)
 _json: Final = msgspec.json.Encoder().encode
 
 
@@ -310,17 +309,17 @@ class Reader:
         rows = self.rows(
             "SELECT cursor, at, body FROM transition WHERE cursor > ? ORDER BY cursor LIMIT ?", after, limit
         )
-        return [(cursor, at, _alert_decoder.decode(body)) for cursor, at, body in rows]
+        return [(cursor, at, read_alert(body)) for cursor, at, body in rows]
 
     def alert(self, id_: str) -> Alert | None:
         """An alert in its last state."""
         rows = self.rows("SELECT body FROM alert WHERE id = ?", id_)
-        return _alert_decoder.decode(rows[0][0]) if rows else None
+        return read_alert(rows[0][0]) if rows else None
 
     def alerts(self) -> list[Alert]:
         """All alerts in their last state, by start and id."""
         rows = self.rows("SELECT body FROM alert ORDER BY started_at, id")
-        return [_alert_decoder.decode(body) for (body,) in rows]
+        return [read_alert(body) for (body,) in rows]
 
     def tallies(self) -> dict[tuple[str, str, str], int]:
         """(kind, outcome, reason) -> how many messages."""
@@ -345,4 +344,6 @@ def _told(wrong: sqlite3.Error) -> str:
         return "the store cannot be written; check the rights of the folder and its files"
     if name in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
         return f"the file is damaged or no store ({name}); restore a backup"
-    return f"the store cannot be used ({name or wrong})"
+    if str(wrong).startswith("Could not decode"):  # and it goes on with what stands there, which is a patient's
+        return "the file is damaged (what should be text is none); restore a backup"
+    return f"the store cannot be used ({name or type(wrong).__name__})"

@@ -134,7 +134,10 @@ def back_up(folder: Path, to: Path) -> int:
             os.umask(old)
         with copy:
             source.backup(copy)
+        well = copy.execute("PRAGMA quick_check").fetchone()[0] == "ok"
         copy.close()
+        if not well:
+            raise WrongUse(f"{folder}: the store is damaged, and so would be the copy; restore an earlier one")
         half.replace(to)
     except (sqlite3.Error, OSError) as wrong:
         raise WrongUse(f"{to}: the copy cannot be written ({wrong})") from wrong
