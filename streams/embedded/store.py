@@ -239,9 +239,7 @@ class Reader:
         if not path.exists():
             raise WrongUse(f"{folder}: there is no store here; pxhub serve or replay --store makes one")
         try:
-            db = sqlite3.connect(
-                f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
-            )
+            db = connect_to_read(path)
             db.execute("PRAGMA busy_timeout = 5000")
             check_format(db, folder)
         except sqlite3.Error as wrong:
@@ -326,6 +324,15 @@ class Reader:
         return {(kind, outcome, reason): count for kind, outcome, reason, count in self.rows("SELECT * FROM tally")}
 
 
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """A connection that reads alone. Where nothing can be written (a read-only mount) and no log of writes stands
+    beside the file, it is read as it stands, for SQLite cannot make there what it would share with a writer."""
+    beside = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
+    still = not os.access(path.parent, os.W_OK) and not any(file.exists() for file in beside)
+    uri = f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if still else ''}"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+
+
 def check_format(db: sqlite3.Connection, folder: Path) -> None:
     """Raises WrongUse for a store of a later version, or a file that is none."""
     (version,) = db.execute("PRAGMA user_version").fetchone()
@@ -340,7 +347,9 @@ def _told(wrong: sqlite3.Error) -> str:
     name = getattr(wrong, "sqlite_errorname", "")
     if name == "SQLITE_FULL":
         return "the disk is full; make room, it goes on by itself"
-    if name in ("SQLITE_READONLY", "SQLITE_READONLY_DBMOVED", "SQLITE_CANTOPEN", "SQLITE_PERM"):
+    if name == "SQLITE_CANTOPEN":
+        return "the store cannot be opened here; check the rights of the folder, or copy it to where it can be written"
+    if name in ("SQLITE_READONLY", "SQLITE_READONLY_DBMOVED", "SQLITE_PERM"):
         return "the store cannot be written; check the rights of the folder and its files"
     if name in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
         return f"the file is damaged or no store ({name}); restore a backup"

@@ -12,7 +12,7 @@ from schemas.errors import WrongUse
 from schemas.message import Message, Outcome, Verdict
 from streams.embedded.entries import written
 from streams.embedded.runtime import Runtime
-from streams.embedded.store import FILE, Reader, Store, check_format
+from streams.embedded.store import FILE, Reader, Store, check_format, connect_to_read
 
 _OPEN = "SELECT seq FROM dead_letter WHERE state = 'open'"
 Reread = Callable[[str, bytes], Message]
@@ -125,7 +125,7 @@ def back_up(folder: Path, to: Path) -> int:
         raise WrongUse(f"{to}: it is there already; name a new file")
     Reader.open(folder).close()
     half = to.with_name(to.name + ".part")
-    source = sqlite3.connect(f"{(folder / FILE).resolve().as_uri()}?mode=ro", uri=True)
+    source = connect_to_read(folder / FILE)
     try:
         old = os.umask(0o077)
         try:
@@ -153,7 +153,7 @@ def restore(backup: Path, folder: Path) -> None:
         raise WrongUse(f"{folder}: there is a store here; restore into a new folder")
     if not backup.is_file():
         raise WrongUse(f"{backup}: there is no such file")
-    source = sqlite3.connect(f"{backup.resolve().as_uri()}?mode=ro", uri=True)
+    source = connect_to_read(backup)
     try:
         check_format(source, backup)
         if source.execute("PRAGMA quick_check").fetchone()[0] != "ok":
