@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 from hub.serve.condition import Condition, Tell
 from hub.serve.reading import LiveReader
 from schemas.errors import StoreFailed
-from schemas.message import Verdict
+from schemas.message import Outcome, Verdict
 from streams.embedded.runtime import Runtime
 
 Answer = TypeVar("Answer")
@@ -140,7 +140,8 @@ class Intake:
                     future.set_exception(wrong)
             return
         if self.condition.failed is not None:
-            self.condition.store_took(sum(len(raw) for _, raw, _ in some))
+            told = zip(some, verdicts, strict=True)  # what came before writes next to nothing
+            self.condition.store_took(sum(len(raw) for (_, raw, _), v in told if v.outcome is not Outcome.DUPLICATE))
         for (_, _, future), verdict in zip(some, verdicts, strict=True):
             if not future.done():
                 future.set_result(verdict)
