@@ -20,6 +20,7 @@ from hub.serve.reading import LiveReader
 from hub.serve.service import ServeSettings, Service, machine_time
 from hub.telemetry import start_telemetry
 from schemas.alert import Alert
+from schemas.errors import WrongUse
 from schemas.event import Event
 from schemas.instant import write_instant
 from schemas.message import Message, Outcome, Verdict
@@ -51,7 +52,13 @@ class _Keeping:
 
 
 def replay_store(store: Path, options: ReplayOptions) -> tuple[dict[str, Any], list[Alert]]:
-    """The same for a folder: the report, and all alerts that the store holds. Raises TryAgain while it is served."""
+    """The same for a folder: the report, and all alerts that the store holds. Raises TryAgain while it is served, and
+    WrongUse for an `until` in the future: a store's clock never goes back."""
+    if options.until is not None and options.until > machine_time():
+        raise WrongUse(
+            "--until lies ahead of this machine's clock, and a store's clock never goes back: it would stand until "
+            "then. Name a time that has passed, or leave out --store"
+        )
     settings = ServeSettings(
         store=store,
         thresholds=options.thresholds,
@@ -75,7 +82,7 @@ def replay_into(service: Service, options: ReplayOptions) -> dict[str, Any]:
     inputs = find_inputs(options.paths)
     batch: list[Message] = []
     found = merged(inputs, cast("Hl7Reader", one), cast("CloudEventReader", other))
-    now = max(machine_time(), options.until or 0)
+    now = machine_time()
     size = sum(i.size for i in inputs)
     notes: Counter[str] = Counter()
     for message in _messages(found, one, other, service.reader, options.until):

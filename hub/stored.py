@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from hub.declared import Declared
 from hub.site import Site, read_site_text
 from hub.thresholds import PACKS, check_sources, read_sources
-from schemas.errors import WrongUse
+from schemas.errors import StoreFailed, WrongUse
 from schemas.threshold import ThresholdSet
 from streams.core.engine import Engine
 from streams.embedded.judges import Judges, Kept
 from streams.embedded.store import Reader, Store
 
+Kind = TypeVar("Kind")
 _DECLARED = "declared"
 _KEPT = "kept"
 
@@ -39,7 +41,7 @@ class KeptSet(msgspec.Struct):
 def recall_kept(reader: Reader) -> list[KeptSet]:
     """The earlier sets that still have alerts to end."""
     text = reader.meta(_KEPT)
-    return [] if text is None else msgspec.json.decode(text, type=list[KeptSet])
+    return [] if text is None else _read(text, list[KeptSet])
 
 
 def kept_sets(kept: list[KeptSet]) -> list[Kept]:
@@ -76,7 +78,14 @@ def remember(store: Store, declared: Remembered, kept: list[KeptSet]) -> None:
 def recall(reader: Reader) -> Remembered | None:
     """What the store was served with last; None for a store that was never served."""
     text = reader.meta(_DECLARED)
-    return None if text is None else msgspec.json.decode(text, type=Remembered)
+    return None if text is None else _read(text, Remembered)
+
+
+def _read(text: bytes, type_: type[Kind]) -> Kind:
+    try:
+        return msgspec.json.decode(text, type=type_)
+    except (msgspec.MsgspecError, TypeError, ValueError) as wrong:
+        raise StoreFailed("what the store was served with is damaged; restore a backup") from wrong
 
 
 def thresholds_of(declared: Remembered) -> tuple[ThresholdSet, Site]:

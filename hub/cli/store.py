@@ -17,7 +17,7 @@ from hub.store_replay import outcomes
 from hub.stored import recall
 from hub.telemetry import start_telemetry
 from schemas.alert import State
-from schemas.errors import WrongUse
+from schemas.errors import StoreFailed, WrongUse
 from schemas.event import Event
 from schemas.instant import write_instant
 from schemas.message import Outcome
@@ -177,7 +177,10 @@ def as_cloudevent(entry: Entry, event: Event) -> dict[str, Any]:
     """An event of the log as a CloudEvent: one that came as such as it was sent, with `recorded` beside it."""
     recorded = write_instant(entry.recorded)
     if entry.kind == CLOUDEVENTS:
-        told: dict[str, Any] = msgspec.json.decode(entry.raw)
+        try:
+            told: dict[str, Any] = msgspec.json.decode(entry.raw)
+        except (msgspec.MsgspecError, ValueError) as wrong:
+            raise StoreFailed("a row of the log is damaged; restore a backup") from wrong
         return told | {"recorded": recorded}
     whole = {
         "specversion": "1.0",

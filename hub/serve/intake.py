@@ -7,14 +7,16 @@ committed and judged, the next one gathers: so the more there is to do, the more
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
+from hub.serve.condition import Condition, Tell
 from hub.serve.reading import LiveReader
 from schemas.errors import StoreFailed
-from schemas.message import Verdict
+from schemas.message import Outcome, Verdict
 from streams.embedded.runtime import Runtime
 
 Answer = TypeVar("Answer")
@@ -22,13 +24,31 @@ _MOST: Final = 2_000  # messages of one commit: a larger one would let the first
 _TICK: Final = 0.02  # seconds between looks at the clock: an alert may be late by that much
 _MOMENTS: Final = 4
 _MOMENT: Final = 0.0002  # seconds; a commit takes some milliseconds
+_STILL: Final = 60.0  # seconds without a look at the clock: what senders queued meanwhile is to be heard first
+_PROBE_EVERY: Final = 1.0  # seconds between two tries to write to a store that failed
+_PROBE: Final = "INSERT OR REPLACE INTO meta VALUES ('probe', zeroblob(?))"
+_FORGET_PROBE: Final = "DELETE FROM meta WHERE name = 'probe'"
 _ROOM: Final = 20_000  # messages that may wait; beyond it a sender is not read from
 
 
-class Intake:
-    """Takes messages for a runtime. `clock` tells the machine's time in microseconds."""
+def running_time() -> float:
+    """Seconds that have gone by, whatever the machine's clock is set to; the time for which it slept among them."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
-    def __init__(self, runtime: Runtime, reader: LiveReader, clock: Callable[[], int]) -> None:
+
+class Intake:
+    """Takes messages for a runtime. `clock` tells the machine's time in microseconds, `elapsed` seconds that have gone
+    by; `tell` is told what goes wrong with the store or the clock, and when it is well again."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        reader: LiveReader,
+        clock: Callable[[], int],
+        *,
+        elapsed: Callable[[], float] = running_time,
+        tell: Tell | None = None,
+    ) -> None:
         self._runtime: Runtime = runtime
         self._reader: LiveReader = reader
         self._clock: Callable[[], int] = clock
@@ -39,7 +59,10 @@ class Intake:
         self._thread: ThreadPoolExecutor = ThreadPoolExecutor(1, thread_name_prefix="runtime")
         self._stopping: bool = False
         self._usual: int = 0  # how many messages a commit takes when senders wait for their answers
-        self.failed: str | None = None  # why nothing can be written now; None while it can
+        self._elapsed: Callable[[], float] = elapsed
+        self._looked: float = elapsed()  # when the clock was looked at last
+        self._probed: float = self._looked  # when a store that failed was tried last
+        self.condition: Condition = Condition(tell)
         self.cursor: int = runtime.committed_cursor
         """The cursor of the last transition that is durable."""
 
@@ -111,12 +134,14 @@ class Intake:
         try:
             verdicts = await loop.run_in_executor(self._thread, self._commit, [(kind, raw) for kind, raw, _ in some])
         except StoreFailed as wrong:
-            self.failed = str(wrong)
+            self.condition.store_failed(str(wrong), sum(len(raw) for _, raw, _ in some))
             for _, _, future in some:
                 if not future.done():
                     future.set_exception(wrong)
             return
-        self.failed = None
+        if self.condition.failed is not None:
+            told = zip(some, verdicts, strict=True)  # what came before writes next to nothing
+            self.condition.store_took(sum(len(raw) for (_, raw, _), v in told if v.outcome is not Outcome.DUPLICATE))
         for (_, _, future), verdict in zip(some, verdicts, strict=True):
             if not future.done():
                 future.set_result(verdict)
@@ -138,7 +163,7 @@ class Intake:
         try:
             await loop.run_in_executor(self._thread, work)
         except StoreFailed as wrong:
-            self.failed = str(wrong)
+            self.condition.store_failed(str(wrong))
             return
         await self._tell_news()
 
@@ -152,6 +177,7 @@ class Intake:
     # -- in the runtime's thread
 
     def _commit(self, raws: list[tuple[str, bytes]]) -> list[Verdict]:
+        self._look()
         self._runtime.apply()  # of the batch before, where it was not judged yet
         read = self._reader.read
         messages = [read(kind, raw) for kind, raw in raws]
@@ -162,12 +188,33 @@ class Intake:
         self._tick()
 
     def _tick(self) -> None:
+        self._look()
         now = self._clock()
         if self._runtime.due <= now:
             self._runtime.tick(now)
         if self._runtime.has_news and not self._waiting:
             self._runtime.flush()
-            self.failed = None
+        if self.condition.failed is not None:
+            self._probe()
+
+    def _look(self) -> None:
+        """See how the clock stands; a hub that stood still (stopped, suspended) settles like one that was down."""
+        elapsed = self._elapsed()
+        if elapsed - self._looked > _STILL:
+            self._runtime.settle(self._clock())
+            self.condition.tell("service.stood_still", seconds=round(elapsed - self._looked))
+        self._looked = elapsed
+        self.condition.clock_stands(0 if self._runtime.by_event else self._runtime.recorded - self._clock())
+
+    def _probe(self) -> None:
+        """Try whether the store takes as much again as it did not take."""
+        if self._elapsed() - self._probed < _PROBE_EVERY:
+            return
+        self._probed = self._elapsed()
+        size, store = self.condition.wanted, self._runtime.store
+        store.write(_PROBE, [(size,)])
+        store.write(_FORGET_PROBE, [()])
+        self.condition.store_took(size)
 
     def _last(self) -> None:
         self._runtime.apply()

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from schemas.alert import Alert
 from schemas.errors import StoreFailed
 from schemas.event import Event
 from streams.core.alerts import Transition
@@ -17,6 +18,7 @@ _DEEPEST: Final = 64  # objects and lists within each other
 _NESTED: Final = (dict, list)
 
 _events_decoder: Final = msgspec.msgpack.Decoder(list[EventRow])
+_alert_decoder: Final = msgspec.json.Decoder(Alert)
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -48,8 +50,16 @@ def read_events(blob: bytes) -> tuple[Event, ...]:
     """Events out of the log. Raises StoreFailed for what is damaged."""
     try:
         return tuple(Event(*row) for row in _events_decoder.decode(blob))
-    except (msgspec.DecodeError, RecursionError, TypeError) as wrong:
+    except (msgspec.MsgspecError, RecursionError, TypeError, ValueError) as wrong:
         raise StoreFailed("a row of the log is damaged; restore a backup") from wrong
+
+
+def read_alert(body: bytes) -> Alert:
+    """An alert as a store has it. Raises StoreFailed for what is damaged."""
+    try:
+        return _alert_decoder.decode(body)
+    except (msgspec.MsgspecError, RecursionError, TypeError, ValueError) as wrong:
+        raise StoreFailed("a row of the alerts is damaged; restore a backup") from wrong
 
 
 class Entry(msgspec.Struct):

@@ -82,7 +82,6 @@ class Runtime:
         self.by_event: bool = clock == "event"
         self._is_same: IsSame = is_same
         self.reconciled: int = 0  # changes of alerts at the opening, because log or thresholds are not what they were
-        self.set_back: bool = False  # the machine's clock stood behind the log's when it was last asked
         self._pending: list[Taken] = []  # committed, and not yet applied
         self._said: list[tuple[int, Transition]] = []  # said, and not yet committed
         reader = store.reader()
@@ -160,7 +159,6 @@ class Runtime:
         """When a message is recorded: by the machine's clock, which never goes back here, or by its events' time."""
         if self.by_event:
             return max([recorded, *(event.time for event in message.events)])
-        self.set_back = now < recorded
         return max(recorded, now)
 
     def _judge(
@@ -174,7 +172,8 @@ class Runtime:
         hash_ = id_hash(message.source, message.id) if message.id else None
         if dead is None:
             assert hash_ is not None  # noqa: S101 - what has events has an identity
-            if any(event.time > now + HOUR for event in message.events):
+            latest = (now if self.by_event else max(now, self.recorded)) + HOUR  # where the clock was set back too
+            if any(event.time > latest for event in message.events):
                 return self._dead(Reason.FROM_THE_FUTURE.value, "time", _MEND_FUTURE, message, met)
             first = self._first(hash_, met)
             if first is None:
@@ -218,12 +217,15 @@ class Runtime:
     def tick(self, now: int) -> int:
         """Let the clock reach the machine's, when all that is committed was applied; returns how many changes of
         alerts came of it. By event time nothing moves it but events."""
-        self.set_back = now < self.engine.clock and not self.by_event
         if self._pending or self.by_event or now < self._settled:
             return 0
         self.recorded = max(self.recorded, now)
         self.judges.advance(now)
         return self._hear()
+
+    def settle(self, now: int) -> None:
+        """Let the clock stand for a while: the hub stood still, and what senders queued meanwhile is to be heard."""
+        self._settled = now + SETTLE
 
     def finish(self, until: int | None = None) -> int:
         """By event time: let the clock reach the last event, or `until` if that is later."""
@@ -237,6 +239,11 @@ class Runtime:
         self.store.commit(Batch(transitions=self._said, applied=self._applied, clock=self.engine.clock))
         self._said = []
         return True
+
+    @property
+    def settled(self) -> int:
+        """Until when the clock stands after a gap; an instant that has passed where it does not."""
+        return self._settled
 
     @property
     def due(self) -> int:

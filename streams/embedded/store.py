@@ -15,6 +15,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -23,7 +24,7 @@ import msgspec
 from schemas.alert import Alert
 from schemas.errors import StoreFailed, TryAgain, WrongUse
 from streams.core.alerts import Transition
-from streams.embedded.entries import Batch, Entry, Taken, read_events
+from streams.embedded.entries import Batch, Entry, Taken, read_alert, read_events
 from streams.embedded.schema import FORMAT, TABLES
 
 FILE: Final = "pxhub.db"
@@ -34,7 +35,6 @@ _DAYS: Final = """WITH RECURSIVE days(day) AS (
     WHERE days.day IS NOT NULL
 ) SELECT day FROM days WHERE day IS NOT NULL"""  # one step a day: DISTINCT would read every row
 
-_alert_decoder: Final = msgspec.json.Decoder(Alert)
 _json: Final = msgspec.json.Encoder().encode
 
 
@@ -45,6 +45,7 @@ class Store:
         self.folder: Path = folder
         self._db: sqlite3.Connection = connection
         self._lock: IO[bytes] = lock
+        self._joined: bool = False  # within `together`
 
     @classmethod
     def open(cls, folder: Path) -> Store:
@@ -78,6 +79,7 @@ class Store:
             if fresh:
                 db.executescript("BEGIN;" + TABLES + f"PRAGMA user_version = {FORMAT}; COMMIT;")
             check_format(db, folder)
+            db.execute("INSERT OR IGNORE INTO meta VALUES ('id', lower(hex(randomblob(8))))")  # a restore keeps it
         except sqlite3.Error as wrong:
             lock.close()
             raise WrongUse(f"{folder}: {_told(wrong)}") from wrong
@@ -95,7 +97,7 @@ class Store:
         """Write a batch, whole or not at all; it is on the disk when this returns. Raises StoreFailed."""
         db = self._db
         try:
-            db.execute("BEGIN IMMEDIATE")
+            self._begin()
             if batch.entries:
                 db.executemany(
                     "INSERT INTO log VALUES (?,?,?,?,?,?,?,?,?,?)",
@@ -117,11 +119,11 @@ class Store:
             db.executemany(
                 "INSERT OR REPLACE INTO meta VALUES (?,?)", [("applied", batch.applied), ("clock", batch.clock)]
             )
-            db.execute("COMMIT")
+            self._end()
         except sqlite3.Error as wrong:
             raise StoreFailed(f"{self.folder}: {_told(wrong)}") from wrong
         finally:
-            if db.in_transaction:
+            if db.in_transaction and not self._joined:
                 db.execute("ROLLBACK")
 
     def _write_transitions(self, transitions: list[tuple[int, Transition]]) -> None:
@@ -160,14 +162,38 @@ class Store:
     def write(self, statement: str, values: Iterable[tuple[Any, ...]]) -> int:
         """One statement over some rows, in a transaction of its own; returns how many rows changed."""
         try:
-            self._db.execute("BEGIN IMMEDIATE")
+            self._begin()
             changed = self._db.executemany(statement, values).rowcount
-            self._db.execute("COMMIT")
+            self._end()
         except sqlite3.Error as wrong:
-            if self._db.in_transaction:
+            if self._db.in_transaction and not self._joined:
                 self._db.execute("ROLLBACK")
             raise StoreFailed(f"{self.folder}: {_told(wrong)}") from wrong
         return changed
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """All commits and writes within are one, whole or not at all, and durable at its end. Raises StoreFailed."""
+        try:
+            self._begin()
+            self._joined = True
+            yield
+            self._joined = False
+            self._end()
+        except sqlite3.Error as wrong:
+            raise StoreFailed(f"{self.folder}: {_told(wrong)}") from wrong
+        finally:
+            self._joined = False
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+    def _begin(self) -> None:
+        if not self._joined:
+            self._db.execute("BEGIN IMMEDIATE")
+
+    def _end(self) -> None:
+        if not self._joined:
+            self._db.execute("COMMIT")
 
     def reader(self) -> Reader:
         """A reader of the same file."""
@@ -213,9 +239,7 @@ class Reader:
         if not path.exists():
             raise WrongUse(f"{folder}: there is no store here; pxhub serve or replay --store makes one")
         try:
-            db = sqlite3.connect(
-                f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
-            )
+            db = connect_to_read(path)
             db.execute("PRAGMA busy_timeout = 5000")
             check_format(db, folder)
         except sqlite3.Error as wrong:
@@ -283,21 +307,30 @@ class Reader:
         rows = self.rows(
             "SELECT cursor, at, body FROM transition WHERE cursor > ? ORDER BY cursor LIMIT ?", after, limit
         )
-        return [(cursor, at, _alert_decoder.decode(body)) for cursor, at, body in rows]
+        return [(cursor, at, read_alert(body)) for cursor, at, body in rows]
 
     def alert(self, id_: str) -> Alert | None:
         """An alert in its last state."""
         rows = self.rows("SELECT body FROM alert WHERE id = ?", id_)
-        return _alert_decoder.decode(rows[0][0]) if rows else None
+        return read_alert(rows[0][0]) if rows else None
 
     def alerts(self) -> list[Alert]:
         """All alerts in their last state, by start and id."""
         rows = self.rows("SELECT body FROM alert ORDER BY started_at, id")
-        return [_alert_decoder.decode(body) for (body,) in rows]
+        return [read_alert(body) for (body,) in rows]
 
     def tallies(self) -> dict[tuple[str, str, str], int]:
         """(kind, outcome, reason) -> how many messages."""
         return {(kind, outcome, reason): count for kind, outcome, reason, count in self.rows("SELECT * FROM tally")}
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """A connection that reads alone. Where nothing can be written (a read-only mount) and no log of writes stands
+    beside the file, it is read as it stands, for SQLite cannot make there what it would share with a writer."""
+    beside = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
+    still = not os.access(path.parent, os.W_OK) and not any(file.exists() for file in beside)
+    uri = f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if still else ''}"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
 
 
 def check_format(db: sqlite3.Connection, folder: Path) -> None:
@@ -314,8 +347,12 @@ def _told(wrong: sqlite3.Error) -> str:
     name = getattr(wrong, "sqlite_errorname", "")
     if name == "SQLITE_FULL":
         return "the disk is full; make room, it goes on by itself"
-    if name in ("SQLITE_READONLY", "SQLITE_READONLY_DBMOVED", "SQLITE_CANTOPEN", "SQLITE_PERM"):
+    if name == "SQLITE_CANTOPEN":
+        return "the store cannot be opened here; check the rights of the folder, or copy it to where it can be written"
+    if name in ("SQLITE_READONLY", "SQLITE_READONLY_DBMOVED", "SQLITE_PERM"):
         return "the store cannot be written; check the rights of the folder and its files"
     if name in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
         return f"the file is damaged or no store ({name}); restore a backup"
-    return f"the store cannot be used ({name or wrong})"
+    if str(wrong).startswith("Could not decode"):  # and it goes on with what stands there, which is a patient's
+        return "the file is damaged (what should be text is none); restore a backup"
+    return f"the store cannot be used ({name or type(wrong).__name__})"

@@ -190,7 +190,6 @@ def test_time_never_goes_back(ward: Ward) -> None:
     ward.runtime.tick(BEGIN + HOUR)
     ward.runtime.take([message("result.final", 0, order_id="a")], BEGIN)
     assert ward.runtime.recorded == BEGIN + HOUR
-    assert ward.runtime.set_back
 
 
 def test_one_store_one_writer(tmp_path: Path) -> None:
