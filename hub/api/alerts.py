@@ -85,7 +85,7 @@ class AlertOne:
         stands = alert
 
         def explained(runtime: Runtime) -> list[str]:
-            return explain_alert(stands, runtime.judges.owner(id_), runtime.engine.clock, self._zone)
+            return explain_alert(stands, runtime.owner(stands), runtime.engine.clock, self._zone)
 
         lines = await self._intake.ask(explained)
         shown = AlertShown(explanation=lines, **alert_fields(alert))  # type: ignore[arg-type]

@@ -37,7 +37,7 @@ from hub.api.problems import (
 from hub.api.reads import Reads
 from hub.serve.intake import Intake
 from schemas.errors import StoreFailed
-from streams.embedded.store import Reader
+from streams.embedded.reader import Reader
 
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger

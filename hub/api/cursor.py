@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import Final
 
 from schemas.errors import PxError
-from streams.embedded.store import Reader
+from streams.embedded.reader import Reader
 
 _KEY: Final = b"pxhub transitions 2"
 _PLACE, _STORE, _CHECK = 8, 4, 3  # bytes

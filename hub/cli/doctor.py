@@ -22,7 +22,7 @@ from schemas.declaration import has_errors
 from schemas.errors import StoreFailed, WrongUse
 from schemas.instant import to_datetime
 from streams.core.openings import holiday_names
-from streams.embedded.store import Reader
+from streams.embedded.reader import Reader
 from streams.embedded.upkeep import find_faults, open_letters
 
 _PYTHON: Final = (3, 11)

@@ -11,7 +11,7 @@ from typing import Final
 from schemas.event import DAY
 from streams.embedded.entries import read_alert
 from streams.embedded.following import Row
-from streams.embedded.store import Reader
+from streams.embedded.reader import Reader
 
 LONG: Final = 7 * DAY
 _SAID: Final = "SELECT at, body FROM transition WHERE alert = ? ORDER BY cursor"

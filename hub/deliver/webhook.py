@@ -30,7 +30,8 @@ from schemas.event import SECOND
 from schemas.instant import to_datetime, write_instant
 from streams.embedded import outbox
 from streams.embedded.following import Ahead, Gone, Row, check_cursor, read_page
-from streams.embedded.store import Reader, Store
+from streams.embedded.reader import Reader
+from streams.embedded.store import Store
 
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger

@@ -67,6 +67,11 @@ class Engine(Evidence):
             "without_key": self._running.without_key,
         }
 
+    def put_counts(self, persons: int, waits: int, without_due: int, without_key: int) -> None:
+        """Count on from here: those that are not in memory are counted too."""
+        self.identity.count, self._running.count = persons, waits
+        self._running.without_due, self._running.without_key = without_due, without_key
+
     @property
     def untaken(self) -> int:
         """How many transitions were not taken yet."""

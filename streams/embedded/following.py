@@ -7,7 +7,7 @@ from typing import Final
 from schemas.alert import Alert, State
 from schemas.errors import PxError
 from streams.embedded.entries import read_alert
-from streams.embedded.store import Reader
+from streams.embedded.reader import Reader
 
 STEP: Final = 20_000
 """Transitions looked at for one page: a filter that takes few of them may not hold the file for long."""

@@ -12,7 +12,8 @@ import msgspec
 
 from streams.embedded.entries import read_alert
 from streams.embedded.following import Row
-from streams.embedded.store import Reader, Store
+from streams.embedded.reader import Reader
+from streams.embedded.store import Store
 
 _PUT_POSITION: Final = "INSERT OR REPLACE INTO meta VALUES (?,?)"
 

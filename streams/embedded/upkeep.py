@@ -11,8 +11,9 @@ from pathlib import Path
 from schemas.errors import WrongUse
 from schemas.message import Message, Outcome, Verdict
 from streams.embedded.entries import written
+from streams.embedded.reader import FILE, Reader, check_format, connect_to_read
 from streams.embedded.runtime import Runtime
-from streams.embedded.store import FILE, Reader, Store, check_format, connect_to_read
+from streams.embedded.store import Store
 
 _OPEN = "SELECT seq FROM dead_letter WHERE state = 'open'"
 Reread = Callable[[str, bytes], Message]

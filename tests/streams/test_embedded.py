@@ -16,8 +16,9 @@ from schemas.event import DAY, HOUR, MINUTE, SECOND, Event
 from schemas.instant import read_instant
 from schemas.message import Message, Outcome
 from streams.core.thresholds import read_thresholds
+from streams.embedded.reader import FILE, Reader
 from streams.embedded.runtime import SETTLE, Runtime
-from streams.embedded.store import FILE, Reader, Store
+from streams.embedded.store import Store
 
 BEGIN = 1_772_442_000 * SECOND  # Monday 2026-03-02, 09:00 UTC
 DECLARED = """

@@ -16,8 +16,9 @@ from schemas.errors import Reason
 from schemas.event import MINUTE, SECOND, Event
 from schemas.message import Message, Outcome
 from streams.core.thresholds import read_thresholds
+from streams.embedded.reader import Reader
 from streams.embedded.runtime import Runtime
-from streams.embedded.store import Reader, Store
+from streams.embedded.store import Store
 from streams.embedded.upkeep import find_faults, open_letters, remap, replay_letters
 
 BEGIN = 1_772_442_000 * SECOND  # Monday 2026-03-02, 09:00 UTC
