@@ -35,10 +35,10 @@ class Drawer:
 
     def __init__(self) -> None:
         self.rows: dict[int, Row] = {}
-        self.names: dict[str, int] = {}
+        self.names: dict[int, int] = {}
         self.dues: set[tuple[int, int]] = set()
 
-    def find(self, keys: Sequence[str]) -> set[int]:
+    def find(self, keys: Sequence[int]) -> set[int]:
         return {self.names[key] for key in keys if key in self.names}
 
     def row(self, number: int) -> Row | None:
