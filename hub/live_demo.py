@@ -18,7 +18,7 @@ from connectors.hl7.mllp import Framer, write_frame
 from hub.replay import ReplayResult
 from hub.simulate import SITE_FILE, Simulation
 from hub.store_replay import raw_in_order, report_of_store
-from hub.stored import Judged
+from hub.stored import Judged, judge_log
 from schemas.errors import PxError
 
 _WINDOW: Final = 256  # messages in flight: the hub commits together what waits together
@@ -116,16 +116,17 @@ async def _send(port: int, messages: Sequence[bytes]) -> None:
 def _result_of(store: Path, simulation: Simulation) -> ReplayResult:
     """What the store holds, as a replay gives it."""
     judged = Judged(store)
-    judged.engine.advance(simulation.end * 1_000_000)
-    alerts = sorted(judged.engine.alerts.values(), key=lambda a: (a.started_at, a.id))
-    report = report_of_store(judged.reader, judged.engine, judged.thresholds)
+    engine = judge_log(judged.reader, judged.thresholds)
+    engine.advance(simulation.end * 1_000_000)
+    alerts = sorted(engine.alerts.values(), key=lambda a: (a.started_at, a.id))
+    report = report_of_store(judged.reader, engine, judged.thresholds)
     judged.close()
     return ReplayResult(
         report=report,
         alerts=alerts,
         dead_letters=[],
         assumed_utc=0,
-        engine=judged.engine,
+        engine=engine,
         zone=judged.zone,
         thresholds=judged.thresholds,
     )

@@ -18,14 +18,16 @@ from hub.merge import merged
 from hub.replay import ReplayOptions
 from hub.serve.reading import LiveReader
 from hub.serve.service import ServeSettings, Service, machine_time
+from hub.stored import judge_log
 from hub.telemetry import start_telemetry
 from schemas.alert import Alert
+from schemas.errors import WrongUse
 from schemas.event import Event
 from schemas.instant import write_instant
 from schemas.message import Message, Outcome, Verdict
 from schemas.threshold import ThresholdSet
 from streams.core.engine import Engine
-from streams.embedded.store import Reader
+from streams.embedded.reader import Reader
 
 _BATCH: Final = 2_000  # messages of one commit
 
@@ -51,7 +53,13 @@ class _Keeping:
 
 
 def replay_store(store: Path, options: ReplayOptions) -> tuple[dict[str, Any], list[Alert]]:
-    """The same for a folder: the report, and all alerts that the store holds. Raises TryAgain while it is served."""
+    """The same for a folder: the report, and all alerts that the store holds. Raises TryAgain while it is served, and
+    WrongUse for an `until` in the future: a store's clock never goes back."""
+    if options.until is not None and options.until > machine_time():
+        raise WrongUse(
+            "--until lies ahead of this machine's clock, and a store's clock never goes back: it would stand until "
+            "then. Name a time that has passed, or leave out --store"
+        )
     settings = ServeSettings(
         store=store,
         thresholds=options.thresholds,
@@ -75,7 +83,7 @@ def replay_into(service: Service, options: ReplayOptions) -> dict[str, Any]:
     inputs = find_inputs(options.paths)
     batch: list[Message] = []
     found = merged(inputs, cast("Hl7Reader", one), cast("CloudEventReader", other))
-    now = max(machine_time(), options.until or 0)
+    now = machine_time()
     size = sum(i.size for i in inputs)
     notes: Counter[str] = Counter()
     for message in _messages(found, one, other, service.reader, options.until):
@@ -137,7 +145,8 @@ def report_of_store(reader: Reader, engine: Engine, thresholds: ThresholdSet) ->
         "SELECT threshold, state, count(*) FROM alert GROUP BY threshold, state ORDER BY threshold, state"
     ):
         alerts.setdefault(threshold, {})[state] = count
-    events = sum(len(entry.events or ()) for entry in reader.entries(where="outcome = 'accepted'"))
+    events = sum(len(taken.events) for taken in reader.accepted())
+    journeys = engine.counts["journeys"] if engine.journeys is not None else _count_journeys(reader)
     return {
         "messages": sum(counts.values()),
         "accepted": counts[Outcome.ACCEPTED],
@@ -146,7 +155,7 @@ def report_of_store(reader: Reader, engine: Engine, thresholds: ThresholdSet) ->
         "dead_letters": counts[Outcome.DEAD],
         "events": events,
         "persons": engine.counts["persons"],
-        "journeys": engine.counts["journeys"],
+        "journeys": journeys,
         "waits": engine.counts["waits"],
         "alerts": alerts,
         "ignored_by_reason": by_reason[Outcome.IGNORED],
@@ -156,6 +165,11 @@ def report_of_store(reader: Reader, engine: Engine, thresholds: ThresholdSet) ->
         "clock": write_instant(engine.clock) if engine.clock > 0 else None,
         "not_judged": [t.id for t in thresholds.thresholds if t.kind == "silence"],
     }
+
+
+def _count_journeys(reader: Reader) -> int:
+    """How many journeys a log tells of, which a store does not count as it goes."""
+    return judge_log(reader, ThresholdSet(thresholds=())).counts["journeys"]
 
 
 def outcomes(reader: Reader) -> tuple[dict[Outcome, int], dict[Outcome, dict[str, int]]]:

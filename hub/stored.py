@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 
 from hub.declared import Declared
 from hub.site import Site, read_site_text
 from hub.thresholds import PACKS, check_sources, read_sources
-from schemas.errors import WrongUse
+from schemas.alert import Alert
+from schemas.errors import StoreFailed, WrongUse
 from schemas.threshold import ThresholdSet
 from streams.core.engine import Engine
-from streams.embedded.judges import Judges, Kept
-from streams.embedded.store import Reader, Store
+from streams.core.timers import FAR
+from streams.embedded.earlier import Kept
+from streams.embedded.entries import Position, Taken
+from streams.embedded.judging import Judging, Progress
+from streams.embedded.reader import Reader
+from streams.embedded.store import Store
 
+Kind = TypeVar("Kind")
 _DECLARED = "declared"
 _KEPT = "kept"
 
@@ -39,7 +46,7 @@ class KeptSet(msgspec.Struct):
 def recall_kept(reader: Reader) -> list[KeptSet]:
     """The earlier sets that still have alerts to end."""
     text = reader.meta(_KEPT)
-    return [] if text is None else msgspec.json.decode(text, type=list[KeptSet])
+    return [] if text is None else _read(text, list[KeptSet])
 
 
 def kept_sets(kept: list[KeptSet]) -> list[Kept]:
@@ -76,7 +83,14 @@ def remember(store: Store, declared: Remembered, kept: list[KeptSet]) -> None:
 def recall(reader: Reader) -> Remembered | None:
     """What the store was served with last; None for a store that was never served."""
     text = reader.meta(_DECLARED)
-    return None if text is None else msgspec.json.decode(text, type=Remembered)
+    return None if text is None else _read(text, Remembered)
+
+
+def _read(text: bytes, type_: type[Kind]) -> Kind:
+    try:
+        return msgspec.json.decode(text, type=type_)
+    except (msgspec.MsgspecError, TypeError, ValueError) as wrong:
+        raise StoreFailed("what the store was served with is damaged; restore a backup") from wrong
 
 
 def thresholds_of(declared: Remembered) -> tuple[ThresholdSet, Site]:
@@ -102,30 +116,76 @@ def what_changed(before: ThresholdSet, declared: Declared) -> dict[str, list[str
 
 
 class Judged:
-    """The engine of a store, made again from its log, as it stood at the last commit."""
+    """The engine of a store as it stood at the last commit: with the circles that the file holds, read back when they
+    are asked for; or, with `whole`, made again from all of the log."""
 
-    def __init__(self, folder: Path, progress: Callable[[int, int], None] | None = None) -> None:
+    def __init__(self, folder: Path, progress: Progress | None = None, *, whole: bool = False) -> None:
         self.reader: Reader = Reader.open(folder)
         declared = recall(self.reader)
         if declared is None:
             raise WrongUse(f"{folder}: nothing was taken into this store yet")
         self.thresholds, self.site = thresholds_of(declared)
         self.zone: str = declared.timezone or self.site.timezone or "UTC"
-        self.judges: Judges = Judges(self.thresholds, kept_sets(recall_kept(self.reader)))
-        upto, total = int(self.reader.meta("applied", 0)), self.reader.last_seq()
-        for number, taken in enumerate(self.reader.accepted(upto=upto)):
-            self.judges.put(taken)
-            if number % 4096 == 0:
-                self.judges.forget_transitions()
-                if progress is not None:
-                    progress(taken.seq, total)
-        self.judges.advance(int(self.reader.meta("clock", 0)))
-        self.judges.forget_transitions()
+        kept = kept_sets(recall_kept(self.reader))
+        source = _Nothing(self.reader) if whole or kept else self.reader
+        self.judging: Judging = Judging(source, self.thresholds, kept, known=self.reader.alert, most=FAR)
+        position = self.reader.position()
+        self.made: dict[str, Alert] = {}
+        if source is self.reader and self.judging.stands(position):
+            self.judging.recover(position, progress=progress)
+        else:
+            self._judge_all(position, progress)
+
+    def _judge_all(self, position: Position, progress: Progress | None) -> None:
+        self.judging.begin_again()
+        for number, taken in enumerate(self.reader.accepted(upto=position.applied)):
+            self.judging.put(taken)
+            if progress is not None and number % 4096 == 0:
+                progress(taken.seq, position.applied)
+        while not self.judging.advance(position.clock):
+            pass
+        self.made = self.judging.end_again()
 
     @property
     def engine(self) -> Engine:
         """The engine of the thresholds in force."""
-        return self.judges.engine
+        return self.judging.engine
+
+    def find_person(self, identifier: str) -> str | None:
+        """The id of the person of an identifier or of a former id; None where nobody is known by it."""
+        self.judging.admit_name(identifier)
+        return self.engine.find_person(identifier)
+
+    def admit_all(self) -> None:
+        """Have everybody in memory."""
+        self.judging.residence.admit_all(self.judging.shelf.numbers())
 
     def close(self) -> None:
         self.reader.close()
+
+
+def judge_log(reader: Reader, thresholds: ThresholdSet) -> Engine:
+    """An engine that was told of all of a log, and keeps all of it."""
+    engine = Engine(thresholds)
+    for taken in reader.accepted():
+        if taken.clock:
+            engine.advance(taken.clock)
+        engine.apply_together(taken.events, taken.recorded)
+    engine.forget_transitions()
+    return engine
+
+
+class _Nothing:
+    """A store's log without what was concluded from it."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader: Reader = reader
+
+    def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        return [] if "max(number)" not in statement else self._reader.rows(statement, *values)
+
+    def accepted(self, *, after: int = 0, upto: int | None = None) -> Iterator[Taken]:
+        return self._reader.accepted(after=after, upto=upto)
+
+    def alert(self, id_: str) -> Alert | None:
+        return self._reader.alert(id_)

@@ -27,7 +27,8 @@ class Event(msgspec.Struct, gc=False):
     alone, the first being the one that the event came under; empty when it names nobody. Identifiers of a merge
     are not among them: they stand in `data` (`surviving`, `retired`).
     `precision` is how coarse the source's stamp is, in microseconds (a stamp to the minute: 60,000,000; to the
-    second or finer: 0); `time` is the start of it.
+    second or finer: 0); `time` is the start of it. `recorded` is the log time at which the hub first heard of it, 0
+    where no log tells.
     """
 
     id: str
@@ -39,3 +40,4 @@ class Event(msgspec.Struct, gc=False):
     facility: str | None = None
     precision: int = 0
     sensitivity: str | None = None
+    recorded: int = 0

@@ -14,11 +14,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from hub.api.alerts import ahead, gone
-from hub.api.cursor import write_cursor
+from hub.api.alerts import WHY_GONE
+from hub.api.cursor import Cursors
 from hub.api.feed import Feed, Line
 from hub.api.parameters import Narrowing, read_after, read_narrowing, read_query
-from hub.api.problems import unavailable
+from hub.api.problems import gone, unavailable
 from hub.api.reads import Reads
 from schemas.errors import StoreFailed
 from streams.embedded.following import Ahead, Gone, check_cursor
@@ -79,13 +79,13 @@ class AlertStream:
             raise unavailable("too-many-streams", f"{self._most} streams are open already")
         after = self._feed.now
         if text is not None:
-            after = read_after(name, text)
+            after = read_after(name, text, self._feed.cursors)
             try:
                 await self._reads.ask(lambda reader: check_cursor(reader, after))
-            except Ahead:
-                raise ahead(name) from None
-            except Gone:
-                raise gone() from None
+            except (Ahead, Gone) as wrong:
+                raise gone(WHY_GONE[type(wrong)]) from None
+        if request.method == "HEAD":
+            return _head()
         followed = _Followed(self._feed, after, asked)
         return _Stream(followed, self._counts, self._slow_seconds)
 
@@ -99,7 +99,7 @@ class _Followed:
         self.cursor: int = after
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        yield f"event: opened\nid: {write_cursor(self.cursor)}\nretry: {RETRY_MS}\ndata: {{}}\n\n".encode()
+        yield f"event: opened\nid: {self._feed.cursors.write(self.cursor)}\nretry: {RETRY_MS}\ndata: {{}}\n\n".encode()
         takes, feed = self._asked.takes, self._feed
         while not feed.closed:
             try:
@@ -109,7 +109,7 @@ class _Followed:
             chunk = bytearray()
             for line in page:
                 if takes(line.state, line.threshold, line.facility):
-                    chunk += write_event(line)
+                    chunk += write_event(line, feed.cursors)
                 self.cursor = line.cursor
                 if len(chunk) >= _CHUNK:
                     yield bytes(chunk)
@@ -143,6 +143,14 @@ class _Stream(EventSourceResponse):
             self._counts.open -= 1
 
 
-def write_event(line: Line) -> bytes:
+def _head() -> Response:
+    """The head alone: nothing is followed for who asks for no body."""
+    answer = Response(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}, media_type="text/event-stream")
+    del answer.headers["content-length"]
+    return answer
+
+
+def write_event(line: Line, cursors: Cursors) -> bytes:
     """A transition as a server-sent event."""
-    return b"id: %s\nevent: %s\ndata: %s\n\n" % (write_cursor(line.cursor).encode(), line.state.encode(), line.data)
+    id_ = cursors.write(line.cursor).encode()
+    return b"id: %s\nevent: %s\ndata: %s\n\n" % (id_, line.state.encode(), line.data)

@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hub.alert_line import AlertChange, AlertShown, alert_change, alert_fields
-from hub.api.cursor import write_cursor
+from hub.api.cursor import Cursors
 from hub.api.parameters import read_after, read_limit, read_narrowing, read_query
-from hub.api.problems import Refused, bad_parameter
+from hub.api.problems import Refused, gone
 from hub.api.reads import Reads
 from hub.explain import explain_alert
 from hub.serve.intake import Intake
@@ -20,6 +20,10 @@ from streams.embedded.following import Ahead, Gone, read_page
 from streams.embedded.runtime import Runtime
 
 NO_STORE: Final = {"Cache-Control": "no-store"}
+WHY_GONE: Final = {
+    Gone: "what follows the cursor was purged",
+    Ahead: "this store has not come so far: the cursor is of before a restore",
+}
 _KNOWN: Final = ("after", "limit", "state", "threshold", "facility")
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -36,13 +40,14 @@ class AlertPage(msgspec.Struct, kw_only=True):
 class AlertPages:
     """The pages over transitions."""
 
-    def __init__(self, reads: Reads) -> None:
+    def __init__(self, reads: Reads, cursors: Cursors) -> None:
         self._reads: Reads = reads
+        self._cursors: Cursors = cursors
 
     async def list_alerts(self, request: Request) -> Response:
         """GET /v1/alerts"""
         query = read_query(request, _KNOWN)
-        after = read_after("after", query["after"]) if "after" in query else 0
+        after = read_after("after", query["after"], self._cursors) if "after" in query else 0
         limit, asked = read_limit(query), read_narrowing(query)
         try:
             rows, goes_on, more = await self._reads.ask(
@@ -55,12 +60,10 @@ class AlertPages:
                     facility=asked.facility,
                 )
             )
-        except Ahead:
-            raise ahead("after") from None
-        except Gone:
-            raise gone() from None
-        alerts = [alert_change(write_cursor(cursor), at, alert) for cursor, at, alert in rows]
-        page = AlertPage(alerts=alerts, next=write_cursor(goes_on), more=more)
+        except (Ahead, Gone) as wrong:
+            raise gone(WHY_GONE[type(wrong)]) from None
+        alerts = [alert_change(self._cursors.write(cursor), at, alert) for cursor, at, alert in rows]
+        page = AlertPage(alerts=alerts, next=self._cursors.write(goes_on), more=more)
         return Response(_encode(page), headers=NO_STORE, media_type="application/json")
 
 
@@ -82,19 +85,8 @@ class AlertOne:
         stands = alert
 
         def explained(runtime: Runtime) -> list[str]:
-            return explain_alert(stands, runtime.judges.owner(id_), runtime.engine.clock, self._zone)
+            return explain_alert(stands, runtime.owner(stands), runtime.engine.clock, self._zone)
 
         lines = await self._intake.ask(explained)
         shown = AlertShown(explanation=lines, **alert_fields(alert))  # type: ignore[arg-type]
         return Response(_encode(shown), headers=NO_STORE, media_type="application/json")
-
-
-def gone() -> Refused:
-    """A cursor whose next transition was purged."""
-    detail = "the transitions behind this cursor were purged; begin without one, and expect a gap"
-    return Refused(HTTPStatus.GONE, "cursor-gone", detail)
-
-
-def ahead(name: str) -> Refused:
-    """A cursor that this store has not given."""
-    return bad_parameter(name, "this store has not come so far: the cursor is of another one, or of before a restore")

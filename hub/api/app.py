@@ -17,7 +17,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub.api.alert_stream import SLOW_SECONDS, STREAMS, AlertStream, StreamCounts
 from hub.api.alerts import AlertOne, AlertPages
-from hub.api.events import BODY_LIMIT, EventIntake
+from hub.api.bodies import Bodies, BodySettings
+from hub.api.cursor import cursors_of
+from hub.api.events import EventIntake
 from hub.api.feed import Feed
 from hub.api.health import Healths
 from hub.api.metrics import Counters, HttpCounts, Metrics, no_counters
@@ -35,7 +37,7 @@ from hub.api.problems import (
 from hub.api.reads import Reads
 from hub.serve.intake import Intake
 from schemas.errors import StoreFailed
-from streams.embedded.store import Reader
+from streams.embedded.reader import Reader
 
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
@@ -52,7 +54,7 @@ def make_app(  # noqa: PLR0913 - what it stands on
     log: BoundLogger | None = None,
     counters: Counters = no_counters,
     hosts: frozenset[str] | None = LOOPBACK_NAMES,
-    body_limit: int = BODY_LIMIT,
+    bodies: BodySettings | None = None,
     slow_seconds: float = SLOW_SECONDS,
     streams_at_once: int = STREAMS,
 ) -> Starlette:
@@ -61,7 +63,9 @@ def make_app(  # noqa: PLR0913 - what it stands on
     the names it may be called by, None for any. Its `state.feed` is to be closed before a graceful stop, for streams
     end by nothing else."""
     pages, followed = Reads(open_reader), Reads(open_reader)
-    feed, streams, healths = Feed(intake, followed), StreamCounts(), Healths(intake, clock)
+    with contextlib.closing(open_reader()) as reader:
+        cursors = cursors_of(reader)
+    feed, streams, healths = Feed(intake, followed, cursors), StreamCounts(), Healths(intake, clock)
     registry = CollectorRegistry()
     counts = HttpCounts(registry)
     metrics = Metrics(intake, pages, feed, healths, streams, registry, counters)
@@ -72,8 +76,8 @@ def make_app(  # noqa: PLR0913 - what it stands on
         Route("/healthz", healths.healthz, methods=["GET"]),
         Route("/metrics", metrics.metrics, methods=["GET"]),
         Route("/openapi.json", serve_openapi, methods=["GET"]),
-        Route("/v1/events", EventIntake(intake, body_limit).post_events, methods=["POST"]),
-        Route("/v1/alerts", AlertPages(pages).list_alerts, methods=["GET"]),
+        Route("/v1/events", EventIntake(intake, Bodies(bodies or BodySettings())).post_events, methods=["POST"]),
+        Route("/v1/alerts", AlertPages(pages, cursors).list_alerts, methods=["GET"]),
         Route("/v1/alerts/stream", stream.stream_alerts, methods=["GET"]),
         Route("/v1/alerts/{id}", AlertOne(intake, pages, zone).show_alert, methods=["GET"]),
     ]

@@ -7,27 +7,22 @@ sender learns of it; it is kept as a dead letter all the same, and the problem s
 
 from __future__ import annotations
 
-import asyncio
 from http import HTTPStatus
 from typing import Final
 
 import msgspec
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
+from hub.api.bodies import Bodies
 from hub.api.cloudevents import read_request
 from hub.api.parameters import read_query
-from hub.api.problems import Problem, Refused, answer_problem, problem_type, unavailable
+from hub.api.problems import Problem, answer_problem, problem_type, unavailable
 from hub.serve.intake import Intake, Stopped
 from hub.serve.reading import CLOUDEVENTS
 from schemas.errors import Reason, StoreFailed
 from schemas.message import Outcome, Verdict
 
-BODY_LIMIT: Final = 16 * 1024 * 1024
-_SMALL: Final = 64 * 1024
-_LARGE_AT_ONCE: Final = 4  # bodies above _SMALL that are held at a time
-_BODY_SECONDS: Final = 60.0
-_PASSED_BY: Final = 4  # times the limit: what is read of a body that is too large, so that its sender hears why
 _NO_EVENT: Final = frozenset((Reason.UNREADABLE.value, Reason.INVALID.value))
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -49,24 +44,20 @@ class BatchVerdicts(msgspec.Struct, kw_only=True):
 
 
 class EventIntake:
-    """Takes events for an intake; `body_limit` in bytes."""
+    """Takes events for an intake."""
 
-    def __init__(self, intake: Intake, body_limit: int = BODY_LIMIT) -> None:
+    def __init__(self, intake: Intake, bodies: Bodies) -> None:
         self._intake: Intake = intake
-        self._limit: int = body_limit
-        self._large: asyncio.Semaphore = asyncio.Semaphore(_LARGE_AT_ONCE)
+        self._bodies: Bodies = bodies
 
     async def post_events(self, request: Request) -> Response:
         """POST /v1/events"""
         read_query(request, ())
-        size = request.headers.get("content-length", "")
-        if size.isascii() and size.isdecimal() and int(size) <= _SMALL:
-            return await self._take(request)
-        async with self._large:
-            return await self._take(request)
+        async with self._bodies.read(request) as body:
+            return await self._take(request, body)
 
-    async def _take(self, request: Request) -> Response:
-        events, batch = read_request(request.headers.raw, await self._body(request))
+    async def _take(self, request: Request, body: bytes) -> Response:
+        events, batch = read_request(request.headers.raw, body)
         try:
             verdicts = await self._intake.take(CLOUDEVENTS, events) if events else []
         except StoreFailed as wrong:
@@ -79,32 +70,6 @@ class EventIntake:
         if verdict.reason in _NO_EVENT and verdict.outcome in (Outcome.DEAD, Outcome.DUPLICATE):
             return _no_event(verdict)
         return _accepted(_told(verdict))
-
-    async def _body(self, request: Request) -> bytes:
-        body, passed = bytearray(), 0
-        try:
-            async with asyncio.timeout(_BODY_SECONDS):
-                async for chunk in request.stream():
-                    passed += len(chunk)
-                    if passed <= self._limit:
-                        body += chunk
-                    elif passed > self._limit * _PASSED_BY:
-                        break
-                    else:
-                        body.clear()
-        except TimeoutError:
-            detail = f"the body did not come within {_BODY_SECONDS:.0f} seconds"
-            raise Refused(HTTPStatus.REQUEST_TIMEOUT, "too-slow", detail, headers={"Connection": "close"}) from None
-        except ClientDisconnect:
-            raise Refused(HTTPStatus.BAD_REQUEST, "bad-body", "the body broke off; nothing of it was kept") from None
-        if passed > self._limit:
-            raise Refused(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                "too-large",
-                f"the body is larger than {self._limit} bytes; nothing of it was kept: send smaller batches",
-                headers={"Connection": "close"},
-            )
-        return bytes(body)
 
 
 def _told(verdict: Verdict) -> EventVerdict:

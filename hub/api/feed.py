@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from hub.alert_line import alert_change
-from hub.api.cursor import write_cursor
+from hub.api.cursor import Cursors
 from hub.api.reads import Reads
 from hub.serve.intake import Intake
 from schemas.alert import State
@@ -41,9 +41,10 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 class Feed:
     """Follows the transitions of an intake."""
 
-    def __init__(self, intake: Intake, reads: Reads) -> None:
+    def __init__(self, intake: Intake, reads: Reads, cursors: Cursors) -> None:
         self._intake: Intake = intake
         self._reads: Reads = reads
+        self.cursors: Cursors = cursors
         self.tip: int = intake.cursor
         """The cursor of the last transition in memory; all up to it are durable."""
         self._kept: deque[Line] = deque(maxlen=_KEPT)
@@ -89,7 +90,7 @@ class Feed:
                 newest.append(line)
             return newest[-_PAGE:][::-1]
         rows, _, _ = await self._read(after)
-        return [write_line(row) for row in rows]
+        return [write_line(row, self.cursors) for row in rows]
 
     def open_counts(self) -> Counter[tuple[str, str]]:
         """(threshold, severity) -> how many alerts of mode live are open."""
@@ -111,7 +112,7 @@ class Feed:
                 await asyncio.sleep(_AGAIN)
                 continue
             for row in rows:
-                self._kept.append(write_line(row))
+                self._kept.append(write_line(row, self.cursors))
                 self._count(row)
             self.tip = goes_on
             self._wake()
@@ -131,8 +132,8 @@ class Feed:
         news.set()
 
 
-def write_line(row: Row) -> Line:
+def write_line(row: Row, cursors: Cursors) -> Line:
     """A transition as it is sent."""
     cursor, at, alert = row
-    data = _encode(alert_change(write_cursor(cursor), at, alert))
+    data = _encode(alert_change(cursors.write(cursor), at, alert))
     return Line(cursor, alert.state.value, alert.threshold, alert.facility, data)

@@ -1,4 +1,8 @@
-"""`/livez`, `/readyz` and `/healthz`: does the loop turn, can the store be written, does the clock move."""
+"""`/livez`, `/readyz` and `/healthz`: does the loop turn, does the store take what comes, does the clock move.
+
+A machine's clock that was set back stops nobody from sending: what comes is taken, only time stands. So such a hub is
+ready still, and says that it is degraded.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +17,17 @@ from starlette.responses import Response
 
 from hub.alert_line import Time
 from hub.serve.intake import Intake
-from schemas.errors import StoreFailed
 from schemas.event import SECOND
 from schemas.instant import write_instant
-from streams.embedded.runtime import SETTLE, Runtime
+from streams.embedded.runtime import Runtime
 
 _PATIENCE: Final = 5.0  # seconds that the runtime may take to answer
 _LATE: Final = 60 * SECOND
-_PROBE: Final = "INSERT OR REPLACE INTO meta VALUES ('probe', ?)"
 _encode: Final = msgspec.json.Encoder().encode
 
 
 class Health(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """`ok`, or `failing` with the reason."""
+    """`ok`, `degraded` or `failing`, the last two with the reason."""
 
     status: str
     reason: str | None = None
@@ -42,12 +44,13 @@ class HealthSum(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class ClockAge(msgspec.Struct, frozen=True):
-    """Where the clock stands. `age` is for how long something due was not said, in microseconds."""
+    """Where the clock stands, in microseconds. `age` is for how long something due was not said; after a gap nothing is
+    until `settled`."""
 
     recorded: int
     age: int
     entries: int
-    set_back: bool
+    settled: int
 
 
 class Healths:
@@ -56,7 +59,6 @@ class Healths:
     def __init__(self, intake: Intake, clock: Callable[[], int]) -> None:
         self._intake: Intake = intake
         self._clock: Callable[[], int] = clock
-        self._began: int = clock()
 
     async def clock_age(self) -> ClockAge:
         """Raises TimeoutError where the runtime does not answer."""
@@ -64,7 +66,7 @@ class Healths:
 
         def asked(runtime: Runtime) -> ClockAge:
             age = 0 if runtime.by_event else max(0, now - runtime.due)
-            return ClockAge(runtime.recorded, age, runtime.entries, runtime.set_back)
+            return ClockAge(runtime.recorded, age, runtime.entries, runtime.settled)
 
         async with asyncio.timeout(_PATIENCE):
             return await self._intake.ask(asked)
@@ -72,20 +74,17 @@ class Healths:
     async def _ready(self) -> tuple[Health, ClockAge | None]:
         if self._intake.stopping:
             return Health(status="failing", reason="the hub is being stopped"), None
+        if self._intake.condition.failed is not None:
+            return Health(status="failing", reason=self._intake.condition.failed), None
         try:
             stands = await self.clock_age()
-            if self._intake.failed is not None:
-                # nothing may come any more that would try it again: a failing hub is sent nothing
-                now = self._clock()
-                async with asyncio.timeout(_PATIENCE):
-                    await self._intake.ask(lambda runtime: runtime.store.write(_PROBE, [(now,)]))
-        except StoreFailed as wrong:
-            return Health(status="failing", reason=str(wrong)), None
         except TimeoutError:
             return Health(status="failing", reason="the runtime does not answer"), None
-        settled = self._began + SETTLE + _LATE  # after a gap the clock stands for a while
-        if stands.age > _LATE and self._clock() > settled:
+        if stands.age > _LATE and self._clock() > stands.settled + _LATE:
             return Health(status="failing", reason="the clock does not move: something due is not said"), stands
+        if behind := self._intake.condition.behind // SECOND:
+            reason = f"the machine's clock stands {behind} s behind the log's: until it has caught up, time stands"
+            return Health(status="degraded", reason=reason), stands
         return Health(status="ok"), stands
 
     async def livez(self, _: Request) -> Response:
@@ -107,5 +106,5 @@ class Healths:
 
 
 def _answer(told: Health | HealthSum) -> Response:
-    status = HTTPStatus.OK if told.status == "ok" else HTTPStatus.SERVICE_UNAVAILABLE
+    status = HTTPStatus.SERVICE_UNAVAILABLE if told.status == "failing" else HTTPStatus.OK
     return Response(_encode(told), status, {"Cache-Control": "no-store"}, "application/json")

@@ -120,7 +120,7 @@ class Metrics:
             *_messages(tallies),
             *self._alerts(),
             *self._state(),
-            *_clock(await self._healths.clock_age()),
+            *_clock(await self._healths.clock_age(), self._intake.condition.behind),
             *self._others(),
         ]
         gathered = CollectorRegistry(auto_describe=False)
@@ -140,7 +140,7 @@ class Metrics:
         )
 
     def _state(self) -> Iterator[Metric]:
-        failed = self._intake.failed is not None
+        failed = self._intake.condition.failed is not None
         yield GaugeMetricFamily("pxhub_store_writable", "1 while the store takes what comes.", value=not failed)
         yield GaugeMetricFamily("pxhub_http_streams_open", "Clients of the alert stream.", value=self._streams.open)
         yield CounterMetricFamily(
@@ -166,10 +166,10 @@ def _messages(tallies: Mapping[tuple[str, str], int]) -> Iterator[Metric]:
     yield family
 
 
-def _clock(stands: ClockAge) -> Iterator[Metric]:
+def _clock(stands: ClockAge, behind: int) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "pxhub_clock_age_seconds", "For how long something due was not said.", value=stands.age / SECOND
     )
     yield GaugeMetricFamily(
-        "pxhub_clock_set_back", "1 while the machine's clock stands behind the log's.", value=stands.set_back
+        "pxhub_clock_behind_seconds", "How far the machine's clock stands behind the log's.", value=behind / SECOND
     )

@@ -11,8 +11,9 @@ from starlette.responses import Response
 
 from hub.alert_line import AlertChange, AlertShown
 from hub.api.alerts import AlertPage
+from hub.api.bodies import BODY_LIMIT
 from hub.api.cloudevents import BATCH, BATCH_MOST, STRUCTURED
-from hub.api.events import BODY_LIMIT, BatchVerdicts, EventVerdict
+from hub.api.events import BatchVerdicts, EventVerdict
 from hub.api.health import Health, HealthSum
 from hub.api.parameters import LIMIT, MOST
 from hub.api.problems import MEDIA_TYPE, Problem
@@ -120,7 +121,7 @@ def _problems(*codes: int) -> Json:
         400: "The request is wrong; `errors` says where.",
         404: "There is no such thing.",
         408: "The body did not come in time.",
-        410: "What follows this cursor was purged.",
+        410: "What follows this cursor is not here: purged, of another store, or of before a restore.",
         413: f"Larger than {BODY_LIMIT} bytes, or more than {BATCH_MOST} events; nothing was kept.",
         415: "A content type or charset that is not taken; the Accept header names those that are.",
         500: "The hub failed on this request.",

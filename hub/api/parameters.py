@@ -8,8 +8,8 @@ from typing import Final
 import msgspec
 from starlette.requests import Request
 
-from hub.api.cursor import read_cursor
-from hub.api.problems import bad_parameter
+from hub.api.cursor import Cursors, OtherStore
+from hub.api.problems import bad_parameter, gone
 from schemas.alert import State
 from schemas.declaration import suggest
 
@@ -59,10 +59,12 @@ def read_narrowing(query: dict[str, str]) -> Narrowing:
     return Narrowing(state, query.get("threshold"), query.get("facility"))
 
 
-def read_after(name: str, text: str) -> int:
+def read_after(name: str, text: str, cursors: Cursors) -> int:
     """The number that a cursor stands for; `name` says where it was given."""
     try:
-        return read_cursor(text)
+        return cursors.read(text)
+    except OtherStore:
+        raise gone("the cursor is of another store") from None
     except ValueError:
         raise bad_parameter(name, "this is no cursor; give one as it was received, or none") from None
 

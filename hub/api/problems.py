@@ -85,6 +85,11 @@ def bad_body(detail: str, pointer: str = "") -> Refused:
     )
 
 
+def gone(why: str) -> Refused:
+    """A cursor that nothing can be given behind any more."""
+    return Refused(HTTPStatus.GONE, "cursor-gone", f"{why}; begin without one, and expect a gap")
+
+
 def unavailable(kind: str, detail: str) -> Refused:
     """Nothing can be taken now; the sender keeps what it has and comes again."""
     return Refused(HTTPStatus.SERVICE_UNAVAILABLE, kind, detail, headers={"Retry-After": "5"})

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from streams.embedded.store import Reader
+from streams.embedded.reader import Reader
 
 Answer = TypeVar("Answer")
 

@@ -8,21 +8,32 @@ import ipaddress
 import logging
 import socket
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any, Final
 
+import h11
+import msgspec
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from hub.api.feed import Feed
+from hub.api.problems import MEDIA_TYPE, Problem, problem_type
+from hub.listen.bind import bind
 from schemas.errors import WrongUse
 
 _SEND_BUFFER: Final = 256 * 1024  # bytes that the system holds for a client that does not read
 _LINGER: Final = 60.0  # seconds in which one that was cut off may still read its last words
 FIRST_WORDS: Final = 30.0
-"""Seconds in which a connection must have sent the head of a request."""
+"""Seconds in which a connection must have sent the head of a request, the first and each after it."""
 _GRACE: Final = 10  # seconds for requests that are under way at a stop
-_BACKLOG: Final = 512
+_NO_REQUEST: Final = Problem(
+    type=problem_type("no-request"),
+    title=HTTPStatus.BAD_REQUEST.phrase,
+    status=HTTPStatus.BAD_REQUEST.value,
+    detail="this is no request of HTTP/1.1, or its head is too large; nothing of it was kept",
+)
+_encode: Final = msgspec.json.Encoder().encode
 _SILENT: Final = ("uvicorn.error", "uvicorn.access", "uvicorn.asgi", "sse_starlette.sse")
 
 
@@ -58,9 +69,15 @@ class HttpDoor:
         await self._serving
 
 
-async def listen(app: Starlette, host: str, port: int, *, first_words: float = FIRST_WORDS) -> HttpDoor:
-    """Serve an app of `make_app`; port 0 takes any that is free. Raises WrongUse where the address cannot be had."""
-    listening = _bind(check_loopback(host), port)
+def bind_http(host: str, port: int) -> socket.socket:
+    """Listen at a loopback address; port 0 takes any that is free. Raises WrongUse where it cannot be had."""
+    listening = bind("--http", check_loopback(host), port)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)  # connections inherit it
+    return listening
+
+
+async def listen(app: Starlette, listening: socket.socket, *, first_words: float = FIRST_WORDS) -> HttpDoor:
+    """Serve an app of `make_app` on a socket of `bind_http`."""
     for name in _SILENT:
         # they would write paths, addresses and tracebacks past our own log, and whole events at level debug
         logger = logging.getLogger(name)
@@ -91,20 +108,6 @@ async def listen(app: Starlette, host: str, port: int, *, first_words: float = F
     return HttpDoor(server, serving, app.state.feed, f"http://{shown}:{at[1]}", at[1])
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)  # connections inherit it
-        listening.bind((host, port))
-        listening.listen(_BACKLOG)
-        listening.setblocking(False)
-    except OSError as wrong:
-        listening.close()
-        raise WrongUse(f"--http {host}:{port}: it cannot be listened on ({wrong.strerror})") from wrong
-    return listening
-
-
 class _Server(uvicorn.Server):
     """Leaves the signals to the service."""
 
@@ -114,14 +117,37 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """A connection that must say what it wants in time, and may be let to speak last."""
+    """A connection that must say what it wants in time, is refused in our words, and may be let to speak last."""
 
     first_words: float = FIRST_WORDS
+    _patience: asyncio.TimerHandle | None = None  # runs while what comes is no whole request
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.app_state = {**self.app_state, "connection": self}
-        self.loop.call_later(self.first_words, self._close_if_silent)
+        self._wait_for_words()
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        asked: RequestResponseCycle | None = self.cycle  # None until the head of a request is whole
+        if asked is None or asked.response_complete:
+            self._wait_for_words()
+        else:
+            self._wait_no_more()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._wait_no_more()
+        super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words for it
+        """Refuse what is no request: it reaches no route, so it is answered here."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            body = _encode(_NO_REQUEST)
+            headers = [("Content-Type", MEDIA_TYPE), ("Content-Length", str(len(body))), ("Connection", "close")]
+            answer = h11.Response(status_code=_NO_REQUEST.status, reason=_NO_REQUEST.title.encode(), headers=headers)
+            for part in (answer, h11.Data(data=body), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(part) or b"")
+        self.transport.close()
 
     def let_speak_last(self) -> None:
         """Let one more message into the buffer, though it is full, and close once it is read, or soon."""
@@ -129,7 +155,11 @@ class _Protocol(H11Protocol):
         self.cycle.keep_alive = False
         self.loop.call_later(_LINGER, self.transport.abort)
 
-    def _close_if_silent(self) -> None:
-        asked: object = self.cycle  # None until the head of a request is whole
-        if asked is None and not self.transport.is_closing():
-            self.transport.abort()
+    def _wait_for_words(self) -> None:
+        if self._patience is None:
+            self._patience = self.loop.call_later(self.first_words, self.transport.abort)
+
+    def _wait_no_more(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None

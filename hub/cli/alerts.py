@@ -20,7 +20,7 @@ from schemas.instant import write_instant
 from streams.core.engine import Engine
 from streams.core.journeys import KEYS
 from streams.core.state import Wait
-from streams.embedded.store import Reader
+from streams.embedded.reader import Reader
 
 alerts_app = typer.Typer(name="alerts", help="The alerts of a store.", no_args_is_help=True, add_completion=False)
 waits_app = typer.Typer(name="waits", help="What runs in a store.", no_args_is_help=True, add_completion=False)
@@ -69,7 +69,7 @@ def show(
     if alert is None:
         typer.echo(f"{id_}: there is no such alert", err=True)
         raise typer.Exit(1)
-    lines = explain_alert(alert, stands.judges.owner(id_), stands.engine.clock, stands.zone)
+    lines = explain_alert(alert, stands.judging.owner(alert), stands.engine.clock, stands.zone)
     write_object(as_line(alert) | {"explanation": lines}, format_, lambda: "\n".join(lines))
 
 
@@ -109,7 +109,9 @@ def waits(
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """The waits that run, by their due time."""
-    engine = judged(store).engine
+    stands = judged(store)
+    stands.admit_all()
+    engine = stands.engine
     running = [w for w in open_waits(engine) if threshold is None or w.plan.id == threshold]
     rows = (
         {
@@ -141,7 +143,7 @@ def journeys(
 ) -> None:
     """The events of a person by journey, in order of time. Exit code 1 if nobody is known by it."""
     stands = judged(store)
-    engine, found = stands.engine, stands.engine.find_person(person)
+    engine, found = stands.engine, stands.find_person(person)
     if found is None:
         typer.echo("nobody is known by this id or identifier", err=True)
         raise typer.Exit(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from enum import StrEnum
+from itertools import chain
 from typing import Annotated
 
 import msgspec
@@ -52,10 +53,11 @@ def store(
     events: Annotated[int, typer.Option(min=2000, help="How many CloudEvents.")] = 200_000,
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """CloudEvents into a store, durable and judged, beside a bare SQLite."""
+    """CloudEvents into a store, durable and judged, beside a bare SQLite; then over HTTP, beside a bare server."""
+    import hub.bench.http  # noqa: PLC0415 - it loads the server
     import hub.bench.store  # noqa: PLC0415 - it loads the service
 
-    _write(hub.bench.store.run(events), format_)
+    _write(chain(hub.bench.store.run(events), hub.bench.http.run(events)), format_)
 
 
 @bench_app.command("mllp")

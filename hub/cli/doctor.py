@@ -19,10 +19,10 @@ import typer
 import hub
 from hub.thresholds import PACKS, check_thresholds
 from schemas.declaration import has_errors
-from schemas.errors import WrongUse
+from schemas.errors import StoreFailed, WrongUse
 from schemas.instant import to_datetime
 from streams.core.openings import holiday_names
-from streams.embedded.store import Reader
+from streams.embedded.reader import Reader
 from streams.embedded.upkeep import find_faults, open_letters
 
 _PYTHON: Final = (3, 11)
@@ -89,20 +89,33 @@ def examine_store(store: Path, now: datetime) -> Iterator[Finding]:
         yield Finding("store", well=False, found=str(wrong), mend="name the folder of a store, or restore a backup")
         return
     with closing(reader):
-        yield Finding("store", well=True, found=f"{reader.last_seq():,} messages, {reader.last_cursor():,} transitions")
-        faults = find_faults(reader)
-        mend = "restore a backup: pxhub store restore" if faults else ""
-        yield Finding("store pages", not faults, "; ".join(faults[:3]) or "well, and the counts agree", mend)
-        clock = to_datetime(int(reader.meta("clock", 0)))
-        ahead = clock > now
-        mend = "its clock waits until the machine's has caught up: set the machine's clock" if ahead else ""
-        yield Finding("store clock", not ahead, f"{clock:%Y-%m-%dT%H:%M:%SZ}", mend)
-        waiting = len(open_letters(reader))
-        mend = f"pxhub dead-letters list --store {store}" if waiting else ""
-        yield Finding("dead letters", well=True, found=f"{waiting:,} to be looked at", mend=mend)
+        try:
+            yield from _look_into(reader, now)
+        except StoreFailed as wrong:
+            yield Finding("store pages", False, str(wrong), "restore a backup: pxhub store restore")
     loose = sorted(path.name for path in store.iterdir() if path.stat().st_mode & 0o077 and path.is_file())
     mend = f"chmod go= {' '.join(loose)}: they hold patients' messages" if loose else ""
     yield Finding("store rights", not loose, "others can read it" if loose else "readable by its owner alone", mend)
+
+
+def _look_into(reader: Reader, now: datetime) -> Iterator[Finding]:
+    yield Finding("store", well=True, found=f"{reader.last_seq():,} messages, {reader.last_cursor():,} transitions")
+    faults = find_faults(reader)
+    mend = "restore a backup: pxhub store restore" if faults else ""
+    yield Finding("store pages", not faults, "; ".join(faults[:3]) or "well, and the counts agree", mend)
+    yield _store_clock(reader, now)
+    waiting = len(open_letters(reader))
+    mend = f"pxhub dead-letters list --store {reader.folder}" if waiting else ""
+    yield Finding("dead letters", well=True, found=f"{waiting:,} to be looked at", mend=mend)
+
+
+def _store_clock(reader: Reader, now: datetime) -> Finding:
+    clock = to_datetime(max(int(reader.meta("clock", 0)), reader.rows("SELECT max(recorded) FROM log")[0][0] or 0))
+    ahead = (clock - now).total_seconds()
+    if ahead < 1:
+        return Finding("store clock", True, f"{clock:%Y-%m-%dT%H:%M:%SZ}")
+    mend = "until the machine's has caught up nothing more is said to be late: set the machine's clock"
+    return Finding("store clock", False, f"{clock:%Y-%m-%dT%H:%M:%SZ}, {ahead:.0f} s ahead of the machine's", mend)
 
 
 def _python() -> Finding:

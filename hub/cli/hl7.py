@@ -54,7 +54,10 @@ def check(
     declared = _site(site)
     if timezone is not None and not _is_zone(timezone):
         raise WrongUse("--timezone: an IANA time zone such as America/New_York is expected")
-    reader = hl7_reader(declared, site_mapping(mapping, declared), timezone)
+    mapped = site_mapping(mapping, declared)
+    for warning in mapped.warnings:
+        typer.echo(str(warning), err=True)
+    reader = hl7_reader(declared, mapped, timezone)
     charsets = _charsets(declared)
     found = [_checked(reader, charsets, raw, place) for place, raw in _messages(files)]
     if format_ is Format.JSON:

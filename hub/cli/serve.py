@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from hub.address import read_address
-from hub.serve.doors import open_http, open_mllp, open_webhooks
-from hub.serve.service import Door, Opening, ServeSettings, Service
+from hub.serve.doors import bind_http_door, bind_mllp, bind_webhooks
+from hub.serve.service import Binding, Door, ServeSettings, Service
 from hub.telemetry import start_telemetry
 from schemas.errors import WrongUse
 
@@ -69,13 +69,13 @@ def serve(  # noqa: PLR0913, PLR0917 - a flag each
         takes_tests=take_tests,
         acknowledges_dead_letters=ack_dead_letters == "AA",
     )
-    doors: list[Opening] = []
+    doors: list[Binding] = []
     if settings.mllp is not None:
-        doors.append(open_mllp)
+        doors.append(bind_mllp)
     if settings.http is not None:
-        doors.append(open_http)
+        doors.append(bind_http_door)
     if settings.webhooks is not None:
-        doors.append(open_webhooks)
+        doors.append(bind_webhooks)
     if settings.mllp is None and settings.http is None:
         raise WrongUse("nothing would listen: name --mllp HOST:PORT, --http HOST:PORT, or both")
     service = Service(settings, start_telemetry(), tuple(doors))

@@ -17,12 +17,12 @@ from hub.store_replay import outcomes
 from hub.stored import recall
 from hub.telemetry import start_telemetry
 from schemas.alert import State
-from schemas.errors import WrongUse
+from schemas.errors import StoreFailed, WrongUse
 from schemas.event import Event
 from schemas.instant import write_instant
 from schemas.message import Outcome
 from streams.embedded.entries import Entry
-from streams.embedded.store import Reader
+from streams.embedded.reader import Reader
 from streams.embedded.upkeep import back_up, find_faults, open_letters, remap, replay_letters, restore, settle
 
 store_app = typer.Typer(name="store", help="Look after a store.", no_args_is_help=True, add_completion=False)
@@ -77,10 +77,10 @@ def _as_lines(value: dict[str, Any]) -> str:
 @store_app.command("check")
 def check(store: StoreOption, format_: FormatOption = Format.TABLE) -> None:
     """Make the state again from the log and compare it with what is stored. Exit code 1 where they differ."""
-    stands = judged(store)
+    stands = judged(store, whole=True)
     faults = find_faults(stands.reader)
     stored = {alert.id: alert for alert in stands.reader.alerts()}
-    made = stands.judges.alerts
+    made = stands.made
     for id_ in sorted(stored.keys() | made.keys()):
         one, other = stored.get(id_), made.get(id_)
         if one is None or other is None:
@@ -145,7 +145,7 @@ def events(
 ) -> None:
     """The events in the order of the log; as NDJSON the CloudEvents as stored."""
     stands = judged(store) if person is not None else None
-    found = None if stands is None or person is None else stands.engine.find_person(person)
+    found = None if stands is None or person is None else stands.find_person(person)
     if person is not None and found is None:
         typer.echo("nobody is known by this id or identifier", err=True)
         raise typer.Exit(1)
@@ -154,7 +154,9 @@ def events(
     def wanted(event: Event) -> bool:
         if type_ is not None and event.type != type_:
             return False
-        return stands is None or stands.engine.identity.id(stands.engine.identity.person_of(event)) == found
+        if stands is None:
+            return True
+        return stands.engine.identity.id(stands.engine.identity.person_of(event)) == found
 
     told = (
         (entry, event)
@@ -177,7 +179,10 @@ def as_cloudevent(entry: Entry, event: Event) -> dict[str, Any]:
     """An event of the log as a CloudEvent: one that came as such as it was sent, with `recorded` beside it."""
     recorded = write_instant(entry.recorded)
     if entry.kind == CLOUDEVENTS:
-        told: dict[str, Any] = msgspec.json.decode(entry.raw)
+        try:
+            told: dict[str, Any] = msgspec.json.decode(entry.raw)
+        except (msgspec.MsgspecError, ValueError) as wrong:
+            raise StoreFailed("a row of the log is damaged; restore a backup") from wrong
         return told | {"recorded": recorded}
     whole = {
         "specversion": "1.0",

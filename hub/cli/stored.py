@@ -55,11 +55,11 @@ def write_object(value: dict[str, Any], format_: Format, show: Callable[[], str]
         sys.stdout.write(_encode(value).decode() + "\n")
 
 
-def judged(store: Path) -> Judged:
+def judged(store: Path, *, whole: bool = False) -> Judged:
     """The engine of a store; on a terminal its making is shown."""
     if not sys.stderr.isatty():
-        return Judged(store)
+        return Judged(store, whole=whole)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading the log", total=None)
-        return Judged(store, lambda done, total: bar.update(task, completed=done, total=total or None))
+        return Judged(store, lambda done, total: bar.update(task, completed=done, total=total or None), whole=whole)

@@ -18,26 +18,26 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from hub.alert_line import AlertChange, Time, alert_change
-from hub.api.cursor import write_cursor
+from hub.api.cursor import Cursors, cursors_of
 from hub.api.reads import Reads
 from hub.deliver.address import Resolve, resolve
 from hub.deliver.attempt import Result, Sender
+from hub.deliver.backfill import without_backfill
 from hub.deliver.declared_webhooks import Webhook
 from hub.serve.intake import Intake
 from schemas.alert import Alert
-from schemas.event import DAY, SECOND
+from schemas.event import SECOND
 from schemas.instant import to_datetime, write_instant
 from streams.embedded import outbox
 from streams.embedded.following import Ahead, Gone, Row, check_cursor, read_page
-from streams.embedded.store import Reader, Store
+from streams.embedded.reader import Reader
+from streams.embedded.store import Store
 
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
 
 SCHEDULE: Final = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
 """Seconds between tries, as Standard Webhooks advises: about three days in all."""
-BACKFILL: Final = 7 * DAY
-"""What was overdue by more than this when it was first heard of is nobody's to hurry for: it is not delivered."""
 _PAUSES: Final = (5.0, 300.0)  # seconds, the first and the longest, in which a receiver that is down is left alone
 _AGAIN: Final = 5.0  # seconds until a store that fails is asked again
 _LAST_WORD: Final = 5.0  # seconds that an attempt under way has at a stop
@@ -83,6 +83,7 @@ class _Subscription:
         reads: Reads,
         clock: Callable[[], int],
         *,
+        cursors: Cursors,
         counts: WebhookCounts,
         schedule: Sequence[float],
         log: BoundLogger | None,
@@ -92,6 +93,7 @@ class _Subscription:
         self._intake: Intake = intake
         self._reads: Reads = reads
         self._clock: Callable[[], int] = clock
+        self._cursors: Cursors = cursors
         self._counts: WebhookCounts = counts
         self._schedule: Sequence[float] = schedule
         self._log: BoundLogger | None = log
@@ -154,12 +156,16 @@ class _Subscription:
                 self._position = reader_at[0] - 1 if isinstance(wrong, Gone) else reader_at[1]
                 self._tell("webhook.gap", reason=type(wrong).__name__)
                 continue
-            await self._put_out([row[0] for row in rows if self._wants(row[2])], goes_on)
+            wanted = [row for row in rows if self._wants(row[2])]
+            await self._put_out([row[0] for row in await self._worth_telling(wanted)], goes_on)
             self._position = goes_on
 
     async def _page(self) -> tuple[list[Row], int, bool]:
         after = self._position
         return await self._reads.ask(lambda reader: read_page(reader, after=after, limit=_PAGE))
+
+    async def _worth_telling(self, rows: list[Row]) -> list[Row]:
+        return await self._reads.ask(lambda reader: without_backfill(reader, rows)) if rows else []
 
     async def _put_out(self, cursors: list[int], upto: int) -> None:
         name, now = self._webhook.name, self._clock()
@@ -167,7 +173,7 @@ class _Subscription:
 
     def _wants(self, alert: Alert) -> bool:
         thresholds = self._webhook.thresholds
-        return alert.mode == "live" and (thresholds is None or alert.threshold in thresholds) and not is_backfill(alert)
+        return alert.mode == "live" and (thresholds is None or alert.threshold in thresholds)
 
     async def _rest(self, now: int) -> None:
         """Until there is something to do: a transition, a try that is due, the stop."""
@@ -194,7 +200,8 @@ class _Subscription:
             await self._write(lambda store: outbox.give_up(store, name, cursor, "purged"))
             return True
         self._counts.attempts += 1
-        result = await self._sender.send(webhook_id(name, row), write_body(row), to_datetime(self._clock()))
+        body = write_body(row, self._cursors)
+        result = await self._sender.send(webhook_id(name, row), body, to_datetime(self._clock()))
         if result.delivered:
             self._counts.delivered += 1
             self._failures, self._resume = 0, 0
@@ -273,19 +280,15 @@ async def deliver(  # noqa: PLR0913 - what it stands on
     """Serve webhooks. `clock` tells the machine's time in microseconds; `schedule` the seconds between tries."""
     counts = counts or WebhookCounts()
     reads = Reads(open_reader)
+    cursors = await reads.ask(cursors_of)
     senders = [Sender(webhook, resolve, verify) for webhook in webhooks]
     subscriptions = [
-        _Subscription(webhook, sender, intake, reads, clock, counts=counts, schedule=schedule, log=log)
+        _Subscription(webhook, sender, intake, reads, clock, cursors=cursors, counts=counts, schedule=schedule, log=log)
         for webhook, sender in zip(webhooks, senders, strict=True)
     ]
     for one in subscriptions:
         await one.begin()
     return WebhookDoor(subscriptions, senders, reads, ", ".join(webhook.name for webhook in webhooks))
-
-
-def is_backfill(alert: Alert) -> bool:
-    """Whether an alert was long overdue when its start was first heard of."""
-    return alert.late_start and alert.fired_at - alert.due_at > BACKFILL
 
 
 def webhook_id(name: str, row: Row) -> str:
@@ -295,10 +298,10 @@ def webhook_id(name: str, row: Row) -> str:
     return f"msg_{blake2b(content.encode(), digest_size=16).hexdigest()}"
 
 
-def write_body(row: Row) -> bytes:
+def write_body(row: Row, cursors: Cursors) -> bytes:
     """The body of a delivery: the transition as the stream tells it."""
     cursor, at, alert = row
-    data = alert_change(write_cursor(cursor), at, alert)
+    data = alert_change(cursors.write(cursor), at, alert)
     return _encode(Delivery(type=f"alert.{alert.state.value}", timestamp=write_instant(at), data=data))
 
 

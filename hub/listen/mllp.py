@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import socket
 import ssl
 from collections import Counter
 from collections.abc import Callable
@@ -23,11 +24,10 @@ from typing import Final
 from connectors.hl7.ack import ERROR
 from connectors.hl7.files import LARGEST
 from hub.listen.access import Network, is_allowed
+from hub.listen.bind import BACKLOG, bind
 from hub.listen.mllp_connection import Connection
 from hub.serve.intake import Intake
-from schemas.errors import WrongUse
 
-_BACKLOG: Final = 1024
 _SPARE: Final = 256  # descriptors for all that is no sender
 _LEAST: Final = 16  # connections, however few descriptors the system gives
 _TLS_SECONDS: Final = 10.0  # for a handshake, and for its end
@@ -84,30 +84,26 @@ class MllpListener:
         self._all_gone: asyncio.Event = asyncio.Event()
 
     @classmethod
-    async def open(cls, intake: Intake, settings: MllpSettings, tell: Tell | None = None) -> MllpListener:
-        """Listen. Raises WrongUse where the address cannot be bound."""
+    async def open(
+        cls, intake: Intake, settings: MllpSettings, tell: Tell | None = None, listening: socket.socket | None = None
+    ) -> MllpListener:
+        """Listen, on a socket that is bound already if one is given. Raises WrongUse where the address cannot be
+        bound."""
         listener = cls(intake, settings, tell)
-        await listener._start()
+        await listener._start(listening or bind("--mllp", settings.host, settings.port))
         return listener
 
-    async def _start(self) -> None:
+    async def _start(self, listening: socket.socket) -> None:
         settings = self.settings
         self.most = max(_LEAST, min(self.most, _raise_descriptors(self.most + _SPARE) - _SPARE))
-        try:
-            self._server = await asyncio.get_running_loop().create_server(
-                lambda: Connection(self),
-                settings.host,
-                settings.port,
-                backlog=_BACKLOG,
-                ssl=settings.tls,
-                ssl_handshake_timeout=None if settings.tls is None else _TLS_SECONDS,
-                ssl_shutdown_timeout=None if settings.tls is None else _TLS_SECONDS,
-            )
-        except OSError as wrong:
-            where = f"{settings.host}:{settings.port}"
-            raise WrongUse(
-                f"--mllp {where}: it cannot be listened on ({wrong.strerror or 'no such address'})"
-            ) from wrong
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: Connection(self),
+            sock=listening,
+            backlog=BACKLOG,
+            ssl=settings.tls,
+            ssl_handshake_timeout=None if settings.tls is None else _TLS_SECONDS,
+            ssl_shutdown_timeout=None if settings.tls is None else _TLS_SECONDS,
+        )
         self.port: int = self._server.sockets[0].getsockname()[1]
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         self.address = f"{'mllps' if settings.tls is not None else 'mllp'}://{host}:{self.port}"

@@ -1,61 +1,73 @@
-"""The doors of a service: MLLP, HTTP, and the way out by webhook. Each is opened for a service that stands."""
+"""The doors of a service: MLLP, HTTP, and the way out by webhook.
+
+Each is bound first, its flags and files checked and its port taken, before the store is touched: a start that is
+refused has changed nothing. It is opened when the service stands.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 
 from connectors.hl7.ack import ACCEPT, ERROR
 from hub.api.app import make_app
-from hub.api.serve_http import listen
+from hub.api.serve_http import bind_http, listen
+from hub.declared import Declared
 from hub.deliver.declared_webhooks import read_webhooks
 from hub.deliver.webhook import WebhookCounts, deliver
 from hub.listen.access import check_address, read_networks, read_tls
+from hub.listen.bind import bind
 from hub.listen.mllp import MllpListener, MllpSettings
-from hub.serve.service import Door, Service, machine_time
+from hub.serve.service import Door, Opening, ServeSettings, Service, machine_time
 from schemas.errors import WrongUse
 
 
-async def open_mllp(service: Service) -> Door:
+def bind_mllp(settings: ServeSettings, _: Declared, held: ExitStack) -> Opening:
     """Listen for HL7 v2 over MLLP."""
-    settings = service.settings
-    assert settings.mllp is not None  # noqa: S101 - asked for, or it were not opened
+    assert settings.mllp is not None  # noqa: S101 - asked for, or it were not bound
     host, port = settings.mllp
     networks = read_networks("--mllp-allow", settings.mllp_allow)
     tls = read_tls(settings.mllp_certificate, settings.mllp_key, settings.mllp_client_ca)
     refused = check_address(host, networks, has_client_certificates=settings.mllp_client_ca is not None)
     if refused is not None:
         raise WrongUse(f"--mllp {refused}")
-    listener = await MllpListener.open(
-        service.intake,
-        MllpSettings(
-            host=host,
-            port=port,
-            networks=networks,
-            tls=tls,
-            dead_letters=ACCEPT if settings.acknowledges_dead_letters else ERROR,
-        ),
-        service.log.info,
+    listening = held.enter_context(bind("--mllp", host, port))
+    wanted = MllpSettings(
+        host=host,
+        port=port,
+        networks=networks,
+        tls=tls,
+        dead_letters=ACCEPT if settings.acknowledges_dead_letters else ERROR,
     )
-    service.counters.append(lambda: dict(counts_of(listener)))
-    return listener
+
+    async def opened(service: Service) -> Door:
+        listener = await MllpListener.open(service.intake, wanted, service.log.info, listening)
+        service.counters.append(lambda: dict(counts_of(listener)))
+        return listener
+
+    return opened
 
 
-async def open_http(service: Service) -> Door:
+def bind_http_door(settings: ServeSettings, declared: Declared, held: ExitStack) -> Opening:
     """Listen for HTTP."""
-    assert service.settings.http is not None  # noqa: S101 - asked for, or it were not opened
+    assert settings.http is not None  # noqa: S101 - asked for, or it were not bound
+    listening = held.enter_context(bind_http(*settings.http))
 
-    def counters() -> Mapping[str, float]:
-        return {name: value for numbers in service.counters for name, value in numbers().items()}
+    async def opened(service: Service) -> Door:
+        def counters() -> Mapping[str, float]:
+            return {name: value for numbers in service.counters for name, value in numbers().items()}
 
-    app = make_app(
-        service.intake,
-        service.store.reader,
-        machine_time,
-        zone=service.settings.timezone or service.declared.site.timezone or "UTC",
-        log=service.log,
-        counters=counters,
-    )
-    return await listen(app, *service.settings.http)
+        app = make_app(
+            service.intake,
+            service.store.reader,
+            machine_time,
+            zone=settings.timezone or declared.site.timezone or "UTC",
+            log=service.log,
+            counters=counters,
+        )
+        return await listen(app, listening)
+
+    return opened
 
 
 def counts_of(listener: MllpListener) -> list[tuple[str, float]]:
@@ -70,11 +82,16 @@ def counts_of(listener: MllpListener) -> list[tuple[str, float]]:
     ]
 
 
-async def open_webhooks(service: Service) -> Door:
+def bind_webhooks(settings: ServeSettings, declared: Declared, _: ExitStack) -> Opening:
     """Tell subscribers of alerts."""
-    assert service.settings.webhooks is not None  # noqa: S101 - asked for, or it were not opened
-    known = {threshold.id for threshold in service.declared.thresholds.thresholds}
-    webhooks = read_webhooks(service.settings.webhooks, known)
-    counts = WebhookCounts()
-    service.counters.append(counts.numbers)
-    return await deliver(webhooks, service.intake, service.store.reader, machine_time, log=service.log, counts=counts)
+    assert settings.webhooks is not None  # noqa: S101 - asked for, or it were not bound
+    webhooks = read_webhooks(settings.webhooks, {threshold.id for threshold in declared.thresholds.thresholds})
+
+    async def opened(service: Service) -> Door:
+        counts = WebhookCounts()
+        service.counters.append(counts.numbers)
+        return await deliver(
+            webhooks, service.intake, service.store.reader, machine_time, log=service.log, counts=counts
+        )
+
+    return opened

@@ -9,12 +9,14 @@ are small and few: the disk then works beside the reader. So the more there is t
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Final, TypeVar
 
+from hub.serve.condition import Condition, Tell
 from hub.serve.reading import HL7, LiveReader
-from hub.serve.writer import Asked, Question, Stopped, Told, Work, Writer
+from hub.serve.writer import Asked, Clocks, Question, Stopped, Told, Work, Writer
 from schemas.message import Verdict
 from streams.embedded.runtime import Runtime
 
@@ -27,13 +29,29 @@ _SMALL: Final = 16 << 10  # bytes of what the loop reads itself; to read more wo
 _AHEAD: Final = 512  # messages that wait and are read already
 
 
-class Intake:
-    """Takes messages for a runtime. `clock` tells the machine's time in microseconds."""
+def running_time() -> float:
+    """Seconds that have gone by, whatever the machine's clock is set to; the time for which it slept among them."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
-    def __init__(self, runtime: Runtime, reader: LiveReader, clock: Callable[[], int]) -> None:
+
+class Intake:
+    """Takes messages for a runtime. `clock` tells the machine's time in microseconds, `elapsed` seconds that have gone
+    by; `tell` is told what goes wrong with the store or the clock, and when it is well again."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        reader: LiveReader,
+        clock: Callable[[], int],
+        *,
+        elapsed: Callable[[], float] = running_time,
+        tell: Tell | None = None,
+    ) -> None:
         self._reader: LiveReader = reader
         self._queue: SimpleQueue[Sequence[Work]] = SimpleQueue()
-        self._writer: Writer = Writer(runtime, reader, clock, self._queue, self._hear)
+        self.condition: Condition = Condition(tell)
+        clocks = Clocks(clock, elapsed)
+        self._writer: Writer = Writer(runtime, reader, clocks, self._queue, self._hear, self.condition)
         self._gathered: list[Work] = []  # of this turn of the loop
         self._many: int = 0  # messages that wait
         self._ahead: int = 0
@@ -92,11 +110,6 @@ class Intake:
         """Return when a transition beyond this cursor is durable, or the hub shuts down."""
         while self.cursor <= cursor and not self._stopping:
             await self._future(self._watching)
-
-    @property
-    def failed(self) -> str | None:
-        """Why nothing can be written now; None while it can."""
-        return self._writer.failed
 
     @property
     def stopping(self) -> bool:

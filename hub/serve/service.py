@@ -8,11 +8,11 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from connectors.cloudevents.read import CloudEventReader
 from hub.declared import Declared, checked_zone, hl7_reader, read_declared
@@ -76,8 +76,12 @@ class Door(Protocol):
     async def stop(self) -> None: ...
 
 
-Opening = Callable[["Service"], Any]
-"""Opens a door of a service; awaited, and gives the Door."""
+Opening = Callable[["Service"], Awaitable[Door]]
+"""Opens a door of a service that stands."""
+
+
+Binding = Callable[[ServeSettings, Declared, ExitStack], Opening]
+"""Checks what a door was asked for and takes its port, which the stack lets go of. Raises WrongUse."""
 
 
 def machine_time() -> int:
@@ -121,13 +125,14 @@ def live_reader(settings: ServeSettings, declared: Declared, runtime: Runtime) -
 
 
 class Service:
-    """A running hub. `open_doors` are called when the runtime stands, each with the service."""
+    """A running hub. `bindings` are called before the store is touched, and the doors that they give opened when the
+    runtime stands."""
 
     def __init__(
         self,
         settings: ServeSettings,
         log: BoundLogger,
-        open_doors: tuple[Opening, ...] = (),
+        bindings: tuple[Binding, ...] = (),
         *,
         judged_by: Remembered | None = None,
     ) -> None:
@@ -136,39 +141,43 @@ class Service:
         self.declared: Declared = read_settings(settings)
         if judged_by is not None:  # somebody looks after the store: what it is judged by stays as it is
             self.declared = replace(self.declared, thresholds=thresholds_of(judged_by)[0])
-        self._open_doors: tuple[Opening, ...] = open_doors
         self.doors: list[Door] = []
         self.counters: list[Callable[[], Mapping[str, float]]] = []  # what /metrics tells of the doors
         self._asked: float = 0.0  # when it was first asked to stop
-        self.store: Store = Store.open(settings.store)
         self.changes: dict[str, list[str]] = {}
         """Thresholds that are new, gone or otherwise since the store was last served."""
-        try:
+        with ExitStack() as held:
+            self._openings: list[Opening] = [bound(settings, self.declared, held) for bound in bindings]
+            self.store: Store = Store.open(settings.store)
+            held.callback(self.store.close)
             if judged_by is None:
                 self._remember()
-            began = time.monotonic()
-            with closing(self.store.reader()) as reader:
-                kept = kept_sets(recall_kept(reader))
-            self.runtime: Runtime = Runtime(
-                self.store,
-                self.declared.thresholds,
-                kept=kept,
-                now=machine_time(),
-                clock=settings.clock,
-                is_same=is_same,
-            )
-            if self.runtime.reconciled:
-                self.runtime.flush()
-                log.warning("alerts.judged_anew", alerts=self.runtime.reconciled)
-            gc.collect()
-            gc.freeze()  # what was read at the start stays: the collector need not walk it again and again
-            took = round(time.monotonic() - began, 3)
-            log.info("store.opened", store=str(settings.store), entries=self.runtime.entries, seconds=took)
-        except BaseException:
-            self.store.close()
-            raise
+            self.runtime: Runtime = self._judge()
+            self._held: ExitStack = held.pop_all()
         self.reader: LiveReader = live_reader(settings, self.declared, self.runtime)
-        self.intake: Intake = Intake(self.runtime, self.reader, machine_time)
+        self.intake: Intake = Intake(self.runtime, self.reader, machine_time, tell=log.warning)
+
+    def _judge(self) -> Runtime:
+        """The runtime over what the store holds."""
+        began = time.monotonic()
+        with closing(self.store.reader()) as reader:
+            kept = kept_sets(recall_kept(reader))
+        runtime = Runtime(
+            self.store,
+            self.declared.thresholds,
+            kept=kept,
+            now=machine_time(),
+            clock=self.settings.clock,
+            is_same=is_same,
+        )
+        if runtime.reconciled:
+            runtime.flush()
+            self.log.warning("alerts.judged_anew", alerts=runtime.reconciled)
+        gc.collect()
+        gc.freeze()  # what was read at the start stays: the collector need not walk it again and again
+        took = round(time.monotonic() - began, 3)
+        self.log.info("store.opened", store=str(self.settings.store), entries=runtime.entries, seconds=took)
+        return runtime
 
     def _remember(self) -> None:
         """Keep in the store what it is served with, and say what is otherwise than before."""
@@ -191,7 +200,7 @@ class Service:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.store.close()
+        self._held.close()
 
     async def run(self, ready: Callable[[list[Door]], None]) -> None:
         """Serve until SIGTERM or SIGINT; then drain. `ready` is told once all doors are open."""
@@ -201,8 +210,8 @@ class Service:
             loop.add_signal_handler(number, self._ask_to_stop, stopping)
         taking = asyncio.create_task(self.intake.run())
         try:
-            for open_door in self._open_doors:
-                self.doors.append(await open_door(self))
+            for opened in self._openings:
+                self.doors.append(await opened(self))
             ready(self.doors)
             tell_manager("READY=1")
             beside = [asyncio.create_task(self._stay_alive()), asyncio.create_task(self._keep_still())]
@@ -213,7 +222,7 @@ class Service:
             self.log.info("service.draining")
         finally:
             await self._drain(taking)
-            self.store.close()
+            self._held.close()
         self.log.info("service.stopped", entries=self.runtime.entries)
 
     def _ask_to_stop(self, stopping: asyncio.Event) -> None:

@@ -10,19 +10,24 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from hub.serve.condition import Condition
 from hub.serve.reading import LiveReader
 from schemas.dead_letter import DeadLetter
 from schemas.errors import Reason, StoreFailed
-from schemas.message import Message, Verdict
+from schemas.message import Message, Outcome, Verdict
 from streams.embedded.runtime import Runtime
 
 _MOST: Final = 2_000  # messages of a commit; the last ask may go beyond it
 _TICK: Final = 0.02  # seconds between looks at the clock: an alert may be late by that much
 _LINGER: Final = 0.002  # seconds in which a batch may come that takes with it what was said
+_STILL: Final = 60.0  # seconds without a look at the clock: what senders queued meanwhile is to be heard first
+_PROBE_EVERY: Final = 1.0  # seconds between two tries to write to a store that failed
+_PROBE: Final = "INSERT OR REPLACE INTO meta VALUES ('probe', zeroblob(?))"
+_FORGET_PROBE: Final = "DELETE FROM meta WHERE name = 'probe'"
 _MEND: Final = "the hub failed to keep it and goes on without it; report it, then replay the dead letter"
 
 
@@ -56,25 +61,37 @@ Hear = Callable[[list[tuple[Asked, Told]], int], object]
 """Told in the loop: what became of what was asked, and the cursor of the last durable transition."""
 
 
+class Clocks(NamedTuple):
+    """The machine's time in microseconds, and seconds that have gone by."""
+
+    now: Callable[[], int]
+    elapsed: Callable[[], float]
+
+
 class Writer:
-    """Works through a queue until None comes out of it. `failed` says why nothing can be written now."""
+    """Works through a queue until None comes out of it."""
 
     def __init__(
         self,
         runtime: Runtime,
         reader: LiveReader,
-        clock: Callable[[], int],
+        clocks: Clocks,
         queue: SimpleQueue[Sequence[Work]],
         hear: Hear,
+        condition: Condition,
     ) -> None:
         self._runtime: Runtime = runtime
         self._reader: LiveReader = reader
-        self._clock: Callable[[], int] = clock
+        self._clock: Callable[[], int] = clocks.now
+        self._elapsed: Callable[[], float] = clocks.elapsed
+        self._looked: float = clocks.elapsed()  # when the clock was looked at last
+        self._probed: float = self._looked  # when a store that failed was tried last
         self._queue: SimpleQueue[Sequence[Work]] = queue
         self._hear: Hear = hear
         self._told: int = runtime.committed_cursor
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.failed: str | None = None
+        self._condition: Condition = condition
+        self._is_judged: bool = True  # all that was committed was applied
         self.has_ended: bool = False
 
     async def run(self) -> None:
@@ -100,7 +117,6 @@ class Writer:
             loop.call_soon_threadsafe(_fail, ended, None)
 
     def _work(self) -> None:
-        runtime, queue = self._runtime, self._queue
         is_last = False
         while not is_last:
             asked: list[Asked] = []
@@ -112,18 +128,19 @@ class Writer:
                     is_last = True
                 else:
                     questions.append(work)
+            self._look()
             if asked:
                 self._take(asked)
             for question in questions:
                 self._answer(question)
             self._guarded(self._judge)
-            if runtime.has_news and not asked and queue.empty():
-                self._guarded(self._flush)
+            if not asked and self._queue.empty():
+                self._guarded(self._settle)
         self._guarded(self._last)
 
     def _next(self) -> Iterator[Work]:
         """What was handed over, and all that waits behind it; nothing when it is time to look at the clock."""
-        lingers = self._runtime.has_news and self.failed is None
+        lingers = self._runtime.has_news and self._condition.failed is None
         try:
             handed: Sequence[Work] = self._queue.get(timeout=_LINGER if lingers else _TICK)
             many = 0
@@ -148,16 +165,22 @@ class Writer:
         try:
             verdicts = self._committed(messages)
         except StoreFailed as wrong:
-            self.failed = str(wrong)
+            self._condition.store_failed(str(wrong), sum(len(message.raw) for message in messages))
             told = [(one, wrong) for one in asked]
         else:
-            self.failed = None
+            if self._condition.failed is not None:
+                self._took(messages, verdicts)
             at = 0
             for one in asked:
                 upto = at + len(one.raws)
                 told.append((one, verdicts[at:upto]))
                 at = upto
+            self._is_judged = False
         self._tell(told)
+
+    def _took(self, messages: list[Message], verdicts: list[Verdict]) -> None:
+        pairs = zip(messages, verdicts, strict=True)  # what came before writes next to nothing
+        self._condition.store_took(sum(len(m.raw) for m, v in pairs if v.outcome is not Outcome.DUPLICATE))
 
     def _committed(self, messages: list[Message]) -> list[Verdict]:
         """What became of the messages, once they are durable. Where one cannot be kept they are taken one by one, so
@@ -190,14 +213,37 @@ class Writer:
             self._loop.call_soon_threadsafe(_settle, question.future, answer)
 
     def _judge(self) -> None:
-        self._runtime.apply()
+        if not self._is_judged:
+            self._runtime.apply()
+            self._is_judged = True
         now = self._clock()
         if self._runtime.due <= now:
             self._runtime.tick(now)
 
-    def _flush(self) -> None:
+    def _look(self) -> None:
+        """See how the clock stands; a hub that stood still (stopped, suspended) settles like one that was down."""
+        elapsed = self._elapsed()
+        if elapsed - self._looked > _STILL:
+            self._runtime.settle(self._clock())
+            self._condition.tell("service.stood_still", seconds=round(elapsed - self._looked))
+        self._looked = elapsed
+        self._condition.clock_stands(0 if self._runtime.by_event else self._runtime.recorded - self._clock())
+
+    def _settle(self) -> None:
+        """Nothing comes: what was said is committed, and a store that failed tried again."""
         self._runtime.flush()
-        self.failed = None
+        if self._condition.failed is not None:
+            self._probe()
+
+    def _probe(self) -> None:
+        """Try whether the store takes as much again as it did not take."""
+        if self._elapsed() - self._probed < _PROBE_EVERY:
+            return
+        self._probed = self._elapsed()
+        size, store = self._condition.wanted, self._runtime.store
+        store.write(_PROBE, [(size,)])
+        store.write(_FORGET_PROBE, [()])
+        self._condition.store_took(size)
 
     def _last(self) -> None:
         self._runtime.apply()
@@ -209,7 +255,7 @@ class Writer:
         try:
             work()
         except StoreFailed as wrong:
-            self.failed = str(wrong)
+            self._condition.store_failed(str(wrong))
             return
         if self._runtime.committed_cursor != self._told:
             self._tell([])

@@ -30,16 +30,18 @@ class Alerts:
     """All alerts ever raised, by id, in their last state. `now` is the log time at which things are said.
 
     `owners` names the record behind an alert, so that identity can be told anew after a merge; an alert whose owner
-    is None has lost its record and waits to be taken up again or retracted.
+    is None has lost its record and waits to be taken up again or retracted. With `passing` what no record stands behind
+    any more is let go once it was said: who keeps all alerts elsewhere need not keep them in memory.
     """
 
-    __slots__ = ("by_id", "now", "owners", "transitions")
+    __slots__ = ("by_id", "now", "owners", "passing", "transitions")
 
     def __init__(self) -> None:
         self.by_id: dict[str, Alert] = {}
         self.now: int = 0
         self.owners: dict[str, object | None] = {}
         self.transitions: list[Transition] = []
+        self.passing: list[tuple[str, object | None]] | None = None
 
     def raise_(self, id_: str, owner: object, make: Callable[[], Alert]) -> Alert:
         """A new alert, or the one that already has this id, taken up by a new record."""
@@ -51,6 +53,24 @@ class Alerts:
         self.by_id[id_] = alert
         self.announce(alert)
         return alert
+
+    def let_pass(self, id_: str) -> None:
+        """No record will ever say more of this alert, unless another one takes it up."""
+        if self.passing is not None:
+            self.passing.append((id_, self.owners.get(id_)))
+
+    def forget_passing(self) -> None:
+        """Let go of those that were said and that nothing took up since."""
+        for id_, owner in self.passing or ():
+            if self.owners.get(id_) is owner:
+                self.forget(id_)
+        if self.passing:
+            self.passing.clear()
+
+    def forget(self, id_: str) -> None:
+        """Let go of an alert."""
+        self.by_id.pop(id_, None)
+        self.owners.pop(id_, None)
 
     def move(self, alert: Alert, draft: Draft) -> None:
         """Let an alert say what it should. A new level or due alone is a transition too."""

@@ -235,6 +235,7 @@ class Compiled:
     reads: frozenset[str]
     anchors: frozenset[str]
     facts: frozenset[str]
+    rates: dict[str, Plan[RateRule] | Plan[AverageRule]]  # by threshold
     constants: dict[str, str]  # each text that a `where` compares with: one copy of it serves every event
 
 
@@ -255,6 +256,7 @@ class _Compiler:
         self._facts: set[str] = set()
         self._keep: dict[str, set[str]] = {}
         self._constants: dict[str, str] = {}
+        self._rates: dict[str, Plan[RateRule] | Plan[AverageRule]] = {}
 
     def add(self, threshold: Threshold, index: int) -> None:
         rule = threshold.rule
@@ -270,11 +272,11 @@ class _Compiler:
             case CountRule():
                 self._file(rule.event, "counts", Plan(threshold, rule, index), *rule.key, rule.distinct)
             case RateRule():
-                rate = Plan(threshold, rule, index)
+                self._rates[threshold.id] = rate = Plan(threshold, rule, index)
                 self._file(rule.of, "numerators", rate, *rule.by, rule.distinct)
                 self._file(rule.out_of, "denominators", rate, *rule.by, rule.distinct)
             case AverageRule():
-                average = Plan(threshold, rule, index)
+                self._rates[threshold.id] = average = Plan(threshold, rule, index)
                 self._file(rule.event, "averages", average, *rule.by, rule.distinct, rule.value)
             case SilenceRule():
                 pass  # judged from the sources themselves, no event is made of it
@@ -295,6 +297,7 @@ class _Compiler:
             reads=frozenset(self._reads),
             anchors=frozenset(self._anchors),
             facts=frozenset(self._facts),
+            rates=self._rates,
             constants=self._constants,
         )
 

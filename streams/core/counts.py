@@ -122,6 +122,7 @@ class Count:
         for episode in old.values():
             if episode.alert is not None:
                 self._alerts.retract(episode.alert)
+                self._alerts.let_pass(episode.alert.id)
         for episode in fresh[max(kept - 1, 0) :]:
             self._look(episode, clock)
 

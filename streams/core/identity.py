@@ -21,24 +21,28 @@ from typing import Any, Final
 from schemas.event import Event
 from streams.core.state import Person
 
-_CONTACT: Final = "\x00contact\x00"
-_PERSON: Final = "\x00person\x00"
+CONTACT: Final = "\x00contact\x00"
+PERSON: Final = "\x00person\x00"
 _ID: Final = "pn-"
 _NEVER: Final = (-(2**63), "", "")
 Move = tuple[int, str, str, tuple[str, ...], str]
 """Time, source and id of what said it; from whose identifiers, to whose."""
+Said = tuple[int, str, str]
+"""When something was said, and by what: time, source, id."""
+Statement = tuple[int, str, str, bool]
+"""The same, and whether it says that two identifiers name one person."""
 MOVABLE: Final = ("visit_id", "account_id")
 
 
 def person_identifier(person: str) -> str:
     """The identifier of an event that names its person by the hub's own id."""
-    return _PERSON + person
+    return PERSON + person
 
 
 def id_of(identifier: str) -> str:
     """The id of a person first recorded under this identifier."""
-    if identifier.startswith(_PERSON):
-        return identifier.removeprefix(_PERSON)
+    if identifier.startswith(PERSON):
+        return identifier.removeprefix(PERSON)
     return _ID + blake2b(identifier.encode("utf-8", "surrogatepass"), digest_size=9).hexdigest()
 
 
@@ -61,35 +65,35 @@ class Identity:
     for all but the first event of somebody. It is emptied when an edge changes."""
 
     __slots__ = (
-        "_by_id",
-        "_by_identifier",
-        "_cuts",
-        "_edges",
-        "_latest",
-        "_moved",
-        "_near",
-        "_parted",
+        "by_id",
+        "by_identifier",
         "contacts",
         "count",
+        "cuts",
+        "edges",
         "known",
+        "latest",
+        "moved",
         "moves",
+        "near",
         "nobody",
+        "parted",
     )
 
     def __init__(self) -> None:
         self.known: dict[tuple[str, ...], Person] = {}
         self.nobody: Person = Person(anonymous=True)
         self.moves: dict[tuple[str, str], list[Move]] = {}  # (attribute, value) -> from whom to whom, by time
-        self._moved: set[str] = set()  # identifiers that moves name
-        self._cuts: dict[str, tuple[tuple[int, str, str], str]] = {}  # number -> when it became whose, the latest
+        self.moved: set[str] = set()  # identifiers that moves name
+        self.cuts: dict[str, tuple[Said, str]] = {}  # number -> when it became whose, the latest
         self.contacts: dict[str, list[tuple[int, str, str, str | None]]] = {}  # contact's record -> whose, by time
         self.count: int = 0  # persons, the anonymous ones not among them
-        self._by_identifier: dict[str, Person] = {}
-        self._by_id: dict[str, str] | None = None  # id -> identifier, once somebody asks by id
-        self._edges: dict[tuple[str, str], list[tuple[int, str, str, bool]]] = {}
-        self._near: dict[str, dict[str, None]] = {}
-        self._latest: dict[tuple[str, ...], tuple[int, str, str]] = {}  # when names that are one were last together
-        self._parted: set[str] = set()  # identifiers of edges that were ever taken away
+        self.by_identifier: dict[str, Person] = {}
+        self.by_id: dict[str, str] | None = None  # id -> identifier, once somebody asks by id
+        self.edges: dict[str, dict[str, list[Statement]]] = {}  # both ways, each edge one list
+        self.near: dict[str, dict[str, None]] = {}
+        self.latest: dict[str, dict[tuple[str, ...], Said]] = {}  # by the first of names that are one: last together
+        self.parted: set[str] = set()  # identifiers of edges that were ever taken away
 
     def names(self, event: Event) -> tuple[str, ...]:
         """The identifiers that an event is about: its own, else a merge's surviving ones, else its contact."""
@@ -99,21 +103,21 @@ class Identity:
         if surviving:
             return surviving
         contact = event.data.get("contact_id")
-        return (_CONTACT + contact,) if isinstance(contact, str) and contact else ()
+        return (CONTACT + contact,) if isinstance(contact, str) and contact else ()
 
     def person(self, identifier: str) -> Person:
         """The person of an identifier, made when it is new."""
-        person = self._by_identifier.get(identifier)
+        person = self.by_identifier.get(identifier)
         if person is None:
             person = self._new(identifier)
         return person
 
     def find(self, key: str) -> Person | None:
         """The person of an identifier or of an id, former ids too."""
-        person = self._by_identifier.get(key)
+        person = self.by_identifier.get(key)
         if person is None:
-            identifier = self._ids().get(key)
-            person = self._by_identifier.get(identifier) if identifier is not None else None
+            identifier = self.ids().get(key)
+            person = self.by_identifier.get(identifier) if identifier is not None else None
         return person
 
     def id(self, person: Person) -> str | None:
@@ -149,12 +153,12 @@ class Identity:
         moves = self.moves.setdefault(thing, [])
         if told not in moves:
             insort(moves, told)
-        self._moved.update((*retired, surviving))
+        self.moved.update((*retired, surviving))
         self.known.clear()
 
     def is_moved(self, names: tuple[str, ...]) -> bool:
         """Whether moves name one of the persons of these identifiers."""
-        return any(not self._moved.isdisjoint(self.person(name).identifiers) for name in names)
+        return any(not self.moved.isdisjoint(self.person(name).identifiers) for name in names)
 
     def concerned_by_moves(self, names: tuple[str, ...]) -> list[Person]:
         """The persons of these identifiers, and those that share a moved thing with them."""
@@ -170,29 +174,29 @@ class Identity:
         if any did."""
         person = self.person(number)
         told = (event.time, event.source, event.id)
-        if number in self._cuts and self._cuts[number][0] >= told:
+        if number in self.cuts and self.cuts[number][0] >= told:
             return []
-        self._cuts[number] = (told, surviving)
-        self._parted.add(number)
-        for near in list(self._near.get(number, ())):
-            if near.startswith(_PERSON):
+        self.cuts[number] = (told, surviving)
+        self.parted.add(number)
+        for near in list(self.near.get(number, ())):
+            if near.startswith(PERSON):
                 continue  # the id that was made of the number goes where it goes
             pair = (number, near) if number < near else (near, number)
-            self._parted.add(near)
+            self.parted.add(near)
             self._tell_latest(pair)
             if not self._stands(pair):
-                self._near[number].pop(near, None)
-                self._near[near].pop(number, None)
+                self.near[number].pop(near, None)
+                self.near[near].pop(number, None)
         self.known.clear()
         return self.part(person)
 
     def _stands(self, pair: tuple[str, str]) -> bool:
         """Whether an edge stands: the last statement says so, and none of its ends was moved to somebody since."""
-        told = self._edges.get(pair)
+        told = self.edges.get(pair[0], {}).get(pair[1])
         if not told or not told[-1][3]:
             return False
         for number, other in (pair, pair[::-1]):
-            cut = self._cuts.get(number)
+            cut = self.cuts.get(number)
             if cut is not None and cut[1] != other and told[-1][:3] < cut[0]:
                 return False
         return True
@@ -205,32 +209,41 @@ class Identity:
     def is_stated(self, names: tuple[str, ...]) -> bool:
         """Whether naming these identifiers together says nothing new."""
         first = names[0]
-        near = self._near.get(first)
+        near = self.near.get(first)
         return near is not None and all(n in near or n == first for n in names[1:]) and not self.is_parted(names)
 
     def note(self, names: tuple[str, ...], event: Event) -> None:
         """Names that are one already are named together again: only the latest time of it can ever matter, against
         an unmerge that comes later."""
         said = (event.time, event.source, event.id)
-        if said > self._latest.get(names, _NEVER):
-            self._latest[names] = said
+        latest = self.latest.setdefault(names[0], {})
+        if said > latest.get(names, _NEVER):
+            latest[names] = said
 
     def _tell_latest(self, pair: tuple[str, str]) -> None:
         """Put on an edge what was only noted until now."""
-        told = self._edges.setdefault(pair, [])
-        for names, said in self._latest.items():
-            if names[0] in pair and any(n in pair for n in names[1:] if n != names[0]):
-                statement = (*said, True)
-                if statement not in told:
-                    insort(told, statement)
+        told = self._told(pair)
+        for first in pair:
+            for names, said in self.latest.get(first, {}).items():
+                if any(n in pair for n in names[1:] if n != first):
+                    statement = (*said, True)
+                    if statement not in told:
+                        insort(told, statement)
+
+    def _told(self, pair: tuple[str, str]) -> list[Statement]:
+        """The statements about an edge, to be added to."""
+        one, other = pair
+        told = self.edges.setdefault(one, {}).setdefault(other, [])
+        self.edges.setdefault(other, {})[one] = told
+        return told
 
     def is_parted(self, names: tuple[str, ...]) -> bool:
         """Whether an edge of one of them was ever taken away: then naming them together again is news."""
-        return not self._parted.isdisjoint(names)
+        return not self.parted.isdisjoint(names)
 
     def place_contact(self, contact: str, identifier: str | None, event: Event) -> list[Person]:
         """Say whose a contact was (None: nobody's after all). Returns the persons whose evidence changes."""
-        name = _CONTACT + contact
+        name = CONTACT + contact
         before = self.owner(event, name)
         insort(self.contacts.setdefault(name, []), (event.time, event.source, event.id, identifier))
         after = self.owner(event, name)
@@ -241,34 +254,34 @@ class Identity:
         if a == b:
             return False
         pair = (a, b) if a < b else (b, a)
-        told = self._edges.setdefault(pair, [])
+        told = self._told(pair)
         if not together:
             self._tell_latest(pair)
-        before = b in self._near.get(a, ())
+        before = b in self.near.get(a, ())
         statement = (event.time, event.source, event.id, together)
         if statement not in told:
             insort(told, statement)
         if not together:
-            self._parted.update(pair)
+            self.parted.update(pair)
         now = self._stands(pair)
         if now == before:
             return False
         self.known.clear()
         for one, other in (pair, pair[::-1]):
             if now:
-                self._near.setdefault(one, {})[other] = None
+                self.near.setdefault(one, {})[other] = None
             else:
-                self._near[one].pop(other, None)
+                self.near[one].pop(other, None)
         return True
 
     def neighbours(self, identifier: str) -> list[str]:
         """The identifiers that an edge connects with this one now."""
-        return list(self._near.get(identifier, ()))
+        return list(self.near.get(identifier, ()))
 
     def unite(self, winner: Person, loser: Person) -> None:
         """Let the winner take the loser's identifiers and ids."""
         for identifier in loser.identifiers:
-            self._by_identifier[identifier] = winner
+            self.by_identifier[identifier] = winner
         winner.identifiers += loser.identifiers
         winner.origins += loser.origins
         loser.into = winner
@@ -284,24 +297,24 @@ class Identity:
         origins = set(person.origins)
         parts = [person]
         for component in components[1:]:
-            part = Person(anonymous=all(i.startswith(_CONTACT) for i in component))
+            part = Person(anonymous=all(i.startswith(CONTACT) for i in component))
             part.identifiers = component
             part.origins = [i for i in component if i in origins] or [min(component)]
             for identifier in component:
-                self._by_identifier[identifier] = part
+                self.by_identifier[identifier] = part
             parts.append(part)
             self.count += not part.anonymous
         was_anonymous = person.anonymous
         person.identifiers = components[0]
         person.origins = [i for i in components[0] if i in origins] or [min(components[0])]
-        person.anonymous = all(i.startswith(_CONTACT) for i in components[0])
+        person.anonymous = all(i.startswith(CONTACT) for i in components[0])
         self.count += was_anonymous - person.anonymous
         self.known.clear()
         return parts
 
     def persons(self) -> list[Person]:
         """All persons as they are now, the anonymous ones too, in the order in which they were first named."""
-        return list(dict.fromkeys((*self._by_identifier.values(), self.nobody)))
+        return list(dict.fromkeys((*self.by_identifier.values(), self.nobody)))
 
     def _components(self, identifiers: Iterable[str]) -> list[list[str]]:
         components: list[list[str]] = []
@@ -312,7 +325,7 @@ class Identity:
             component = [start]
             placed.add(start)
             for identifier in component:  # grows while it is walked
-                for other in self._near.get(identifier, ()):
+                for other in self.near.get(identifier, ()):
                     if other not in placed:
                         placed.add(other)
                         component.append(other)
@@ -320,31 +333,32 @@ class Identity:
         return components
 
     def _new(self, identifier: str) -> Person:
-        if identifier.startswith(_PERSON):
-            known = self._ids().get(identifier.removeprefix(_PERSON))
-            if known is not None and known in self._by_identifier:
+        if identifier.startswith(PERSON):
+            known = self.ids().get(identifier.removeprefix(PERSON))
+            if known is not None and known in self.by_identifier:
                 return self._join(identifier, known)
-        elif self._by_id is not None and (named := _PERSON + id_of(identifier)) in self._by_identifier:
+        elif self.by_id is not None and (named := PERSON + id_of(identifier)) in self.by_identifier:
             return self._join(identifier, named)
-        person = Person(anonymous=identifier.startswith(_CONTACT))
+        person = Person(anonymous=identifier.startswith(CONTACT))
         person.identifiers.append(identifier)
         person.origins.append(identifier)
-        self._by_identifier[identifier] = person
-        if self._by_id is not None and not person.anonymous:
-            self._by_id.setdefault(id_of(identifier), identifier)
+        self.by_identifier[identifier] = person
+        if self.by_id is not None and not person.anonymous:
+            self.by_id.setdefault(id_of(identifier), identifier)
         self.count += not person.anonymous
         return person
 
     def _join(self, identifier: str, other: str) -> Person:
         """Let a new identifier be the person's of one that means the same."""
-        person = self._by_identifier[other]
+        person = self.by_identifier[other]
         person.identifiers.append(identifier)
-        self._by_identifier[identifier] = person
-        self._near.setdefault(other, {})[identifier] = None
-        self._near.setdefault(identifier, {})[other] = None
+        self.by_identifier[identifier] = person
+        self.near.setdefault(other, {})[identifier] = None
+        self.near.setdefault(identifier, {})[other] = None
         return person
 
-    def _ids(self) -> dict[str, str]:
-        if self._by_id is None:
-            self._by_id = {id_of(i): i for i in self._by_identifier}
-        return self._by_id
+    def ids(self) -> dict[str, str]:
+        """The identifier of each id; kept from the first time on that somebody asks."""
+        if self.by_id is None:
+            self.by_id = {id_of(i): i for i in self.by_identifier}
+        return self.by_id

@@ -62,16 +62,16 @@ class Bucket:
 class Buckets:
     """Buckets by step number."""
 
-    __slots__ = ("_by_step",)
+    __slots__ = ("by_step",)
 
     def __init__(self) -> None:
-        self._by_step: dict[int, Bucket] = {}
+        self.by_step: dict[int, Bucket] = {}
 
     def add(self, step: int, event: Event, value: _Number, distinct: str | None) -> None:
-        self._by_step.setdefault(step, Bucket()).add(event, value, distinct)
+        self.by_step.setdefault(step, Bucket()).add(event, value, distinct)
 
     def take_out(self, step: int, event: Event, value: _Number, distinct: str | None) -> None:
-        self._by_step[step].take_out(event, value, distinct)
+        self.by_step[step].take_out(event, value, distinct)
 
     def total(self, step: int) -> tuple[int, _Number]:
         """Number and sum of the events in the window that ends with a step."""
@@ -79,7 +79,7 @@ class Buckets:
         sum_: _Number = 0
         latest: dict[Any, _Told] = {}
         for number in range(step - STEPS + 1, step + 1):
-            bucket = self._by_step.get(number)
+            bucket = self.by_step.get(number)
             if bucket is None:
                 continue
             count += bucket.count
@@ -107,8 +107,8 @@ class Rate:
     """One rate or average for one `by` value."""
 
     __slots__ = (
-        "_alerts", "_beyond", "_grace", "_judged", "_last", "_lower", "_raised", "_step", "_timers", "_upper",
-        "next", "plan", "value",
+        "_alerts", "_grace", "_timers", "beyond", "is_changed", "judged", "last", "lower", "next", "plan", "raised",
+        "step", "touched", "upper", "value",
     )  # fmt: skip
 
     def __init__(self, plan: Plan[RateRule] | Plan[AverageRule], value: str, alerts: Alerts, timers: Timers) -> None:
@@ -118,114 +118,123 @@ class Rate:
         self.next: int | None = None
         self._alerts: Alerts = alerts
         self._timers: Timers = timers
-        self._step: int = micros(rule.window) // STEPS
-        self._grace: int = self._step if rule.grace is None else micros(rule.grace)
-        self._upper: Buckets = Buckets()  # what is counted or averaged
-        self._lower: Buckets = Buckets()  # what it is a share of
-        self._beyond: set[int] = set()
-        self._raised: dict[int, Alert] = {}  # first step of a run -> its alert
-        self._judged: int | None = None  # the last step judged
-        self._last: int = -(2**62)  # the latest bucket that holds anything
+        self.step: int = micros(rule.window) // STEPS
+        self._grace: int = self.step if rule.grace is None else micros(rule.grace)
+        self.upper: Buckets = Buckets()  # what is counted or averaged
+        self.lower: Buckets = Buckets()  # what it is a share of
+        self.beyond: set[int] = set()
+        self.raised: dict[int, Alert] = {}  # first step of a run -> its alert
+        self.judged: int | None = None  # the last step judged
+        self.last: int = -(2**62)  # the latest bucket that holds anything
+        self.is_changed: bool = False  # since it was last written down
+        self.touched: set[tuple[bool, int]] = set()  # and which buckets: whether above, and their step
 
     def add(self, event: Event, clock: int, *, of: bool, value: _Number = 1) -> None:
         """Count an event: among `of`, or among `out_of`. An average has the former alone."""
-        bucket = -(-event.time // self._step)
-        (self._upper if of else self._lower).add(bucket, event, value, self.plan.rule.distinct)
+        bucket = -(-event.time // self.step)
+        (self.upper if of else self.lower).add(bucket, event, value, self.plan.rule.distinct)
+        self.is_changed = True
+        self.touched.add((of, bucket))
         if self.next is None:
             # asleep, or new: what the clock passed since then held nothing, and was within the limit
-            passed = max((clock - self._grace) // self._step, bucket - 2 * STEPS)
-            self._judged = passed if self._judged is None else max(self._judged, passed)
-        assert self._judged is not None  # noqa: S101 - set with the first event
-        self._last = max(self._last, bucket)
-        if bucket <= self._judged:
-            self._judge(range(bucket, min(self._judged, bucket + STEPS - 1) + 1))
+            passed = max((clock - self._grace) // self.step, bucket - 2 * STEPS)
+            self.judged = passed if self.judged is None else max(self.judged, passed)
+        assert self.judged is not None  # noqa: S101 - set with the first event
+        self.last = max(self.last, bucket)
+        if bucket <= self.judged:
+            self._judge(range(bucket, min(self.judged, bucket + STEPS - 1) + 1))
         if self.next is None:
-            self._wake_after(self._judged)
+            self._wake_after(self.judged)
 
     def take_out(self, event: Event, *, of: bool, value: _Number = 1) -> None:
         """Undo an `add`: a statement turned out to tell something else."""
-        bucket = -(-event.time // self._step)
-        (self._upper if of else self._lower).take_out(bucket, event, value, self.plan.rule.distinct)
-        if self._judged is not None and bucket <= self._judged:
-            self._judge(range(bucket, min(self._judged, bucket + STEPS - 1) + 1))
+        bucket = -(-event.time // self.step)
+        (self.upper if of else self.lower).take_out(bucket, event, value, self.plan.rule.distinct)
+        self.is_changed = True
+        self.touched.add((of, bucket))
+        if self.judged is not None and bucket <= self.judged:
+            self._judge(range(bucket, min(self.judged, bucket + STEPS - 1) + 1))
 
     def measured(self, opened: int) -> tuple[int, _Number]:
         """What was counted in the window that ended at an instant, to explain it: of a rate how many of how many,
         as (out of, of); of an average how many values and their sum."""
-        step = opened // self._step
-        upper, sum_ = self._upper.total(step)
-        return (upper, sum_) if isinstance(self.plan.rule, AverageRule) else (self._lower.total(step)[0], upper)
+        step = opened // self.step
+        upper, sum_ = self.upper.total(step)
+        return (upper, sum_) if isinstance(self.plan.rule, AverageRule) else (self.lower.total(step)[0], upper)
 
     def _wake_after(self, step: int) -> None:
         """Judge the next step too, while an alert is open or its window holds anything."""
-        if step in self._beyond or step + 1 < self._last + STEPS:
+        if step in self.beyond or step + 1 < self.last + STEPS:
             self._timers.set(self, self._due(step + 1))
 
     def ring(self, at: int) -> None:
         """A step's end plus grace: judge it, and set the next while the window holds anything."""
-        step = (at - self._grace) // self._step
-        self._judged = step
+        step = (at - self._grace) // self.step
+        self.judged = step
+        self.is_changed = True
         self._judge(range(step, step + 1))
         self._wake_after(step)
 
     def _due(self, step: int) -> int:
-        return step * self._step + self._grace
+        return step * self.step + self._grace
 
     def _judge(self, steps: range) -> None:
         before = set(self._runs(steps))
         for step in steps:
             if self._is_beyond(step):
-                self._beyond.add(step)
+                self.beyond.add(step)
             else:
-                self._beyond.discard(step)
+                self.beyond.discard(step)
         after = set(self._runs(steps))
         for run in sorted(before - after):
-            if (run[0] not in {first for first, _ in after}) and run[0] in self._raised:
-                self._alerts.retract(self._raised.pop(run[0]))
+            if (run[0] not in {first for first, _ in after}) and run[0] in self.raised:
+                gone = self.raised.pop(run[0])
+                self._alerts.retract(gone)
+                self._alerts.let_pass(gone.id)
         for run in sorted(after):
             self._say(run)
 
     def _runs(self, steps: range) -> Iterator[tuple[int, int]]:
         """The runs of steps beyond the limit that touch these steps or their neighbours: first and last step."""
         step = steps.start - 1
-        while step in self._beyond and step - 1 in self._beyond:
+        while step in self.beyond and step - 1 in self.beyond:
             step -= 1
         while step <= steps.stop:
-            if step not in self._beyond:
+            if step not in self.beyond:
                 step += 1
                 continue
             first = step
-            while step in self._beyond:
+            while step in self.beyond:
                 step += 1
             yield first, step - 1
 
     def _is_beyond(self, step: int) -> bool:
         rule = self.plan.rule
-        upper, sum_ = self._upper.total(step)
+        upper, sum_ = self.upper.total(step)
         if isinstance(rule, AverageRule):
             return upper >= rule.minimum and upper > 0 and breaks(rule.limit, Fraction(sum_) / upper)
-        lower, _ = self._lower.total(step)
+        lower, _ = self.lower.total(step)
         return lower >= rule.minimum and lower > 0 and breaks(rule.limit, Fraction(upper, lower))
 
     def _say(self, run: tuple[int, int]) -> None:
         first, last = run
-        assert self._judged is not None  # noqa: S101 - a run is made of judged steps
-        opened = first * self._step
-        ended = (last + 1) * self._step if last < self._judged else None
+        assert self.judged is not None  # noqa: S101 - a run is made of judged steps
+        opened = first * self.step
+        ended = (last + 1) * self.step if last < self.judged else None
         draft = Draft(
             state=State.BREACHED if ended is None else State.RESOLVED,
             level=Level.BREACHED,
             due_at=opened,
             ended_at=ended,
             fired_at=max(opened + self._grace, self._alerts.now)
-            if first not in self._raised
-            else self._raised[first].fired_at,
+            if first not in self.raised
+            else self.raised[first].fired_at,
         )
-        alert = self._raised.get(first)
+        alert = self.raised.get(first)
         if alert is None:
             id_ = alert_id(self.plan.id, self.value, str(first))
             alert = self._alerts.raise_(id_, self, lambda: self._alert(id_, draft))
-            self._raised[first] = alert
+            self.raised[first] = alert
         self._alerts.move(alert, draft)
 
     def _alert(self, id_: str, draft: Draft) -> Alert:

@@ -186,7 +186,7 @@ class Running:
     def _open(self, wait: Wait) -> None:
         """Take a wait that was just made into account."""
         wait.journey.add_wait(wait)
-        wait.applied = self._alerts.now
+        wait.applied = (self.again and wait.start.recorded) or self._alerts.now
         self.count += 1
         if self.deferred is None:
             plan = wait.plan
@@ -309,7 +309,7 @@ class Running:
             self._supersede(wait, kept)
         for wait in kept:
             if wait.applied == NEVER:
-                wait.applied = self._alerts.now
+                wait.applied = (self.again and wait.start.recorded) or self._alerts.now
             self.look(wait)
 
     def _supersede(self, wait: Wait, judged: list[Wait]) -> None:
@@ -322,6 +322,7 @@ class Running:
         heir = judged[at - 1] if at else None
         id_ = None if heir is None else alert_id(heir.plan.id, heir.start.source, heir.start.id)
         self._alerts.retract(wait.alert, superseded_by=id_)
+        self._alerts.let_pass(wait.alert.id)
 
     # -- saying it
 

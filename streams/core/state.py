@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,6 +45,8 @@ class Person:
         "last",
         "log",
         "moments",
+        "numbers",
+        "numbers_upto",
         "open",
         "origins",
         "sequences",
@@ -76,6 +78,8 @@ class Person:
         self.counts: dict[tuple[int, Any], Count] | None = None
         self.told: list[tuple[TypePlan, Event]] | None = None  # what rates counted of its statements
         self.moments: list[Alert] | None = None  # alerts of single events that follow from this evidence
+        self.numbers: set[tuple[str, str]] | None = None  # what `carries` found so far
+        self.numbers_upto: int = 0
 
     def fact(self, name: str, time: int) -> Any:
         """The fact in force at a time: the latest that was told of then or before; None where there is none. `age`
@@ -96,6 +100,21 @@ class Person:
         if self.moments is None:
             self.moments = []
         self.moments.append(alert)
+
+    def carries(self, attribute: str, number: str, attributes: Iterable[str]) -> bool:
+        """Whether any of the evidence carries this number; `attributes` are those that may be asked about. Each event
+        is looked at once."""
+        if self.numbers is None:
+            self.numbers = set()
+        for event in self.log[self.numbers_upto :]:
+            self.numbers.update((name, v) for name in attributes if isinstance(v := event.data.get(name), str))
+        self.numbers_upto = len(self.log)
+        return (attribute, number) in self.numbers
+
+    def instants(self) -> list[int]:
+        """When the timers ring that follow from this evidence."""
+        ringing: list[Wait | Count] = [w for journey in self.every_journey() for w in journey.waits]
+        return [r.next for r in (*ringing, *(self.counts or {}).values()) if r.next is not None]
 
     def every_journey(self) -> Iterator[Journey]:
         for by_value in self.journeys.values():

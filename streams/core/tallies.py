@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 
 from schemas.event import Event
-from schemas.threshold import AverageRule, MeasureRule, SequenceRule
+from schemas.threshold import AverageRule, MeasureRule, RateRule, SequenceRule
 from streams.core.alerts import Alerts
 from streams.core.compiled import CompiledMatch, Plan, TypePlan
 from streams.core.conditions import as_number, attribute_of, getter, limit_number, text_of
@@ -21,7 +22,7 @@ from streams.core.waits import as_key, holds
 class Tallies:
     """Puts events to the thresholds that are no waits. `nobody` stands in where a rate asks for a person's fact."""
 
-    __slots__ = ("_alerts", "_nobody", "_rates", "_timers", "_untold")
+    __slots__ = ("_alerts", "_nobody", "_rates", "_timers", "_untold", "frozen")
 
     def __init__(self, alerts: Alerts, timers: Timers, nobody: Person) -> None:
         self._alerts: Alerts = alerts
@@ -29,6 +30,7 @@ class Tallies:
         self._nobody: Person = nobody
         self._rates: dict[tuple[int, str], Rate] = {}
         self._untold: dict[tuple[str, str, str], tuple[TypePlan, Event]] = {}
+        self.frozen: bool = False  # rates know already of what is told
 
     def add(self, plan: TypePlan, event: Event, person: Person, clock: int) -> None:
         for sequence_plan, match in plan.firsts:
@@ -91,9 +93,11 @@ class Tallies:
             alert = raise_at_once(self._alerts, record, measure_reason(rule))
             if again:
                 person.keep_moment(alert)
+            else:
+                self._alerts.let_pass(alert.id)
 
     def add_to_rates(self, plan: TypePlan, event: Event, clock: int) -> None:
-        for rate, of, number in self._rated(plan, event):
+        for rate, of, number in () if self.frozen else self._rated(plan, event):
             rate.add(event, clock, of=of, value=number)
 
     def _rated(self, plan: TypePlan, event: Event) -> list[tuple[Rate, bool, int | Fraction]]:
@@ -111,11 +115,25 @@ class Tallies:
                     continue
                 counted.add(rate_plan.index)
                 key = "|".join(v for v in values if v is not None)
-                rate = self._rates.get((rate_plan.index, key))
-                if rate is None:
-                    rate = self._rates[(rate_plan.index, key)] = Rate(rate_plan, key, self._alerts, self._timers)
-                rated.append((rate, of, number))
+                rated.append((self.rate(rate_plan, key), of, number))
         return rated
+
+    def rate(self, plan: Plan[RateRule] | Plan[AverageRule], key: str) -> Rate:
+        """The rate of a threshold for a `by` value, made when it is new."""
+        rate = self._rates.get((plan.index, key))
+        if rate is None:
+            rate = self._rates[(plan.index, key)] = Rate(plan, key, self._alerts, self._timers)
+        return rate
+
+    @property
+    def rates(self) -> Iterable[Rate]:
+        return self._rates.values()
+
+    def wake(self) -> None:
+        """Let the rates ring that were read back."""
+        for rate in self._rates.values():
+            if rate.next is not None:
+                self._timers.set(rate, rate.next)
 
     # -- what a statement tells may change, and with it what a rate counted
 
@@ -135,6 +153,10 @@ class Tallies:
         for plan, told in person.told or ():
             self._untold[_sameness(told)] = (plan, told)
 
+    def expect(self, plan: TypePlan, told: Event) -> None:
+        """Evidence is about to be put in that told this before it left memory: then it was counted."""
+        self._untold[_sameness(told)] = (plan, told)
+
     def settle(self) -> None:
         """All evidence is back: what was not told again is no more."""
         untold, self._untold = self._untold, {}
@@ -142,7 +164,7 @@ class Tallies:
             self._take_out(plan, told)
 
     def _take_out(self, plan: TypePlan, told: Event) -> None:
-        for rate, of, number in self._rated(plan, told):
+        for rate, of, number in () if self.frozen else self._rated(plan, told):
             rate.take_out(told, of=of, value=number)
 
 

@@ -1,7 +1,8 @@
 """What is due next: coarse buckets, and a heap for the earliest one only.
 
 A timer is any object with `next`, the instant it wants to ring at, or None. Setting costs one append (a heap push in
-the current bucket), and nothing is ever removed: an entry whose object has since changed its mind is skipped.
+the current bucket), and nothing is removed then: an entry whose object has since changed its mind is skipped. Who lets
+objects go says how many, and when half of what is kept may be such entries, all are looked through once.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Final, Protocol
 from schemas.event import MINUTE
 
 _BUCKET: Final = 15 * MINUTE
+_FEW: Final = 4096
 FAR: Final = 2**62
 
 
@@ -22,7 +24,7 @@ class Ringing(Protocol):
 class Timers:
     """`earliest` is a lower bound of the next ring: nothing rings before it."""
 
-    __slots__ = ("_buckets", "_current", "_heap", "_order", "_sequence", "earliest")
+    __slots__ = ("_buckets", "_current", "_forgotten", "_heap", "_order", "_sequence", "earliest")
 
     def __init__(self) -> None:
         self._buckets: dict[int, list[Ringing]] = {}
@@ -30,6 +32,7 @@ class Timers:
         self._current: int = -FAR
         self._heap: list[tuple[int, int, Ringing]] = []
         self._sequence: int = 0
+        self._forgotten: int = 0
         self.earliest: int = FAR
 
     def set(self, timer: Ringing, at: int) -> None:
@@ -48,6 +51,17 @@ class Timers:
                 bucket.append(timer)
         if at < self.earliest:
             self.earliest = at if number <= self._current else number * _BUCKET
+
+    def forget(self, count: int) -> None:
+        """So many objects that were set ring no more (their `next` is None), and are to leave memory."""
+        self._forgotten += count
+        held = len(self._heap) + sum(map(len, self._buckets.values())) if self._forgotten > _FEW else 0
+        if self._forgotten * 2 > held > 0:
+            self._forgotten = 0
+            self._heap = [entry for entry in self._heap if entry[2].next == entry[0]]
+            heapify(self._heap)
+            for number, bucket in self._buckets.items():
+                self._buckets[number] = [t for t in bucket if t.next is not None and t.next // _BUCKET == number]
 
     def take(self, now: int) -> tuple[int, Ringing] | None:
         """The next timer due at or before `now`, taken out, with its instant; None when there is no more."""

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
+from schemas.alert import Alert
 from schemas.errors import StoreFailed
 from schemas.event import Event
 from streams.core.alerts import Transition
+from streams.core.circle import EventRow
+from streams.core.rate_rows import BucketRow, RateRow
+from streams.embedded.residence import Written
 
 _DEEPEST: Final = 64  # objects and lists within each other
 _NESTED: Final = (dict, list)
-_Row = tuple[str, str, str, int, dict[str, Any], tuple[str, ...], str | None, int, str | None]
 
-_events_decoder: Final = msgspec.msgpack.Decoder(list[_Row])
+_events_decoder: Final = msgspec.msgpack.Decoder(list[EventRow])
+_alert_decoder: Final = msgspec.json.Decoder(Alert)
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -48,8 +52,16 @@ def read_events(blob: bytes) -> tuple[Event, ...]:
     """Events out of the log. Raises StoreFailed for what is damaged."""
     try:
         return tuple(Event(*row) for row in _events_decoder.decode(blob))
-    except (msgspec.DecodeError, RecursionError, TypeError) as wrong:
+    except (msgspec.MsgspecError, RecursionError, TypeError, ValueError) as wrong:
         raise StoreFailed("a row of the log is damaged; restore a backup") from wrong
+
+
+def read_alert(body: bytes) -> Alert:
+    """An alert as a store has it. Raises StoreFailed for what is damaged."""
+    try:
+        return _alert_decoder.decode(body)
+    except (msgspec.MsgspecError, RecursionError, TypeError, ValueError) as wrong:
+        raise StoreFailed("a row of the alerts is damaged; restore a backup") from wrong
 
 
 class Entry(msgspec.Struct):
@@ -82,6 +94,24 @@ class Taken(NamedTuple):
     events: tuple[Event, ...]
 
 
+Said = tuple[int, Transition, int]
+"""A change of an alert: its cursor, and the place of the log after which it was said, 0 where none is known."""
+
+
+class Position(msgspec.Struct, array_like=True):
+    """How far the file is: the log was applied up to `applied`, at `clock`; what follows `tail` is to be applied again
+    for the circles that were not written since. Then counts, and by which thresholds it was judged."""
+
+    applied: int = 0
+    clock: int = 0
+    tail: int = 0
+    persons: int = 0
+    waits: int = 0
+    without_due: int = 0
+    without_key: int = 0
+    judged_by: str = ""
+
+
 @dataclass(slots=True)
 class Batch:
     """What one commit writes."""
@@ -90,6 +120,8 @@ class Batch:
     seen: list[tuple[int, bytes, bytes, int]] = field(default_factory=list)  # day, hash, digest, seq
     dead: list[tuple[int, str, str, str]] = field(default_factory=list)  # seq, reason, place, mend
     tallies: dict[tuple[str, str, str], int] = field(default_factory=dict)  # (kind, outcome, reason) -> count
-    transitions: list[tuple[int, Transition]] = field(default_factory=list)  # cursor, transition
-    applied: int = 0
-    clock: int = 0
+    transitions: list[Said] = field(default_factory=list)
+    circles: list[Written] = field(default_factory=list)
+    rates: list[tuple[RateRow, list[BucketRow]]] = field(default_factory=list)
+    oldest: int | None = None  # microseconds: rates are kept from here on
+    position: Position | None = None

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
 from schemas.alert import Alert, State
 from schemas.errors import PxError
-from streams.embedded.store import Reader
+from streams.embedded.entries import read_alert
+from streams.embedded.reader import Reader
 
 STEP: Final = 20_000
 """Transitions looked at for one page: a filter that takes few of them may not hold the file for long."""
 
 Row = tuple[int, int, Alert]
 """Cursor, log time (microseconds), the alert as it then stood."""
-
-_decode: Final = msgspec.json.Decoder(Alert).decode
 
 
 class Gone(PxError):
@@ -47,7 +44,7 @@ def read_page(
         f"SELECT cursor, at, body FROM transition WHERE cursor > ? AND cursor <= ?{where} ORDER BY cursor LIMIT ?",  # noqa: S608 - our own names
         after, upto, *asked.values(), limit,
     )  # fmt: skip
-    rows = [(cursor, at, _decode(body)) for cursor, at, body in found]
+    rows = [(cursor, at, read_alert(body)) for cursor, at, body in found]
     goes_on = rows[-1][0] if len(rows) == limit else upto
     return rows, goes_on, goes_on < last
 
@@ -66,5 +63,5 @@ def check_cursor(reader: Reader, after: int) -> tuple[int, int]:
 def open_alerts(reader: Reader) -> dict[str, tuple[str, str]]:
     """The alerts that are open and meant for people: id -> (threshold, severity). It reads all alerts."""
     rows = reader.rows("SELECT body FROM alert WHERE state IN (?, ?)", State.WARNING.value, State.BREACHED.value)
-    open_ = (_decode(body) for (body,) in rows)
+    open_ = (read_alert(body) for (body,) in rows)
     return {alert.id: (alert.threshold, alert.severity) for alert in open_ if alert.mode == "live"}

@@ -10,12 +10,12 @@ from typing import Final
 
 import msgspec
 
-from schemas.alert import Alert
+from streams.embedded.entries import read_alert
 from streams.embedded.following import Row
-from streams.embedded.store import Reader, Store
+from streams.embedded.reader import Reader
+from streams.embedded.store import Store
 
 _PUT_POSITION: Final = "INSERT OR REPLACE INTO meta VALUES (?,?)"
-_decode: Final = msgspec.json.Decoder(Alert).decode
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -60,7 +60,7 @@ def find_next_due(reader: Reader, webhook: str) -> int | None:
 def find_transition(reader: Reader, cursor: int) -> Row | None:
     """A transition; None where it was purged."""
     rows = reader.rows("SELECT cursor, at, body FROM transition WHERE cursor = ?", cursor)
-    return (rows[0][0], rows[0][1], _decode(rows[0][2])) if rows else None
+    return (rows[0][0], rows[0][1], read_alert(rows[0][2])) if rows else None
 
 
 def settle(store: Store, webhook: str, cursor: int) -> None:

@@ -13,27 +13,30 @@ stood is written with each entry, for a recovery must do the same.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections import deque
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Final, Literal
 
 import msgspec
 
-from schemas.alert import Alert, Level, State
-from schemas.errors import Reason
+from schemas.alert import Alert, State
+from schemas.errors import Reason, StoreFailed
 from schemas.event import DAY, HOUR, MINUTE
 from schemas.message import Message, Outcome, Verdict
 from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
 from streams.core.engine import Engine
-from streams.embedded.entries import Batch, Entry, Taken, written
-from streams.embedded.judges import Judges, Kept
+from streams.embedded.earlier import Kept
+from streams.embedded.entries import Batch, Entry, Position, Said, Taken, written
+from streams.embedded.judging import Judging, Progress, same_standing
 from streams.embedded.remembered import Remembered
+from streams.embedded.residence import MOST, TAIL
 from streams.embedded.store import Store
 
 SETTLE: Final = 2 * MINUTE
 _GAP: Final = MINUTE
+_AT_ONCE: Final = 2_000  # entries judged again between two commits
 ENGINE: Final = "engine"
 """Why an event was set apart: the engine itself failed on it."""
 _MEND_CONFLICT: Final = "the same source and id came before with other content; the sender must give a new id"
@@ -44,8 +47,6 @@ _MEND_ENGINE: Final = "the hub failed on this message and goes on without it; re
 Clock = Literal["log", "event"]
 IsSame = Callable[[str, bytes, bytes], bool]
 """Whether two messages of a kind, whose bytes differ, say the same."""
-Progress = Callable[[int, int], None]
-"""Told now and then while a store is read: entries read, and entries that there are."""
 
 
 def id_hash(source: str, id_: str) -> bytes:
@@ -53,18 +54,15 @@ def id_hash(source: str, id_: str) -> bytes:
     return blake2b(f"{source}\x1f{id_}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def _standing(alert: Alert) -> tuple[State, Level, int, int | None]:
-    return alert.state, alert.level, alert.due_at, alert.ended_at
-
-
 class Runtime:
     """One store, one engine. Nothing here is safe for several threads: its owner calls one thing at a time.
 
     `now` is the machine's clock in microseconds at the opening. With `clock="event"` time is what the events say (a
-    demonstration, a backfill): the clock is the largest event time taken.
+    demonstration, a backfill): the clock is the largest event time taken. `most` bounds the evidence in memory, `tail`
+    the entries that a start may have to read (residence.py).
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is its owner's to say
         self,
         store: Store,
         thresholds: ThresholdSet,
@@ -74,43 +72,45 @@ class Runtime:
         clock: Clock = "log",
         is_same: IsSame = lambda _, one, other: one == other,
         progress: Progress | None = None,
+        most: int = MOST,
+        tail: int = TAIL,
     ) -> None:
         self.store: Store = store
         self.thresholds: ThresholdSet = thresholds
-        self.judges: Judges = Judges(thresholds, kept)
         self._kept: tuple[Kept, ...] = tuple(kept)
+        self._bounds: tuple[int, int] = (most, tail)
         self.by_event: bool = clock == "event"
         self._is_same: IsSame = is_same
         self.reconciled: int = 0  # changes of alerts at the opening, because log or thresholds are not what they were
-        self.set_back: bool = False  # the machine's clock stood behind the log's when it was last asked
-        self._pending: list[Taken] = []  # committed, and not yet applied
-        self._said: list[tuple[int, Transition]] = []  # said, and not yet committed
-        reader = store.reader()
+        self._pending: deque[Taken] = deque()  # committed, and not yet applied
+        self._said: list[Said] = []  # said, and not yet committed
         collected = gc.isenabled()
         gc.disable()  # records make no cycles, and a million of them would be walked in vain
         try:
-            self._seq: int = reader.last_seq()
-            self._cursor: int = reader.last_cursor()
-            self._applied: int = int(reader.meta("applied", 0))
-            self.recorded: int = int(reader.rows("SELECT coalesce(max(recorded), 0) FROM log")[0][0])
-            clock_then = int(reader.meta("clock", 0))
-            count = int(reader.rows("SELECT count(*) FROM seen")[0][0])
-            self._remembered: Remembered = Remembered(store.hashes(), count)
-            self.recorded = max(self.recorded, clock_then)
+            self._seq: int = store.last_seq()
+            self._cursor: int = store.last_cursor()
+            position = store.position()
+            self.recorded: int = int(store.rows("SELECT coalesce(max(recorded), 0) FROM log")[0][0])
+            self.recorded = max(self.recorded, position.clock)
             gap = self._seq > 0 and not self.by_event and now - self.recorded > _GAP
             self._settled: int = now + SETTLE if gap else 0
-            self._recover(clock_then, progress)
+            self._remembered: Remembered = Remembered(store.hashes(), self._seq)
+            self.judging: Judging = self._judging()
+            self._recover(position, progress)
         finally:
             if collected:
                 gc.enable()
-            reader.close()
+
+    def _judging(self) -> Judging:
+        most, tail = self._bounds
+        return Judging(self.store, self.thresholds, self._kept, known=self._known, most=most, tail=tail)
 
     # -- messages
 
     def take(self, messages: Sequence[Message], now: int) -> list[Verdict]:
         """Decide what each message is, and commit all of them. When this returns they are durable; it raises
         StoreFailed, and then none of them is taken. `now` is the machine's clock."""
-        batch = Batch(transitions=self._said, applied=self._applied, clock=self.engine.clock)
+        batch = Batch(transitions=self._said)
         seq, recorded = self._seq, self.recorded
         met: dict[bytes, tuple[bytes, int]] = {}
         verdicts: list[Verdict] = []
@@ -145,7 +145,9 @@ class Runtime:
             if outcome is Outcome.DEAD:
                 batch.dead.append((seq, verdict.reason or "", verdict.place or "", verdict.mend or ""))
             verdicts.append(Verdict(outcome, seq, verdict.reason, verdict.place, verdict.mend))
+        self.judging.write(batch, len(messages))
         self.store.commit(batch)
+        self.judging.note_written()
         self._seq, self.recorded, self._said = seq, recorded, []
         for hash_ in met:
             self._remembered.add(hash_)
@@ -153,14 +155,13 @@ class Runtime:
             self._remembered = Remembered(self.store.hashes(), seq)
         self._pending += pending
         if not self._pending:
-            self._applied = seq
+            self.judging.applied = seq
         return verdicts
 
     def _time_of(self, message: Message, recorded: int, now: int) -> int:
         """When a message is recorded: by the machine's clock, which never goes back here, or by its events' time."""
         if self.by_event:
             return max([recorded, *(event.time for event in message.events)])
-        self.set_back = now < recorded
         return max(recorded, now)
 
     def _judge(
@@ -174,7 +175,8 @@ class Runtime:
         hash_ = id_hash(message.source, message.id) if message.id else None
         if dead is None:
             assert hash_ is not None  # noqa: S101 - what has events has an identity
-            if any(event.time > now + HOUR for event in message.events):
+            latest = (now if self.by_event else max(now, self.recorded)) + HOUR  # where the clock was set back too
+            if any(event.time > latest for event in message.events):
                 return self._dead(Reason.FROM_THE_FUTURE.value, "time", _MEND_FUTURE, message, met)
             first = self._first(hash_, met)
             if first is None:
@@ -209,44 +211,58 @@ class Runtime:
 
     def apply(self) -> int:
         """Put to the engine what was committed; returns how many changes of alerts came of it."""
-        pending, self._pending = self._pending, []
-        for entry in pending:
-            self._put_safely(entry)
-        self._applied = self._seq
+        while self._pending:  # what the file cannot be read for now stays, to be put again
+            self._put_safely(self._pending[0])
+            self._pending.popleft()
+        self.judging.applied = self._seq
         return self._hear()
 
     def tick(self, now: int) -> int:
         """Let the clock reach the machine's, when all that is committed was applied; returns how many changes of
-        alerts came of it. By event time nothing moves it but events."""
-        self.set_back = now < self.engine.clock and not self.by_event
+        alerts came of it. By event time nothing moves it but events. Where many timers ring it goes a part of the way,
+        and `due` says so."""
         if self._pending or self.by_event or now < self._settled:
             return 0
-        self.recorded = max(self.recorded, now)
-        self.judges.advance(now)
+        if self.judging.advance(now):
+            self.recorded = max(self.recorded, now)
         return self._hear()
+
+    def settle(self, now: int) -> None:
+        """Let the clock stand for a while: the hub stood still, and what senders queued meanwhile is to be heard."""
+        self._settled = now + SETTLE
 
     def finish(self, until: int | None = None) -> int:
         """By event time: let the clock reach the last event, or `until` if that is later."""
-        self.judges.advance(max(self.recorded, until or 0))
+        while not self.judging.advance(max(self.recorded, until or 0)):
+            pass
         return self._hear()
 
-    def flush(self) -> bool:
-        """Commit what was said since the last commit; False where there is nothing to write."""
-        if not self._said:
+    def flush(self, *, everything: bool = False) -> bool:
+        """Commit what was said since the last commit, and with `everything` all that a start would have to make again;
+        False where there is nothing to write."""
+        if not self._said and not everything:
             return False
-        self.store.commit(Batch(transitions=self._said, applied=self._applied, clock=self.engine.clock))
+        batch = Batch(transitions=self._said)
+        self.judging.write(batch, 0, everything=everything)
+        self.store.commit(batch)
+        self.judging.note_written()
         self._said = []
         return True
 
     @property
+    def settled(self) -> int:
+        """Until when the clock stands after a gap; an instant that has passed where it does not."""
+        return self._settled
+
+    @property
     def due(self) -> int:
-        """The earliest instant at which something may have to be said."""
-        return self.judges.due
+        """The earliest instant at which something may have to be said, or read back."""
+        return self.judging.due
 
     @property
     def engine(self) -> Engine:
         """The engine of the thresholds in force."""
-        return self.judges.engine
+        return self.judging.engine
 
     @property
     def entries(self) -> int:
@@ -263,52 +279,87 @@ class Runtime:
         """The cursor of the last transition that is durable."""
         return self._cursor - len(self._said)
 
+    def owner(self, alert: Alert) -> object | None:
+        """The record behind an alert; None where there is none any more."""
+        owner = self.judging.owner(alert)
+        self._hear()
+        return owner
+
+    def _known(self, id_: str) -> Alert | None:
+        """An alert as it was said last, committed or not."""
+        for _, change, _ in reversed(self._said):
+            if change.alert.id == id_:
+                return change.alert
+        return self.store.alert(id_)
+
     def _hear(self) -> int:
-        changes = self.judges.take_transitions()
-        for change in changes:
-            self._say(change)
+        changes = self.judging.take_news()
+        for change, seq in changes:
+            self._say(change, seq)
         return len(changes)
 
     def _put_safely(self, entry: Taken) -> None:
         """Put an entry to the engine; what the engine itself fails on is set apart: no start may meet it again."""
-        untaken = self.judges.untaken
+        self._hear()
         try:
-            self.judges.put(entry)
+            self.judging.put(entry)
+        except StoreFailed:
+            raise
         except Exception:  # noqa: BLE001 - a message's edge: whatever it is, the hub goes on without it
-            for change in self.judges.take_transitions(untaken):  # what was said before it came
-                self._say(change)
-            self._hear_nothing_of(entry)
-        self._applied = entry.seq
+            self._go_on_without(entry)
 
-    def _hear_nothing_of(self, entry: Taken) -> None:
+    def _go_on_without(self, entry: Taken) -> None:
+        """Set an entry apart, and stand again as the file has it and the log behind it."""
         clock = self.engine.clock
         self.store.set_apart(entry.seq, ENGINE, "the event", _MEND_ENGINE)
-        self._judge_log(entry.seq - 1, clock)
+        self.judging = self._judging()
+        self.judging.recover(self.store.position(), upto=entry.seq, clock=clock)
+        self._hear()
 
     # -- judged anew
 
-    def judge_anew(self) -> None:
-        """Make the engine again from a log, or by thresholds, that are not what they were."""
-        self._judge_log(self._seq, self.engine.clock)
-        self.reconcile()
+    def judge_anew(self, progress: Progress | None = None) -> int:
+        """Judge all of the log again, by thresholds or a log that are not what they were, and say what is otherwise
+        than the store has it: alerts that are new or stand otherwise, and those that nothing gives any more, which are
+        taken back. Returns how many changes that are. What ended long ago is listed too: who delivers looks at how
+        long ago it was due."""
+        clock = max(self.engine.clock, self.store.position().clock, 0)
+        upto = self._seq
+        self.store.forget_state()
+        self.judging = self._judging()
+        self.judging.begin_again()
+        for number, entry in enumerate(self.store.accepted(upto=upto)):
+            try:
+                self.judging.put(entry)
+            except StoreFailed:
+                raise
+            except Exception:  # noqa: BLE001 - as in _put_safely; what was judged so far is of no use
+                self.store.set_apart(entry.seq, ENGINE, "the event", _MEND_ENGINE)
+                return self.judge_anew(progress)
+            if number % _AT_ONCE == 0:
+                self._write_on_the_way()
+                if progress is not None:
+                    progress(entry.seq, upto)
+        self.judging.applied = upto
+        while not self.judging.advance(clock):
+            self._write_on_the_way()
+        changes = self._reconcile(self.judging.end_again())
+        self.flush(everything=True)
+        return changes
 
-    def _judge_log(self, upto: int, clock: int) -> None:
-        self.judges = Judges(self.thresholds, self._kept)
-        for entry in self._accepted(upto=upto):
-            self.judges.put(entry)
-        self.judges.advance(clock)
-        self.judges.forget_transitions()
+    def _write_on_the_way(self) -> None:
+        batch = Batch()
+        self.judging.write(batch, _AT_ONCE)
+        batch.position = None  # after a crash all is judged again, up to where it was before
+        self.store.commit(batch)
+        self.judging.note_written()
 
-    def reconcile(self) -> int:
-        """Say what is otherwise than the store has it, after the log or the thresholds changed: alerts that are new or
-        stand otherwise, and those that nothing gives any more, which are taken back. Returns how many changes that are.
-        What ended long ago is listed too: who delivers looks at how long ago it was due."""
-        with closing(self.store.reader()) as reader:
-            stored = {alert.id: alert for alert in reader.alerts()}
+    def _reconcile(self, made: dict[str, Alert]) -> int:
+        stored = {alert.id: alert for alert in self.store.alerts()}
         now, changes = self.recorded, 0
-        for id_, alert in self.judges.alerts.items():
+        for id_, alert in made.items():
             known = stored.pop(id_, None)
-            if known is not None and _standing(known) == _standing(alert):
+            if known is not None and same_standing(known, alert):
                 continue
             if known is None and alert.state is State.RETRACTED:
                 continue  # raised and taken back within one judgement
@@ -321,32 +372,23 @@ class Runtime:
                 changes += 1
         return changes
 
-    def _say(self, change: Transition) -> None:
+    def _say(self, change: Transition, seq: int = 0) -> None:
         self._cursor += 1
-        self._said.append((self._cursor, change))
+        self._said.append((self._cursor, change, seq))
 
     # -- recovery
 
-    def _recover(self, clock: int, progress: Progress | None) -> None:
-        """Make the engine again as it was at the committed position and clock, then go on."""
-        applied, total = self._applied, self._seq
-        for number, entry in enumerate(self._accepted(upto=applied)):
+    def _recover(self, position: Position, progress: Progress | None) -> None:
+        """Stand again as at the committed position and clock, then go on with what the log holds behind it."""
+        if not self.judging.stands(position) or self._kept:
+            known = position.applied > 0
+            self.reconciled = self.judge_anew(progress) if known or self._kept else 0
+            after = self._seq if known or self._kept else 0
+        else:
+            self.judging.recover(position, progress=progress)
+            self.reconciled = self._hear()
+            after = position.applied
+        for entry in self.store.accepted(after=after):
             self._put_safely(entry)
-            if number % 4096 == 0:
-                self.judges.forget_transitions()
-                if progress is not None:
-                    progress(entry.seq, total)
-        self.judges.advance(clock)
-        self.judges.forget_transitions()
-        self.reconciled = self.reconcile()
-        for entry in self._accepted(after=applied):
-            self._put_safely(entry)
-        self._applied = self._seq
+        self.judging.applied = self._seq
         self._hear()
-
-    def _accepted(self, *, after: int = 0, upto: int | None = None) -> Iterator[Taken]:
-        reader = self.store.reader()
-        try:
-            yield from reader.accepted(after=after, upto=upto)
-        finally:
-            reader.close()

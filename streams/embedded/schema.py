@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raised when a store of the older kind can no longer be read as it stands."""
 
 TABLES: Final = """
@@ -31,7 +31,17 @@ CREATE TABLE transition (
 CREATE INDEX transition_of_alert ON transition (alert, cursor);
 CREATE TABLE alert (
     id TEXT PRIMARY KEY, threshold TEXT NOT NULL, state TEXT NOT NULL, facility TEXT, person TEXT,
-    started_at INTEGER NOT NULL, cursor INTEGER NOT NULL, body BLOB NOT NULL
+    started_at INTEGER NOT NULL, cursor INTEGER NOT NULL, seq INTEGER NOT NULL, body BLOB NOT NULL
+) WITHOUT ROWID;
+-- persons that identity connects, as they stood when the log was applied up to a place; when their next timer rings
+CREATE TABLE circle (number INTEGER PRIMARY KEY, upto INTEGER NOT NULL, due INTEGER, body BLOB NOT NULL);
+CREATE TABLE name (key TEXT PRIMARY KEY, circle INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE due (at INTEGER, circle INTEGER, PRIMARY KEY (at, circle)) WITHOUT ROWID;
+-- rates and averages, as they stood at the applied position
+CREATE TABLE rate (threshold TEXT, value TEXT, body BLOB NOT NULL, PRIMARY KEY (threshold, value)) WITHOUT ROWID;
+CREATE TABLE bucket (
+    threshold TEXT, value TEXT, step INTEGER, above INTEGER, body BLOB NOT NULL,
+    PRIMARY KEY (threshold, value, step, above)
 ) WITHOUT ROWID;
 -- what must still go out: one row a webhook and transition
 CREATE TABLE outbox (

@@ -15,36 +15,35 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
 import msgspec
 
-from schemas.alert import Alert
 from schemas.errors import StoreFailed, TryAgain, WrongUse
-from streams.core.alerts import Transition
-from streams.embedded.entries import Batch, Entry, Taken, read_events
+from streams.embedded.entries import Batch, Said
+from streams.embedded.reader import FILE, Reader, Reading, check_format, told
 from streams.embedded.schema import FORMAT, TABLES
+from streams.embedded.shelf import write_circles, write_rates
 
-FILE: Final = "pxhub.db"
 _LOCK: Final = "lock"
-_PAGE: Final = 2_000  # rows read at a time
 _DAYS: Final = """WITH RECURSIVE days(day) AS (
     SELECT max(day) FROM seen UNION ALL SELECT (SELECT max(day) FROM seen WHERE day < days.day) FROM days
     WHERE days.day IS NOT NULL
 ) SELECT day FROM days WHERE day IS NOT NULL"""  # one step a day: DISTINCT would read every row
 
-_alert_decoder: Final = msgspec.json.Decoder(Alert)
 _json: Final = msgspec.json.Encoder().encode
+_pack: Final = msgspec.msgpack.Encoder().encode
 
 
-class Store:
+class Store(Reading):
     """The writer's side. `reader` opens another side for reading."""
 
     def __init__(self, folder: Path, connection: sqlite3.Connection, lock: IO[bytes]) -> None:
-        self.folder: Path = folder
-        self._db: sqlite3.Connection = connection
+        super().__init__(folder, connection)
         self._lock: IO[bytes] = lock
+        self._joined: bool = False  # within `together`
 
     @classmethod
     def open(cls, folder: Path) -> Store:
@@ -78,9 +77,10 @@ class Store:
             if fresh:
                 db.executescript("BEGIN;" + TABLES + f"PRAGMA user_version = {FORMAT}; COMMIT;")
             check_format(db, folder)
+            db.execute("INSERT OR IGNORE INTO meta VALUES ('id', lower(hex(randomblob(8))))")  # a restore keeps it
         except sqlite3.Error as wrong:
             lock.close()
-            raise WrongUse(f"{folder}: {_told(wrong)}") from wrong
+            raise WrongUse(f"{folder}: {told(wrong)}") from wrong
         except WrongUse:
             lock.close()
             raise
@@ -95,7 +95,7 @@ class Store:
         """Write a batch, whole or not at all; it is on the disk when this returns. Raises StoreFailed."""
         db = self._db
         try:
-            db.execute("BEGIN IMMEDIATE")
+            self._begin()
             if batch.entries:
                 db.executemany(
                     "INSERT INTO log VALUES (?,?,?,?,?,?,?,?,?,?)",
@@ -114,29 +114,41 @@ class Store:
                     [(*name, count) for name, count in batch.tallies.items()],
                 )
             self._write_transitions(batch.transitions)
-            db.executemany(
-                "INSERT OR REPLACE INTO meta VALUES (?,?)", [("applied", batch.applied), ("clock", batch.clock)]
-            )
-            db.execute("COMMIT")
+            if batch.circles:
+                write_circles(db, batch.circles)
+            if batch.rates:
+                write_rates(db, batch.rates, batch.oldest)
+            if batch.position is not None:
+                db.execute("INSERT OR REPLACE INTO meta VALUES ('position', ?)", (_pack(batch.position),))
+            self._end()
         except sqlite3.Error as wrong:
-            raise StoreFailed(f"{self.folder}: {_told(wrong)}") from wrong
+            raise StoreFailed(f"{self.folder}: {told(wrong)}") from wrong
         finally:
-            if db.in_transaction:
+            if db.in_transaction and not self._joined:
                 db.execute("ROLLBACK")
 
-    def _write_transitions(self, transitions: list[tuple[int, Transition]]) -> None:
+    def _write_transitions(self, transitions: list[Said]) -> None:
         rows, last = [], {}
-        for cursor, change in transitions:
+        for cursor, change, seq in transitions:
             alert = change.alert
             body = _json(alert)
             rows.append((cursor, change.at, alert.id, alert.threshold, alert.state.value, alert.facility, body))
             last[alert.id] = (
                 alert.id, alert.threshold, alert.state.value, alert.facility, alert.person, alert.started_at, cursor,
-                body,
+                seq, body,
             )  # fmt: skip
         if rows:
             self._db.executemany("INSERT INTO transition VALUES (?,?,?,?,?,?,?)", rows)
-            self._db.executemany("INSERT OR REPLACE INTO alert VALUES (?,?,?,?,?,?,?,?)", last.values())
+            self._db.executemany("INSERT OR REPLACE INTO alert VALUES (?,?,?,?,?,?,?,?,?)", last.values())
+
+    def forget_state(self) -> None:
+        """Let go of circles and rates: all of the log is about to be judged again."""
+        with self.together():
+            for table in ("circle", "name", "due", "rate", "bucket"):
+                self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
+            position = self.position()
+            position.judged_by = ""
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('position', ?)", (_pack(position),))
 
     def set_apart(self, seq: int, reason: str, place: str, mend: str) -> None:
         """Make a dead letter of an accepted message, in the log and in the counts."""
@@ -155,19 +167,43 @@ class Store:
         except sqlite3.Error as wrong:
             if db.in_transaction:
                 db.execute("ROLLBACK")
-            raise StoreFailed(f"{self.folder}: {_told(wrong)}") from wrong
+            raise StoreFailed(f"{self.folder}: {told(wrong)}") from wrong
 
     def write(self, statement: str, values: Iterable[tuple[Any, ...]]) -> int:
         """One statement over some rows, in a transaction of its own; returns how many rows changed."""
         try:
-            self._db.execute("BEGIN IMMEDIATE")
+            self._begin()
             changed = self._db.executemany(statement, values).rowcount
-            self._db.execute("COMMIT")
+            self._end()
         except sqlite3.Error as wrong:
+            if self._db.in_transaction and not self._joined:
+                self._db.execute("ROLLBACK")
+            raise StoreFailed(f"{self.folder}: {told(wrong)}") from wrong
+        return changed
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """All commits and writes within are one, whole or not at all, and durable at its end. Raises StoreFailed."""
+        try:
+            self._begin()
+            self._joined = True
+            yield
+            self._joined = False
+            self._end()
+        except sqlite3.Error as wrong:
+            raise StoreFailed(f"{self.folder}: {told(wrong)}") from wrong
+        finally:
+            self._joined = False
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            raise StoreFailed(f"{self.folder}: {_told(wrong)}") from wrong
-        return changed
+
+    def _begin(self) -> None:
+        if not self._joined:
+            self._db.execute("BEGIN IMMEDIATE")
+
+    def _end(self) -> None:
+        if not self._joined:
+            self._db.execute("COMMIT")
 
     def reader(self) -> Reader:
         """A reader of the same file."""
@@ -175,20 +211,14 @@ class Store:
 
     def find_seen(self, hash_: bytes) -> tuple[bytes, int] | None:
         """Digest and place of the first message with this id; None where it was not met."""
-        for (day,) in self._rows(_DAYS):
-            for digest, seq in self._rows("SELECT digest, seq FROM seen WHERE day = ? AND hash = ?", day, hash_):
+        for (day,) in self.rows(_DAYS):
+            for digest, seq in self.rows("SELECT digest, seq FROM seen WHERE day = ? AND hash = ?", day, hash_):
                 return digest, seq
         return None
 
-    def _rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        try:
-            return self._db.execute(statement, values).fetchall()
-        except sqlite3.Error as wrong:
-            raise StoreFailed(f"{self.folder}: {_told(wrong)}") from wrong
-
     def raw(self, seq: int) -> bytes:
         """The bytes of a message of the log, as they came."""
-        return bytes(self._rows("SELECT raw FROM log WHERE seq = ?", seq)[0][0])
+        return bytes(self.rows("SELECT raw FROM log WHERE seq = ?", seq)[0][0])
 
     def hashes(self) -> Iterator[bytes]:
         """All id hashes that are remembered."""
@@ -196,126 +226,4 @@ class Store:
             for (hash_,) in self._db.execute("SELECT hash FROM seen"):
                 yield hash_
         except sqlite3.Error as wrong:
-            raise StoreFailed(f"{self.folder}: {_told(wrong)}") from wrong
-
-
-class Reader:
-    """Reads a store that may be written meanwhile."""
-
-    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
-        self.folder: Path = folder
-        self._db: sqlite3.Connection = connection
-
-    @classmethod
-    def open(cls, folder: Path) -> Reader:
-        """Open a store for reading. Raises WrongUse where there is none, or one that this version does not know."""
-        path = folder / FILE
-        if not path.exists():
-            raise WrongUse(f"{folder}: there is no store here; pxhub serve or replay --store makes one")
-        try:
-            db = sqlite3.connect(
-                f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
-            )
-            db.execute("PRAGMA busy_timeout = 5000")
-            check_format(db, folder)
-        except sqlite3.Error as wrong:
-            raise WrongUse(f"{folder}: {_told(wrong)}") from wrong
-        return cls(folder, db)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._db.close()
-
-    def meta(self, name: str, default: Any = None) -> Any:
-        """A value by its name."""
-        rows = self.rows("SELECT value FROM meta WHERE name = ?", name)
-        return rows[0][0] if rows else default
-
-    def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        """The rows of one statement, at once: for pages and sums."""
-        try:
-            return self._db.execute(statement, values).fetchall()
-        except sqlite3.Error as wrong:
-            raise StoreFailed(f"{self.folder}: {_told(wrong)}") from wrong
-
-    def entries(
-        self, *, after: int = 0, upto: int | None = None, where: str = "1", values: tuple[Any, ...] = ()
-    ) -> Iterator[Entry]:
-        """Rows of the log in order, read in pages."""
-        last = after
-        while True:
-            page = self.rows(
-                f"SELECT * FROM log WHERE seq > ? AND seq <= ? AND ({where}) ORDER BY seq LIMIT {_PAGE}",  # noqa: S608 - our own words
-                last, 2**62 if upto is None else upto, *values,
-            )  # fmt: skip
-            for row in page:
-                seq, recorded, clock, kind, outcome, reason, source, id_, raw, blob = row
-                yield Entry(seq, recorded, clock, kind, outcome, reason, source, id_, raw, blob)
-            if len(page) < _PAGE:
-                return
-            last = page[-1][0]
-
-    def accepted(self, *, after: int = 0, upto: int | None = None) -> Iterator[Taken]:
-        """What the engine took, in order, without the bytes that it came as."""
-        last, end = after, 2**62 if upto is None else upto
-        while True:
-            page = self.rows(
-                "SELECT seq, recorded, clock, events FROM log WHERE seq > ? AND seq <= ? AND outcome = 'accepted' "
-                "ORDER BY seq LIMIT ?",
-                last, end, _PAGE,
-            )  # fmt: skip
-            for seq, recorded, clock, events in page:
-                yield Taken(seq, recorded, clock, read_events(events))
-            if len(page) < _PAGE:
-                return
-            last = page[-1][0]
-
-    def last_seq(self) -> int:
-        """The place of the last row of the log; 0 where it is empty."""
-        return int(self.rows("SELECT coalesce(max(seq), 0) FROM log")[0][0])
-
-    def last_cursor(self) -> int:
-        """The cursor of the last transition; 0 where there is none."""
-        return int(self.rows("SELECT coalesce(max(cursor), 0) FROM transition")[0][0])
-
-    def transitions(self, *, after: int, limit: int) -> list[tuple[int, int, Alert]]:
-        """A page of transitions: cursor, log time (microseconds), the alert as it then stood."""
-        rows = self.rows(
-            "SELECT cursor, at, body FROM transition WHERE cursor > ? ORDER BY cursor LIMIT ?", after, limit
-        )
-        return [(cursor, at, _alert_decoder.decode(body)) for cursor, at, body in rows]
-
-    def alert(self, id_: str) -> Alert | None:
-        """An alert in its last state."""
-        rows = self.rows("SELECT body FROM alert WHERE id = ?", id_)
-        return _alert_decoder.decode(rows[0][0]) if rows else None
-
-    def alerts(self) -> list[Alert]:
-        """All alerts in their last state, by start and id."""
-        rows = self.rows("SELECT body FROM alert ORDER BY started_at, id")
-        return [_alert_decoder.decode(body) for (body,) in rows]
-
-    def tallies(self) -> dict[tuple[str, str, str], int]:
-        """(kind, outcome, reason) -> how many messages."""
-        return {(kind, outcome, reason): count for kind, outcome, reason, count in self.rows("SELECT * FROM tally")}
-
-
-def check_format(db: sqlite3.Connection, folder: Path) -> None:
-    """Raises WrongUse for a store of a later version, or a file that is none."""
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version > FORMAT:
-        raise WrongUse(f"{folder}: the store is of a later version (format {version}, this is {FORMAT}): update pxhub")
-    if version < 1:
-        raise WrongUse(f"{folder}: {FILE} is a database, but no store of pxhub")
-
-
-def _told(wrong: sqlite3.Error) -> str:
-    """What is wrong with the file, and the mend."""
-    name = getattr(wrong, "sqlite_errorname", "")
-    if name == "SQLITE_FULL":
-        return "the disk is full; make room, it goes on by itself"
-    if name in ("SQLITE_READONLY", "SQLITE_READONLY_DBMOVED", "SQLITE_CANTOPEN", "SQLITE_PERM"):
-        return "the store cannot be written; check the rights of the folder and its files"
-    if name in ("SQLITE_CORRUPT", "SQLITE_NOTADB"):
-        return f"the file is damaged or no store ({name}); restore a backup"
-    return f"the store cannot be used ({name or wrong})"
+            raise StoreFailed(f"{self.folder}: {told(wrong)}") from wrong

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
 from schemas.errors import WrongUse
 from schemas.message import Message, Outcome, Verdict
-from streams.embedded.entries import write_events
+from streams.embedded.entries import written
+from streams.embedded.reader import FILE, Reader, check_format, connect_to_read
 from streams.embedded.runtime import Runtime
-from streams.embedded.store import FILE, Reader, Store, check_format
+from streams.embedded.store import Store
 
 _OPEN = "SELECT seq FROM dead_letter WHERE state = 'open'"
 Reread = Callable[[str, bytes], Message]
@@ -21,10 +22,18 @@ Reread = Callable[[str, bytes], Message]
 
 def replay_letters(runtime: Runtime, read: Reread, wanted: list[int], now: int) -> dict[int, Verdict]:
     """Read dead letters again, and take those that are well now; each moves from one count to the other. Letters that
-    are still dead stay as they are."""
+    are still dead stay as they are. All of it is one transaction."""
+    with runtime.store.together():
+        verdicts = _take_letters(runtime, read, wanted, now)
+    runtime.apply()
+    runtime.flush()
+    return verdicts
+
+
+def _take_letters(runtime: Runtime, read: Reread, wanted: list[int], now: int) -> dict[int, Verdict]:
     reader = runtime.store.reader()
     verdicts: dict[int, Verdict] = {}
-    for seq in wanted:
+    for seq in dict.fromkeys(wanted):
         row = reader.rows(
             "SELECT log.kind, log.raw FROM log JOIN dead_letter USING (seq) WHERE seq = ? AND state = 'open'", seq
         )
@@ -39,13 +48,19 @@ def replay_letters(runtime: Runtime, read: Reread, wanted: list[int], now: int) 
         [verdict] = runtime.take([message], now)
         if verdict.outcome is Outcome.DUPLICATE and verdict.reason is not None:
             verdicts[seq] = Verdict(Outcome.DEAD, seq, verdict.reason, verdict.place, verdict.mend)
+            _count(runtime.store, {(kind, Outcome.DUPLICATE.value, verdict.reason): -1})  # nobody sent it again
             continue
         verdicts[seq] = verdict
         settle(runtime.store, seq, "replayed", now)
     reader.close()
-    runtime.apply()
-    runtime.flush()
     return verdicts
+
+
+def _count(store: Store, by: Mapping[tuple[str, str, str], int]) -> None:
+    store.write(
+        "INSERT INTO tally VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
+        [(*name, count) for name, count in by.items()],
+    )
 
 
 def remap(runtime: Runtime, read: Reread, since: int, until: int) -> dict[str, int]:
@@ -53,32 +68,32 @@ def remap(runtime: Runtime, read: Reread, since: int, until: int) -> dict[str, i
     and how many give other events than before. What cannot be read any more keeps the events that it has."""
     store = runtime.store
     counts = {"messages": 0, "changed": 0, "kept": 0}
-    changed: list[tuple[str, bytes | None, int]] = []
+    changed: list[tuple[str, str | None, bytes | None, int]] = []
     moved: dict[tuple[str, str, str], int] = {}
     with closing(store.reader()) as reader:
         where = "recorded >= ? AND recorded <= ? AND outcome IN ('accepted', 'ignored')"
         for entry in reader.entries(where=where, values=(since, until)):
             counts["messages"] += 1
             message = read(entry.kind, entry.raw)
-            if message.dead is not None or (message.id and (message.source, message.id) != (entry.source, entry.id)):
+            blob = written(message.events) if message.events else None
+            is_other = message.id and (message.source, message.id) != (entry.source, entry.id)
+            if message.dead is not None or is_other or (message.events and blob is None):
                 counts["kept"] += 1
                 continue
             outcome = Outcome.ACCEPTED if message.events else Outcome.IGNORED
             if (entry.events or ()) == message.events:
                 continue
             counts["changed"] += 1
-            changed.append((outcome.value, write_events(message.events) if message.events else None, entry.seq))
+            changed.append((outcome.value, message.ignored, blob, entry.seq))
             if outcome.value != entry.outcome:
                 for name, by in (
                     ((entry.kind, entry.outcome, entry.reason or ""), -1),
                     ((entry.kind, outcome.value, message.ignored or ""), 1),
                 ):
                     moved[name] = moved.get(name, 0) + by
-    store.write("UPDATE log SET outcome = ?, events = ? WHERE seq = ?", changed)
-    store.write(
-        "INSERT INTO tally VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
-        [(*name, by) for name, by in moved.items()],
-    )
+    with store.together():
+        store.write("UPDATE log SET outcome = ?, reason = ?, events = ? WHERE seq = ?", changed)
+        _count(store, moved)
     runtime.judge_anew()
     runtime.flush()
     return counts
@@ -111,7 +126,7 @@ def back_up(folder: Path, to: Path) -> int:
         raise WrongUse(f"{to}: it is there already; name a new file")
     Reader.open(folder).close()
     half = to.with_name(to.name + ".part")
-    source = sqlite3.connect(f"{(folder / FILE).resolve().as_uri()}?mode=ro", uri=True)
+    source = connect_to_read(folder / FILE)
     try:
         old = os.umask(0o077)
         try:
@@ -120,12 +135,16 @@ def back_up(folder: Path, to: Path) -> int:
             os.umask(old)
         with copy:
             source.backup(copy)
+        well = copy.execute("PRAGMA quick_check").fetchone()[0] == "ok"
         copy.close()
-    except sqlite3.Error as wrong:
+        if not well:
+            raise WrongUse(f"{folder}: the store is damaged, and so would be the copy; restore an earlier one")
+        half.replace(to)
+    except (sqlite3.Error, OSError) as wrong:
         raise WrongUse(f"{to}: the copy cannot be written ({wrong})") from wrong
     finally:
         source.close()
-    half.replace(to)
+        half.unlink(missing_ok=True)
     return to.stat().st_size
 
 
@@ -135,7 +154,7 @@ def restore(backup: Path, folder: Path) -> None:
         raise WrongUse(f"{folder}: there is a store here; restore into a new folder")
     if not backup.is_file():
         raise WrongUse(f"{backup}: there is no such file")
-    source = sqlite3.connect(f"{backup.resolve().as_uri()}?mode=ro", uri=True)
+    source = connect_to_read(backup)
     try:
         check_format(source, backup)
         if source.execute("PRAGMA quick_check").fetchone()[0] != "ok":

@@ -10,7 +10,7 @@ import pytest
 
 from connectors.cloudevents.read import CloudEventReader
 from hub.__main__ import main
-from hub.bench import engine, replay
+from hub.bench import engine, http, replay
 from hub.bench.figure import Figure, json_reference
 from hub.bench.workload import STORIES, write_lines
 from schemas.event import Event
@@ -62,6 +62,14 @@ def test_replay_figures_stand_beside_their_reference() -> None:
     told = names(figures)
     assert "reference" in told
     assert "replay, whole process" in told
+    assert all(figure.figure > 0 for figure in figures)
+
+
+def test_http_figures_stand_beside_a_bare_server() -> None:
+    figures = list(http.run(2_000))
+    told = names(figures)
+    assert "bare Starlette" in told
+    assert "HTTP, batches of 500 over 4 connections, durable and judged" in told
     assert all(figure.figure > 0 for figure in figures)
 
 

@@ -55,6 +55,17 @@ def test_a_dead_letter_names_its_field(say) -> None:  # type: ignore[no-untyped-
     assert "PID-3 (PATIENT_IDENTIFIER_LIST)" in message["becomes"]
 
 
+def test_what_is_probably_a_mistake_in_the_mapping_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    message, mapping = tmp_path / "message.hl7", tmp_path / "mapping.yaml"
+    message.write_text(WELL.format(sex="F"))
+    mapping.write_text("tables: {priority: {RUSH: X}}\n")
+    with pytest.raises(SystemExit) as stopped:
+        main(["hl7", "check", str(message), "--mapping", str(mapping), "--format", "json"])
+    out, err = capsys.readouterr()
+    assert (stopped.value.code, json.loads(out)[0]["well"]) == (0, True)
+    assert "mapping.yaml:1:27: " in err
+
+
 @pytest.mark.parametrize("version", ["2.9", "", "2.4^^", "nonsense", "2.3"])
 def test_any_version_is_looked_into(say, version: str) -> None:  # type: ignore[no-untyped-def]
     _, out = say("check", HEAD.format(version=version) + "PID|1||M1^^^NORTH^MR||Doe^Jane||19800101|F\rPV1|1|I\r")

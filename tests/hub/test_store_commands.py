@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,20 @@ def test_a_copy_is_the_store(desk: Desk) -> None:
     assert desk.run("store", "restore", copy, "--store", desk.folder / "third")[0] == 2
 
 
+def test_a_copy_that_finds_no_room_leaves_nothing_behind(desk: Desk) -> None:
+    told(desk, FINAL, VIEWED)
+    copy, soft = desk.folder / "copy.db", resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40 * 1024, soft[1]))
+    try:
+        code, _, err = desk.run("store", "backup", copy, "--store", desk.store)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, soft)
+    assert code == 2
+    assert "the copy cannot be written" in err
+    assert sorted(path.name for path in desk.folder.glob("copy.db*")) == []
+    assert desk.run("store", "backup", copy, "--store", desk.store)[0] == 0
+
+
 def test_the_doctor_looks_at_a_store(desk: Desk) -> None:
     told(desk, FINAL, OTHER)
     code, out, _ = desk.run("doctor", "--store", desk.store, "--format", "json")
@@ -183,6 +198,27 @@ def test_the_doctor_looks_at_a_store(desk: Desk) -> None:
     code, out, _ = desk.run("doctor", "--store", desk.store, "--format", "json")
     assert code == 1
     assert desk.run("doctor", "--store", desk.folder / "none")[0] == 1
+
+
+def test_a_store_is_not_run_ahead_of_the_machines_clock(desk: Desk) -> None:
+    path = desk.folder / "events.ndjson"
+    path.write_text(FINAL)
+    code, _, err = desk.run("replay", path, "--store", desk.store, "--until", "2999-01-01T00:00:00Z")
+    assert code == 2
+    assert "--until lies ahead of this machine's clock" in err
+    assert not desk.store.exists()
+    assert desk.run("replay", path, "--until", "2999-01-01T00:00:00Z", "--format", "json")[0] == 0
+
+
+def test_the_doctor_tells_of_a_store_whose_clock_is_ahead(desk: Desk) -> None:
+    told(desk, FINAL)
+    with sqlite3.connect(desk.store / "pxhub.db") as db:
+        db.execute("UPDATE log SET recorded = recorded + 1000000000000000")  # 32 years
+    db.close()
+    code, out, _ = desk.run("doctor", "--store", desk.store, "--format", "json")
+    [clock] = [finding for finding in json.loads(out)["findings"] if finding["what"] == "store clock"]
+    assert (code, clock["well"]) == (1, False)
+    assert "ahead of the machine's" in clock["found"]
 
 
 def test_a_store_that_was_tampered_with_is_found(desk: Desk) -> None:

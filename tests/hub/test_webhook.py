@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import json
 import ssl
 import subprocess
-import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -19,111 +16,20 @@ import pytest
 from standardwebhooks import Webhook as Receiver
 from standardwebhooks import WebhookVerificationError
 
-from hub.api.cursor import read_cursor
 from hub.deliver.address import Forbidden, choose_address, is_public
 from hub.deliver.attempt import read_wait
-from hub.deliver.declared_webhooks import Webhook
-from hub.deliver.webhook import WebhookCounts, WebhookDoor, deliver, is_backfill, webhook_id
+from hub.deliver.webhook import WebhookCounts, webhook_id
 from schemas.alert import Alert, Level, State
-from schemas.event import DAY
-from tests.hub.api.live_hub import BEGIN, LiveHub, cloud_event, running
+from tests.hub.api.live_hub import cloud_event, running
+from tests.hub.webhook_endpoint import SECRET, Endpoint, delivering, machine_time, measured, outbox, settled
 
 pytestmark = pytest.mark.anyio
-SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 OTHER = "whsec_" + base64.b64encode(bytes(range(1, 33))).decode()
-QUICK = (0.01, 0.02, 0.03, 0.03, 0.03)
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-def machine_time() -> int:
-    return time.time_ns() // 1000  # noqa: TID251 - the receiver's library looks at the machine's clock
-
-
-class Endpoint:
-    """A receiver: it checks each delivery, and answers as it is told to, at last with 204."""
-
-    def __init__(self, *answers: str) -> None:
-        self.answers = list(answers)
-        self.got: list[tuple[str, dict[str, Any]]] = []  # id and body, of each attempt
-        self.heads: list[dict[str, str]] = []
-        self.accepted: list[str] = []
-        self._news = asyncio.Condition()
-        self.port = 0
-
-    @contextlib.asynccontextmanager
-    async def listening(self, *, port: int = 0, tls: ssl.SSLContext | None = None) -> AsyncIterator[Endpoint]:
-        server = await asyncio.start_server(self._receive, "127.0.0.1", port, ssl=tls)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
-            yield self
-        finally:
-            server.close()
-
-    def webhook(self, **given: Any) -> Webhook:
-        fields = {
-            "name": "ops",
-            "url": f"http://127.0.0.1:{self.port}/hook?x=1",
-            "secrets": (SECRET,),
-            "allow_private": frozenset(("127.0.0.1",)),
-        }
-        return Webhook(**(fields | given))
-
-    async def until(self, attempts: int) -> None:
-        async with asyncio.timeout(10), self._news:
-            await self._news.wait_for(lambda: len(self.got) >= attempts)
-
-    async def _receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-                head = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:-2])}
-                body = await reader.readexactly(int(head["content-length"]))
-                told = Receiver(SECRET).verify(body, head)
-                answer = self.answers.pop(0) if self.answers else "204 No Content"
-                async with self._news:
-                    self.got.append((head["webhook-id"], told))
-                    self.heads.append(head | {"": lines[0]})
-                    if answer.startswith("2"):
-                        self.accepted.append(head["webhook-id"])
-                    self._news.notify_all()
-                if answer == "hang up":
-                    break
-                writer.write(f"HTTP/1.1 {answer}\r\ncontent-length: 0\r\n\r\n".encode())
-                await writer.drain()
-        writer.close()
-
-
-@contextlib.asynccontextmanager
-async def delivering(hub: LiveHub, *webhooks: Webhook, **given: Any) -> AsyncIterator[WebhookDoor]:
-    given = {"schedule": QUICK} | given
-    door = await deliver(webhooks, hub.intake, hub.store.reader, machine_time, **given)
-    try:
-        yield door
-    finally:
-        await door.stop()
-
-
-async def measured(hub: LiveHub, first: int, count: int) -> None:
-    """So many calls, each an alert at once."""
-    await hub.take(*(cloud_event("contact.ended", 0, str(n), queue_seconds=90) for n in range(first, first + count)))
-
-
-async def settled(hub: LiveHub) -> None:
-    """Return when nothing waits in the outbox."""
-    async with asyncio.timeout(10):
-        while await hub.intake.ask(outbox) != []:
-            pass
-
-
-def outbox(runtime: Any) -> list[tuple[Any, ...]]:
-    reader = runtime.store.reader()
-    rows = reader.rows("SELECT webhook, cursor, tries, state, told FROM outbox")
-    reader.close()
-    return list(rows)
 
 
 async def test_each_transition_is_told_signed_and_in_order(tmp_path: Path) -> None:
@@ -180,7 +86,7 @@ async def test_a_refused_message_does_not_hold_up_the_others(tmp_path: Path) -> 
         async with delivering(hub, endpoint.webhook(), schedule=(3600.0,)):
             await measured(hub, 0, 3)
             await endpoint.until(3)
-        assert [read_cursor(body["data"]["cursor"]) for _, body in endpoint.got] == [1, 2, 3]
+        assert [hub.cursors.read(body["data"]["cursor"]) for _, body in endpoint.got] == [1, 2, 3]
         assert [row[1:4] for row in await hub.intake.ask(outbox)] == [(1, 1, "open")]
 
 
@@ -196,7 +102,7 @@ async def test_a_receiver_that_is_down_is_not_asked_once_a_message(tmp_path: Pat
         assert rows[0][0] > machine_time() + 3_500_000_000
         async with delivering(hub, endpoint.webhook()):  # the pause is of this run; each message's own wait is not
             await endpoint.until(10)
-        assert sorted(read_cursor(body["data"]["cursor"]) for _, body in endpoint.got[1:]) == list(range(2, 11))
+        assert sorted(hub.cursors.read(body["data"]["cursor"]) for _, body in endpoint.got[1:]) == list(range(2, 11))
 
 
 async def test_gone_switches_off_for_good_until_the_address_is_another(tmp_path: Path) -> None:
@@ -228,7 +134,7 @@ async def test_nothing_is_passed_over_by_a_restart(tmp_path: Path) -> None:
             async with asyncio.timeout(10):
                 while len(set(receiver.accepted)) < 8:
                     await receiver.until(len(receiver.got) + 1)
-            cursors = {id_: read_cursor(body["data"]["cursor"]) for id_, body in receiver.got}
+            cursors = {id_: hub.cursors.read(body["data"]["cursor"]) for id_, body in receiver.got}
             assert sorted(cursors.values()) == list(range(1, 9))
 
 
@@ -244,24 +150,13 @@ async def test_a_new_webhook_begins_with_what_comes_and_hears_of_its_thresholds(
             hub.move(40)
             await endpoint.until(3)
             await settled(hub)
-        assert sorted((read_cursor(body["data"]["cursor"]), body["data"]["threshold"]) for _, body in endpoint.got) == [
+        told = [body["data"] for _, body in endpoint.got]
+        assert sorted((hub.cursors.read(data["cursor"]), data["threshold"]) for data in told) == [
             (4, "hold"),
             (5, "told"),
             (5, "told"),
         ]
         assert len({id_ for id_, _ in endpoint.got}) == 3  # a webhook's ids are its own
-
-
-async def test_what_was_long_overdue_at_go_live_is_not_delivered(tmp_path: Path) -> None:
-    endpoint = Endpoint()
-    async with endpoint.listening(), running(tmp_path, now=BEGIN + 30 * DAY) as hub:
-        async with delivering(hub, endpoint.webhook()):
-            await hub.take(cloud_event("result.final", 0, order_id="old"))
-            await hub.take(cloud_event("result.final", 28 * 24 * 60, order_id="new"))
-            await hub.alerts(2)
-            await endpoint.until(1)
-            await settled(hub)
-        assert {body["data"]["key"] for _, body in endpoint.got} == {"new"}
 
 
 def some_alert(**given: Any) -> Alert:
@@ -271,12 +166,6 @@ def some_alert(**given: Any) -> Alert:
         "ended_at": None, "delay_seconds": None, "facility": None, "late_start": False, "reason": "",
     }  # fmt: skip
     return Alert(**(fields | given))
-
-
-def test_backfill_is_late_and_long_overdue() -> None:
-    assert not is_backfill(some_alert(late_start=True, fired_at=7 * DAY))
-    assert is_backfill(some_alert(late_start=True, fired_at=7 * DAY + 1))
-    assert not is_backfill(some_alert(late_start=False, fired_at=8 * DAY))
 
 
 def test_an_id_is_that_of_one_webhook_and_one_transition() -> None:

@@ -15,12 +15,14 @@ from connectors.cloudevents.read import CloudEventReader
 from connectors.hl7.mappings import load_mapping
 from connectors.hl7.read import Hl7Reader
 from hub.api.app import make_app
-from hub.api.serve_http import HttpDoor, listen
+from hub.api.cursor import cursors_of
+from hub.api.serve_http import HttpDoor, bind_http, listen
 from hub.enrich import Enricher
-from hub.serve.intake import Intake
+from hub.serve.intake import Intake, running_time
 from hub.serve.reading import LiveReader, is_same
 from schemas.event import MINUTE, SECOND
 from schemas.instant import write_instant
+from schemas.threshold import ThresholdSet
 from streams.core.thresholds import read_thresholds
 from streams.embedded.runtime import Runtime
 from streams.embedded.store import Store
@@ -51,13 +53,35 @@ def cloud_event(type_: str, minutes: float, id_: str | None = None, **data: Any)
 class LiveHub:
     """The parts of a running hub."""
 
-    def __init__(self, folder: Path, *, now: int = BEGIN) -> None:
+    def __init__(self, folder: Path, *, now: int = BEGIN, thresholds: ThresholdSet = THRESHOLDS) -> None:
         self.now: int = now
+        self.slept: float = 0.0  # seconds for which it stood still
+        self.told: list[tuple[str, dict[str, Any]]] = []  # what would stand in the log
         self.store = Store.open(folder)
-        self.runtime = Runtime(self.store, THRESHOLDS, now=now, is_same=is_same)
+        with contextlib.closing(self.store.reader()) as reader:
+            self.cursors = cursors_of(reader)
+        self.runtime = Runtime(self.store, thresholds, now=now, is_same=is_same)
         hl7 = Hl7Reader(load_mapping(), default_zone="UTC")
         cloud = CloudEventReader(times=self.runtime.engine.compiled.anchors)
-        self.intake = Intake(self.runtime, LiveReader(hl7, cloud, Enricher({}, {}, None)), lambda: self.now)
+        self.intake = Intake(
+            self.runtime,
+            LiveReader(hl7, cloud, Enricher({}, {}, None)),
+            lambda: self.now,
+            elapsed=lambda: running_time() + self.slept,
+            tell=lambda fact, **fields: self.told.append((fact, fields)),
+        )
+
+    def sleep(self, minutes: float) -> None:
+        """Stand still for a while, as a process that is stopped or a machine that is suspended."""
+        self.slept += minutes * 60
+        self.move(minutes)
+
+    async def fact(self, name: str) -> dict[str, Any]:
+        """The fields of a fact, once it was told."""
+        async with asyncio.timeout(10):
+            while name not in dict(self.told):
+                await self.intake.ask(lambda _: None)
+        return dict(self.told)[name]
 
     def move(self, minutes: float) -> None:
         """Let the machine's clock move."""
@@ -101,7 +125,7 @@ async def served(folder: Path, *, now: int = BEGIN, **given: Any) -> AsyncIterat
     """A hub that listens on a port of its own; `given` goes to make_app."""
     async with running(folder, now=now) as hub:
         app = make_app(hub.intake, hub.store.reader, lambda: hub.now, **given)
-        door = await listen(app, "127.0.0.1", 0)
+        door = await listen(app, bind_http("127.0.0.1", 0))
         async with httpx2.AsyncClient(base_url=door.address, timeout=10, trust_env=False) as client:
             try:
                 yield Served(hub, door, client)

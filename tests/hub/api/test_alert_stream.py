@@ -15,8 +15,7 @@ import httpx2
 import pytest
 
 from hub.api.app import make_app
-from hub.api.cursor import read_cursor, write_cursor
-from hub.api.serve_http import listen
+from hub.api.serve_http import bind_http, listen
 from tests.hub.api.live_hub import Served, cloud_event, running, served
 
 pytestmark = pytest.mark.anyio
@@ -43,7 +42,7 @@ async def test_it_begins_now_and_tells_each_transition_as_the_pages_do(tmp_path:
         async for event in events(site):
             seen.append(event)
             if event.event == "opened":
-                assert (read_cursor(event.id), event.retry, json.loads(event.data)) == (3, 5000, {})
+                assert (site.hub.cursors.read(event.id), event.retry, json.loads(event.data)) == (3, 5000, {})
                 await measured(site, 3, 2)
             if len(seen) == 3:
                 break
@@ -55,8 +54,8 @@ async def test_it_begins_now_and_tells_each_transition_as_the_pages_do(tmp_path:
 
 
 async def test_who_resumes_misses_none_and_gets_none_twice(tmp_path: Path) -> None:
-    total, cursor, got = 3_000, write_cursor(0), []
     async with served(tmp_path) as site:
+        total, cursor, got = 3_000, site.hub.cursors.write(0), []
         await measured(site, 0, 2_500)
         for stop in (1, 2, 700, 701, 2_499, 2_700, total):
             if stop == 2_700:
@@ -66,7 +65,7 @@ async def test_who_resumes_misses_none_and_gets_none_twice(tmp_path: Path) -> No
                 if event.event == "opened":
                     assert event.id == cursor
                     continue
-                got.append(read_cursor(event.id))
+                got.append(site.hub.cursors.read(event.id))
                 cursor = event.id
                 if len(got) == stop:
                     break
@@ -76,19 +75,19 @@ async def test_who_resumes_misses_none_and_gets_none_twice(tmp_path: Path) -> No
 
 async def test_last_event_id_goes_before_after_and_a_wrong_one_is_a_problem(tmp_path: Path) -> None:
     async with served(tmp_path) as site:
+        write = site.hub.cursors.write
         await measured(site, 0, 5)
         await site.hub.alerts(5)
-        async for event in events(site, headers={"last-event-id": write_cursor(4)}, params={"after": write_cursor(1)}):
+        async for event in events(site, headers={"last-event-id": write(4)}, params={"after": write(1)}):
             if event.event != "opened":
-                assert read_cursor(event.id) == 5
+                assert site.hub.cursors.read(event.id) == 5
                 break
-        async for event in events(site, params={"after": write_cursor(1)}):
+        async for event in events(site, params={"after": write(1)}):
             if event.event != "opened":
-                assert read_cursor(event.id) == 2
+                assert site.hub.cursors.read(event.id) == 2
                 break
-        for wrong in ("x", write_cursor(99)):
-            answer = await site.client.get("/v1/alerts/stream", headers={"last-event-id": wrong})
-            assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (400, "Last-Event-ID")
+        answer = await site.client.get("/v1/alerts/stream", headers={"last-event-id": "x"})
+        assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (400, "Last-Event-ID")
 
 
 async def test_filters_narrow_the_stream(tmp_path: Path) -> None:
@@ -97,7 +96,7 @@ async def test_filters_narrow_the_stream(tmp_path: Path) -> None:
         await measured(site, 0, 3)
         site.hub.move(90)
         await site.hub.alerts(4)
-        async for event in events(site, params={"after": write_cursor(0), "threshold": "told"}):
+        async for event in events(site, params={"after": site.hub.cursors.write(0), "threshold": "told"}):
             if event.event != "opened":
                 assert json.loads(event.data)["threshold"] == "told"
                 break
@@ -150,19 +149,20 @@ async def test_a_reader_that_does_not_read_is_cut_off_and_told_and_misses_none(t
     async with served(tmp_path, slow_seconds=0.2) as site:
         await measured(site, 0, 3_000)
         await site.hub.alerts(3_000)
-        client = Slow(site.door.port, after=write_cursor(0))
+        client = Slow(site.door.port, after=site.hub.cursors.write(0))
         async with asyncio.timeout(20):
             text = ""
             while "pxhub_http_streams_cut_total 1.0" not in text:
                 text = (await site.client.get("/metrics")).text
         sent = re.sub(rb"\r\n[0-9a-f]+\r\n", b"", await client.rest())
-        ids = [read_cursor(found.decode()) for found in re.findall(rb"^id: (\S+)$", sent, re.MULTILINE)]
+        ids = [site.hub.cursors.read(found.decode()) for found in re.findall(rb"^id: (\S+)$", sent, re.MULTILINE)]
         assert ids == list(range(len(ids)))  # the first is that of `opened`
         assert 1 < len(ids) < 3_000
         assert sent.rstrip().removesuffix(b"0").rstrip().endswith(b'resume by Last-Event-ID"}')
         assert b"event: lagging" in sent
-        page = (await site.client.get("/v1/alerts", params={"after": write_cursor(ids[-1]), "limit": 1})).json()
-        assert read_cursor(page["alerts"][0]["cursor"]) == len(ids)
+        asked = {"after": site.hub.cursors.write(ids[-1]), "limit": 1}
+        page = (await site.client.get("/v1/alerts", params=asked)).json()
+        assert site.hub.cursors.read(page["alerts"][0]["cursor"]) == len(ids)
 
 
 async def test_more_streams_than_may_be_open_are_told_to_come_again(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ async def test_more_streams_than_may_be_open_are_told_to_come_again(tmp_path: Pa
 async def test_who_connects_and_says_nothing_is_let_go(tmp_path: Path) -> None:
     async with running(tmp_path) as hub:
         app = make_app(hub.intake, hub.store.reader, lambda: hub.now)
-        door = await listen(app, "127.0.0.1", 0, first_words=0.05)
+        door = await listen(app, bind_http("127.0.0.1", 0), first_words=0.05)
         for said in (b"", b"GET /v1/alerts/stream HTTP/1.1\r\nHost: loc"):
             reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
             writer.write(said)

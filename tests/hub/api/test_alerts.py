@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from hub.alert_line import AlertLine, alert_fields
-from hub.api.cursor import read_cursor, write_cursor
+from hub.api.cursor import Cursors
 from hub.cli.replay import as_line
 from schemas.alert import Alert, Level, State
+from streams.embedded.upkeep import back_up, restore
 from tests.hub.api.live_hub import BEGIN, Served, cloud_event, served
 
 pytestmark = pytest.mark.anyio
@@ -52,7 +53,7 @@ async def test_pages_hold_every_transition_in_order_whatever_their_size(tmp_path
             *[("hold", "resolved")] * 3,
             ("told", "resolved"),
         ]
-        assert [read_cursor(a["cursor"]) for a in whole] == list(range(1, 11))
+        assert [site.hub.cursors.read(a["cursor"]) for a in whole] == list(range(1, 11))
         for limit in (1, 3, 10):
             assert await every(site, limit=limit) == whole
 
@@ -108,7 +109,6 @@ async def test_an_alert_is_shown_with_its_explanation(tmp_path: Path) -> None:
         ("threshold=", "threshold"),
         ("treshold=told", "threshold"),
         ("person=1", "query"),
-        (f"after={write_cursor(10_000)}", "after"),
     ],
 )
 async def test_a_wrong_parameter_is_named(tmp_path: Path, query: str, parameter: str) -> None:
@@ -122,15 +122,16 @@ async def test_a_wrong_parameter_is_named(tmp_path: Path, query: str, parameter:
 
 
 def test_a_cursor_is_told_from_what_is_none() -> None:
+    cursors = Cursors("a")
     for number in (0, 1, 2**40):
-        text = write_cursor(number)
-        assert read_cursor(text) == number
+        text = cursors.write(number)
+        assert cursors.read(text) == number
         for place in range(len(text)):
             spoilt = text[:place] + ("A" if text[place] != "A" else "B") + text[place + 1 :]
             with pytest.raises(ValueError):
-                read_cursor(spoilt)
+                cursors.read(spoilt)
     with pytest.raises(ValueError):
-        read_cursor(base64.urlsafe_b64encode(b"12").decode())
+        cursors.read(base64.urlsafe_b64encode(b"12").decode())
 
 
 async def test_a_purged_place_is_gone_and_not_passed_over(tmp_path: Path) -> None:
@@ -139,11 +140,33 @@ async def test_a_purged_place_is_gone_and_not_passed_over(tmp_path: Path) -> Non
         await site.hub.intake.ask(
             lambda runtime: runtime.store.write("DELETE FROM transition WHERE cursor <= ?", [(5,)])
         )
-        assert [read_cursor(a["cursor"]) for a in await every(site)] == [6, 7, 8, 9, 10]
+        assert [site.hub.cursors.read(a["cursor"]) for a in await every(site)] == [6, 7, 8, 9, 10]
         for path in ("/v1/alerts", "/v1/alerts/stream"):
-            answer = await site.client.get(path, params={"after": write_cursor(3)})
+            answer = await site.client.get(path, params={"after": site.hub.cursors.write(3)})
             assert (answer.status_code, answer.json()["type"]) == (410, "urn:pxhub:problem:cursor-gone")
-        assert len(await every(site, after=write_cursor(5))) == 5
+        assert len(await every(site, after=site.hub.cursors.write(5))) == 5
+
+
+async def test_a_cursor_of_another_store_or_of_before_a_restore_is_gone(tmp_path: Path) -> None:
+    async with served(tmp_path / "one") as site:
+        await tell(site)
+        await site.hub.alerts(10)
+        cursor, ahead = (site.hub.cursors.write(number) for number in (5, 10_000))
+        back_up(tmp_path / "one", tmp_path / "backup")
+    restore(tmp_path / "backup", tmp_path / "restored")
+    async with served(tmp_path / "restored") as site:
+        assert (await site.client.get("/v1/alerts", params={"after": cursor})).status_code == 200
+        for path in ("/v1/alerts", "/v1/alerts/stream"):
+            answer = await site.client.get(path, params={"after": ahead})
+            assert (answer.status_code, answer.json()["type"]) == (410, "urn:pxhub:problem:cursor-gone")
+            assert "before a restore" in answer.json()["detail"]
+    async with served(tmp_path / "other") as site:
+        await tell(site)
+        await site.hub.alerts(10)
+        for path in ("/v1/alerts", "/v1/alerts/stream"):
+            answer = await site.client.get(path, params={"after": cursor})
+            assert (answer.status_code, answer.json()["type"]) == (410, "urn:pxhub:problem:cursor-gone")
+            assert "another store" in answer.json()["detail"]
 
 
 async def test_paths_methods_and_hosts_that_are_not_ours_are_problems(tmp_path: Path) -> None:

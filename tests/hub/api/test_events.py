@@ -13,6 +13,7 @@ from cloudevents.core.bindings.http import to_binary, to_structured
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
+from hub.api.bodies import BodySettings
 from tests.hub.api.live_hub import Served, cloud_event, served
 
 pytestmark = pytest.mark.anyio
@@ -171,7 +172,7 @@ async def test_a_body_above_the_limit_is_refused_told_or_not(tmp_path: Path, tol
             yield b" " * 10_000
 
     body = b" " * 300_000 if told else pieces()
-    async with served(tmp_path, body_limit=100_000) as site:
+    async with served(tmp_path, bodies=BodySettings(limit=100_000)) as site:
         answer = await site.client.post("/v1/events", headers=STRUCTURED, content=body)
         assert answer.status_code == 413
         assert answer.json()["type"] == "urn:pxhub:problem:too-large"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from hub.api.serve_http import check_loopback, listen
-from schemas.errors import WrongUse
+from hub.api.serve_http import bind_http, check_loopback
+from schemas.errors import StoreFailed, WrongUse
 from streams.embedded.runtime import SETTLE
 from tests.hub.api.live_hub import Served, cloud_event, served
 
@@ -43,26 +43,53 @@ async def test_a_hub_that_is_well_says_so(tmp_path: Path) -> None:
         }
 
 
+async def ready(site: Served) -> None:
+    """Return when it says that it is ready."""
+    async with asyncio.timeout(20):
+        while (await site.client.get("/readyz")).status_code != 200:
+            pass
+
+
 async def test_a_full_disk_is_told_and_its_end_is_found_without_a_message(tmp_path: Path) -> None:
     async with served(tmp_path) as site:
         store = site.hub.store._db
+        await site.hub.take(cloud_event("result.final", 0, order_id="a"))
         full = store.execute("PRAGMA page_count").fetchone()[0]
-        store.execute(f"PRAGMA max_page_count = {full}")
+        await site.hub.intake.ask(lambda _: store.execute(f"PRAGMA max_page_count = {full}"))
         big = [cloud_event("result.final", 0, str(n), note="x" * 4000) for n in range(20)]
         headers = {"content-type": "application/cloudevents-batch+json"}
         answer = await site.client.post("/v1/events", headers=headers, content=json.dumps(big).encode())
         assert answer.status_code == 503
-        # the little that the probe writes may find room; a store that takes nothing at all is not ready
-        await site.hub.intake.ask(lambda runtime: store.execute("PRAGMA query_only = ON"))
+        # what is little finds room still, of a message and of what time brings, and says nothing of the disk
+        assert await site.hub.take({"id": "1"}) == ["dead"]
+        site.hub.move(40)
+        await site.hub.alerts(1)
         answer = await site.client.get("/readyz")
         assert answer.status_code == 503
-        assert answer.json()["reason"]
+        assert "the disk is full" in answer.json()["reason"]
         assert (await site.client.get("/healthz")).status_code == 503
         assert (await site.client.get("/livez")).status_code == 200
         assert (await numbers(site))["pxhub_store_writable", ()] == 0
-        await site.hub.intake.ask(lambda runtime: store.execute("PRAGMA query_only = OFF"))
-        store.execute("PRAGMA max_page_count = 1073741823")
+        await site.hub.intake.ask(lambda _: store.execute("PRAGMA max_page_count = 1073741823"))
+        await ready(site)
+        assert (await numbers(site))["pxhub_store_writable", ()] == 1
+        assert [fact for fact, _ in site.hub.told] == ["store.failed", "store.recovered"]
+        answer = await site.client.post("/v1/events", headers=headers, content=json.dumps(big).encode())
+        assert answer.status_code == 202
+
+
+async def test_messages_that_find_room_again_end_a_failure(tmp_path: Path) -> None:
+    async with served(tmp_path) as site:
+        store = site.hub.store._db
+        big = [cloud_event("result.final", 0, str(n), note="x" * 4000) for n in range(50)]
+        await site.hub.intake.ask(lambda _: store.execute("PRAGMA query_only = ON"))
+        for _ in range(3):
+            with pytest.raises(StoreFailed):
+                await site.hub.take(*big)
+        await site.hub.intake.ask(lambda _: store.execute("PRAGMA query_only = OFF"))
+        assert await site.hub.take(*big) == ["accepted"] * 50
         assert (await site.client.get("/readyz")).status_code == 200
+        assert [fact for fact, _ in site.hub.told] == ["store.failed", "store.recovered"]
 
 
 async def test_a_clock_that_does_not_move_is_told(tmp_path: Path) -> None:
@@ -144,16 +171,14 @@ def test_loopback_has_three_names() -> None:
 async def test_a_port_in_use_is_told(tmp_path: Path) -> None:
     async with served(tmp_path) as site:
         with pytest.raises(WrongUse, match="in use"):
-            await listen(None, "127.0.0.1", site.door.port)  # type: ignore[arg-type]
+            bind_http("127.0.0.1", site.door.port)
 
 
 async def test_what_nobody_foresaw_is_a_problem_without_a_word_of_it(tmp_path: Path) -> None:
     async with served(tmp_path) as site:
-        await site.hub.intake.ask(lambda runtime: runtime.store.write("DELETE FROM tally", [()]))
-        site.hub.runtime.by_event = None  # type: ignore[assignment]
-        del site.hub.runtime.recorded
+        del site.hub.runtime._seq  # what only this question asks for
         answer = await site.client.get("/healthz")
-        site.hub.runtime.recorded = site.hub.now
+        site.hub.runtime._seq = 0
         assert answer.status_code == 500
         assert answer.json()["type"] == "urn:pxhub:problem:failure"
-        assert "recorded" not in answer.text
+        assert "_seq" not in answer.text

@@ -1,0 +1,91 @@
+"""CloudEvents over HTTP in batches, each connection waiting for each answer, beside a bare server that keeps nothing.
+
+Servers are processes of their own; the senders' work does not count as theirs, but on a machine of two cores they
+share them. The bare server is what any of this kind costs: uvicorn and Starlette, which read a body and answer 202.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from hub.bench.figure import Figure
+from hub.bench.workload import write_lines
+
+CONNECTIONS: Final = 4
+_BATCH: Final = 500
+_PATH: Final = "/v1/events"
+
+
+def run(events: int) -> Iterator[Figure]:
+    """Both servers, the same batches over the same number of connections."""
+    lines = [line.rstrip(b"\n") for line in write_lines(events)]
+    batches = [b"[" + b",".join(lines[at : at + _BATCH]) + b"]" for at in range(0, events, _BATCH)]
+    bare = events / _measured([sys.executable, "-P", "-m", "hub.bench.http"], batches)
+    yield Figure("reference: a bare Starlette on uvicorn that keeps nothing", bare, "events/s")
+    with TemporaryDirectory(prefix="pxhub-bench-") as folder:
+        command = [sys.executable, "-P", "-m", "hub", "serve", "--store", str(Path(folder) / "store")]
+        command += ["--http", "127.0.0.1:0", "--timezone", "UTC", "--clock", "event"]
+        rate = events / _measured(command, batches)
+    yield Figure(f"HTTP, batches of {_BATCH} over {CONNECTIONS} connections, durable and judged", rate, "events/s")
+    yield Figure("the same as a share of the bare server", rate / bare, "")
+
+
+def _measured(command: list[str], batches: list[bytes]) -> float:
+    """Seconds until all batches were answered."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:  # noqa: S603 - our own
+        try:
+            assert server.stdout is not None  # noqa: S101 - asked for above
+            port = int(server.stdout.readline().rpartition(":")[2])
+            return asyncio.run(_send(port, batches))
+        finally:
+            server.terminate()
+
+
+async def _send(port: int, batches: list[bytes]) -> float:
+    head = f"POST {_PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/cloudevents-batch+json\r\n"
+
+    async def send(lane: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for batch in batches[lane::CONNECTIONS]:
+            writer.writelines((f"{head}Content-Length: {len(batch)}\r\n\r\n".encode(), batch))
+            answer = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            if not answer.startswith("http/1.1 202"):
+                raise RuntimeError(answer.partition("\r\n")[0])
+            await reader.readexactly(int(answer.partition("content-length: ")[2].partition("\r\n")[0]))
+        writer.close()
+
+    began = time.perf_counter()
+    await asyncio.gather(*map(send, range(CONNECTIONS)))
+    return time.perf_counter() - began
+
+
+async def _answer(request: Request) -> Response:
+    await request.body()
+    return Response(status_code=202)
+
+
+class _Bare(uvicorn.Server):
+    """Says where it listens."""
+
+    async def startup(self, sockets: list[Any] | None = None) -> None:
+        await super().startup(sockets)
+        sys.stdout.write(f"bare: 127.0.0.1:{self.servers[0].sockets[0].getsockname()[1]}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    app = Starlette(routes=[Route(_PATH, _answer, methods=["POST"])])
+    _Bare(uvicorn.Config(app, port=0, http="h11", ws="none", log_config=None, access_log=False)).run()

@@ -1,0 +1,282 @@
+"""What the log tells, judged: the engine, the circles that are in memory, and what both said that is news.
+
+Theory. A start reads no more of the log than its tail: what is older stands in the circles as they were written, each
+up to a place of its own, and a circle is told only of what comes behind that place. Rates are written in every commit,
+so they stand as they did at the applied position, and are told only of what comes behind that. What a circle says when
+it is read back was said before, unless the file knows otherwise: so it is compared with the alerts in the file.
+
+Where the thresholds are not those by which the circles were judged, all of the log is judged again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import blake2b
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from schemas.alert import Alert, State, alert_id
+from schemas.threshold import MeasureRule, ThresholdSet
+from streams.core.alerts import Transition
+from streams.core.engine import Engine
+from streams.core.rate_rows import note_written, write_buckets, write_rate
+from streams.core.sequences import Momentary
+from streams.embedded.earlier import Earlier, Kept
+from streams.embedded.entries import Batch, Position, Taken
+from streams.embedded.residence import MOST, TAIL, Residence, Resident
+from streams.embedded.shelf import SqlShelf, read_rates
+
+_AT_ONCE: Final = 2_000  # circles whose timers ring are read back at a time
+_FEW: Final = 50
+Heard = tuple[Transition, int]
+"""A change, and the place of the log after which it was said."""
+Progress = Callable[[int, int], None]
+"""Told now and then while a store is read: entries read, and entries that there are."""
+
+
+class Source(Protocol):
+    """The file, as far as judging reads it."""
+
+    def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]: ...
+
+    def accepted(self, *, after: int = 0, upto: int | None = None) -> Iterator[Taken]: ...
+
+    def alert(self, id_: str) -> Alert | None: ...
+
+
+def name_of(thresholds: ThresholdSet) -> str:
+    """What tells a set of thresholds from others, its calendars with their holidays too."""
+    text = msgspec.json.encode(thresholds, enc_hook=str, order="deterministic")
+    return blake2b(text, digest_size=16).hexdigest()
+
+
+def same_standing(one: Alert, other: Alert) -> bool:
+    """Whether two say the same of one alert."""
+    return (one.state, one.level, one.due_at, one.ended_at) == (other.state, other.level, other.due_at, other.ended_at)
+
+
+class Judging:
+    """The engine of the thresholds in force over a file, and those of before. `heard` takes what is news."""
+
+    def __init__(
+        self,
+        source: Source,
+        thresholds: ThresholdSet,
+        kept: Sequence[Kept] = (),
+        *,
+        known: Callable[[str], Alert | None],
+        most: int = MOST,
+        tail: int = TAIL,
+    ) -> None:
+        self.thresholds: ThresholdSet = thresholds
+        self.engine: Engine = Engine(thresholds, keeps_all=False)
+        self.earlier: Earlier = Earlier(kept)
+        self.applied: int = 0
+        self._source: Source = source
+        self._known: Callable[[str], Alert | None] = known
+        self._heard: list[Heard] = []
+        self._made: dict[str, Alert] | None = None  # while the log is judged again: what is said last
+        self._chosen: tuple[list[Resident], list[Any], list[Any]] = ([], [], [])
+        self._name: str = name_of(thresholds)
+        self.shelf: SqlShelf = SqlShelf(source.rows)
+        self.residence: Residence = Residence(self.engine, self.shelf, last=self.shelf.last(), most=most, tail=tail)
+
+    # -- taking
+
+    def put(self, taken: Taken) -> None:
+        """Take what the log holds, at the time and by the clock that stand with it."""
+        seq, recorded, clock, events = taken
+        if clock:
+            self._advance(clock)
+        engine, residence = self.engine, self.residence
+        told = []
+        self._listen()
+        for event in events:
+            event.recorded = recorded
+            if residence.admit(event, seq):
+                told.append(event)
+        if engine.untaken:
+            self._compare(engine.take_transitions())
+        if len(told) == 1:
+            engine.apply(told[0], recorded)
+        elif told:
+            engine.apply_together(told, recorded)
+        self.earlier.put(taken)
+        self.applied = seq
+
+    def advance(self, now: int, limit: int = _AT_ONCE) -> bool:
+        """Let the clock reach an instant; False where so many timers ring that it must be asked again."""
+        self._listen()
+        upto = self.residence.admit_due(now, limit, max(self.applied, 1))
+        if self.engine.untaken:
+            self._compare(self.engine.take_transitions())
+        reached = upto >= now
+        self.engine.advance(now if reached else upto)
+        self._listen()
+        self.earlier.advance(now if reached else upto)
+        if reached:
+            self.residence.look_ahead(now, max(self.applied, 1))
+            if self.engine.untaken:
+                self._compare(self.engine.take_transitions())
+        return reached
+
+    def _advance(self, now: int) -> None:
+        if now >= self.residence.next_due:
+            while not self.advance(now):
+                pass
+            return
+        self.engine.advance(now)
+        self.earlier.advance(now)
+
+    def take_news(self) -> list[Heard]:
+        """What changed since the last call, in order."""
+        self._listen()
+        news, self._heard = self._heard, []
+        return news
+
+    def admit_name(self, name: str) -> None:
+        """Have a person in memory, by an identifier or an id, for who asks about it."""
+        self._listen()
+        self.residence.admit_name(name)
+        if self.engine.untaken:
+            self._compare(self.engine.take_transitions())
+
+    def owner(self, alert: Alert) -> object | None:
+        """The record behind an alert, its person read back; None where there is none any more."""
+        if self.earlier.owns(alert.id):
+            return self.earlier.owner(alert.id)
+        if alert.person is not None:
+            self.admit_name(alert.person)
+        return self.engine.owner(alert.id) or self._momentary(alert)
+
+    def _momentary(self, alert: Alert) -> Momentary | None:
+        """What stands behind the alert of an event that is nobody's evidence: found where it was said."""
+        threshold = next((t for t in self.thresholds.thresholds if t.id == alert.threshold), None)
+        rows = self._source.rows("SELECT seq FROM alert WHERE id = ?", alert.id)
+        if threshold is None or not isinstance(threshold.rule, MeasureRule) or not rows:
+            return None
+        for taken in self._source.accepted(after=rows[0][0] - 1, upto=rows[0][0]):
+            for event in taken.events:
+                if alert_id(threshold.id, event.source, event.id) == alert.id:
+                    return Momentary(threshold, event, threshold.rule.key, alert.key)
+        return None
+
+    @property
+    def due(self) -> int:
+        """An instant before which nothing rings."""
+        return min(self.engine.due, self.residence.next_due, self.earlier.due)
+
+    def _listen(self) -> None:
+        """Hear what the engines said."""
+        if self.engine.untaken:
+            for change in self.engine.take_transitions():
+                person = self.engine.person_behind(change.alert.id)
+                if person is not None:
+                    self.residence.touch(person, max(self.applied, 1))
+                self._hear(change)
+        self._heard += [(change, self.applied) for change in self.earlier.take_transitions()]
+
+    def _hear(self, change: Transition) -> None:
+        if self._made is not None:
+            self._made[change.alert.id] = change.alert
+        elif not self.earlier.owns(change.alert.id):
+            self._heard.append((change, self.applied))
+
+    def _compare(self, changes: list[Transition]) -> None:
+        """Hear of what circles say that were read back only what the file does not know."""
+        last = {change.alert.id: change for change in changes}
+        for id_, change in last.items():
+            if self._made is not None:
+                self._made[id_] = change.alert
+                continue
+            known = self._known(id_)
+            if known is not None:
+                self.engine.recall(known)
+                if same_standing(known, change.alert):
+                    continue
+            elif change.alert.state is State.RETRACTED:
+                continue
+            self._hear(change)
+
+    # -- what a commit writes
+
+    def write(self, batch: Batch, messages: int, *, everything: bool = False) -> None:
+        """Add to a commit where this stands: rates, and a few circles."""
+        residence, applied = self.residence, self.applied
+        chosen = residence.all_changed() if everything else residence.to_write(applied, 2 * messages + _FEW)
+        written = residence.write(chosen, applied)
+        rates = [rate for rate in self.engine.tallies.rates if rate.is_changed]
+        self._chosen = (chosen, written, rates)
+        batch.circles = written
+        batch.rates = [(write_rate(rate), write_buckets(rate)) for rate in rates]
+        batch.position = self._position(set(chosen))
+
+    def note_written(self) -> None:
+        """The commit is durable."""
+        chosen, written, rates = self._chosen
+        self.residence.note_written(chosen, written)
+        for rate in rates:
+            note_written(rate)
+        self._chosen = ([], [], [])
+
+    def _position(self, written: set[Resident]) -> Position:
+        first = next((r.since for r in self.residence.all_changed() if r not in written), None)
+        counts = self.engine.counts
+        return Position(
+            applied=self.applied,
+            clock=max(self.engine.clock, 0),
+            tail=self.applied if first is None else min(first - 1, self.applied),
+            persons=counts["persons"],
+            waits=counts["waits"],
+            without_due=counts["without_due"],
+            without_key=counts["without_key"],
+            judged_by=self._name if self._made is None else "",
+        )
+
+    # -- recovery
+
+    def stands(self, position: Position) -> bool:
+        """Whether the circles in the file were judged by these thresholds."""
+        return position.judged_by == self._name
+
+    def recover(
+        self, position: Position, *, upto: int | None = None, clock: int | None = None, progress: Progress | None = None
+    ) -> None:
+        """Stand again as at the file's position, or with what follows it up to a place of the log and a clock: what is
+        said on the way was said, unless the file knows otherwise."""
+        engine = self.engine
+        read_rates(self._source.rows, engine, self._known)
+        engine.tallies.frozen = True
+        self._made = {}
+        self._put_all(position.tail, position.applied, progress)
+        self.applied = position.applied
+        while not self.advance(position.clock):
+            pass
+        engine.tallies.frozen = False
+        engine.tallies.wake()
+        engine.put_counts(position.persons, position.waits, position.without_due, position.without_key)
+        if upto is not None:
+            self._put_all(position.applied, upto, progress)
+            self.applied = upto
+        while clock is not None and not self.advance(clock):
+            pass
+        self._listen()
+        made, self._made = self._made, None
+        self._compare([Transition(max(engine.clock, 0), alert) for alert in made.values()])
+
+    def _put_all(self, after: int, upto: int, progress: Progress | None) -> None:
+        for number, taken in enumerate(self._source.accepted(after=after, upto=upto)):
+            self.put(taken)
+            if progress is not None and number % 4096 == 0:
+                progress(taken.seq, upto)
+
+    def begin_again(self) -> None:
+        """All of the log is about to be judged again: keep what is said last, and say nothing."""
+        self._made = {}
+
+    def end_again(self) -> dict[str, Alert]:
+        """The alerts as the log gives them; from here on what is said is news."""
+        self._listen()
+        made, self._made = self._made or {}, None
+        return {id_: alert for id_, alert in made.items() if not self.earlier.owns(id_)} | self.earlier.alerts
