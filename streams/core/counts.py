@@ -71,6 +71,11 @@ class Count:
     def drop(self) -> list[Alert]:
         """Forget it, for its evidence is about to be put in again; returns the alerts it had."""
         self.next = None
+        return self.alerts
+
+    @property
+    def alerts(self) -> list[Alert]:
+        """Those that were raised, and that its evidence gives."""
         return [e.alert for e in self._episodes if e.alert is not None]
 
     def ring(self, at: int) -> None:

@@ -124,7 +124,7 @@ class Engine(Evidence):
         """Take one event at a log time (without one: the clock, or the event's time if that is later). The caller
         moves the clock: by ticks, or by event time, then to just before the event."""
         time = event.time
-        self._alerts.now = at if at is not None else time if time > self.clock else self.clock  # noqa: FURB136 - a call costs more
+        self._alerts.now = event.recorded = at if at is not None else time if time > self.clock else self.clock  # noqa: FURB136 - a call costs more
         person = self.identity.known.get(event.identifiers)
         if person is None:
             person = self._identify(event)

@@ -67,6 +67,7 @@ class Evidence:
         self._putting_back: bool = False
         self._held: int = 0  # how many releases are awaited
         self._lost: dict[str, Alert] = {}  # alerts whose record is being made again
+        self._moved: dict[str, None] = {}  # alerts whose person or journey may be another one now
 
     # -- leaving memory, and coming back
 
@@ -105,27 +106,36 @@ class Evidence:
 
     def forget(self, person: Person) -> None:
         """Let go of a person's evidence and of the alerts behind which it stands; who lets go keeps them elsewhere."""
-        waits = [wait for journey in person.every_journey() for wait in journey.waits]
-        counts = (person.counts or {}).values()
-        raised = [w.alert for w in waits if w.alert is not None] + (person.moments or [])
-        ringing = len(person.instants())
-        for wait in waits:
-            wait.next = None
-        for count in counts:
-            raised += count.drop()
-        for alert in raised:
+        self._timers.forget(len(person.instants()))
+        for alert in _alerts_of(person):
             self._alerts.forget(alert.id)
-        self._timers.forget(ringing)
+        for wait in _waits_of(person):
+            wait.next = None
+        for count in (person.counts or {}).values():
+            count.next = None
         person.clear()
 
     def bring_back(self, log: list[Event], told: Iterable[tuple[str, Event]]) -> None:
         """Put evidence in that was let go of, under persons that are there again. `told`: what rates counted of it, as
         the type it was told as."""
-        count = self._running.count
+        count, moved = self._running.count, self._moved.copy()
         for type_, event in told:
             self._tallies.expect(self._types.get(type_, self._empty), event)
         self._put_in(log, {})
-        self._running.count = count
+        self._running.count, self._moved = count, moved
+
+    def take_moved(self) -> list[Alert]:
+        """The alerts whose person or journey may be another one since the last call, as they stand."""
+        moved, self._moved = self._moved, {}
+        found = [self._alerts.by_id[id_] for id_ in moved if id_ in self._alerts.by_id]
+        for alert in found:
+            address(alert, self._alerts.owners.get(alert.id), self.identity)
+        return found
+
+    def _note_moved(self, persons: Iterable[Person]) -> None:
+        if self._alerts.passing is not None:
+            for person in persons:
+                self._moved.update(dict.fromkeys(alert.id for alert in _alerts_of(person)))
 
     # -- evidence
 
@@ -231,6 +241,7 @@ class Evidence:
             log = winner.log + log
             lost |= self._let_go([winner])
         self._put_in(log, lost)
+        self._note_moved([winner])
 
     def _change_identity(self, event: Event) -> Person:
         """A merge, a link, their undoing, a new number, a move."""
@@ -308,6 +319,7 @@ class Evidence:
             self._put(event, person)
         self._putting_back = self._running.again = False
         self._release()
+        self._note_moved({id(person): person for _, person in placed}.values())
 
     def _hold(self) -> None:
         """Say nothing until the matching release: what is being put in is judged when all of it is there."""
@@ -326,3 +338,13 @@ class Evidence:
             if self._alerts.owners[id_] is None:
                 self._alerts.retract(alert)
                 self._alerts.let_pass(id_)
+
+
+def _waits_of(person: Person) -> list[Wait]:
+    return [wait for journey in person.every_journey() for wait in journey.waits]
+
+
+def _alerts_of(person: Person) -> list[Alert]:
+    """The alerts that a person's evidence gives."""
+    found = [wait.alert for wait in _waits_of(person) if wait.alert is not None] + (person.moments or [])
+    return found + [alert for count in (person.counts or {}).values() for alert in count.alerts]

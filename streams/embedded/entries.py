@@ -121,6 +121,7 @@ class Batch:
     dead: list[tuple[int, str, str, str]] = field(default_factory=list)  # seq, reason, place, mend
     tallies: dict[tuple[str, str, str], int] = field(default_factory=dict)  # (kind, outcome, reason) -> count
     transitions: list[Said] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)  # whose person or journey is another one now
     circles: list[Written] = field(default_factory=list)
     rates: list[tuple[RateRow, list[BucketRow]]] = field(default_factory=list)
     oldest: int | None = None  # microseconds: rates are kept from here on

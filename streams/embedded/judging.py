@@ -90,12 +90,8 @@ class Judging:
         if clock:
             self._advance(clock)
         engine, residence = self.engine, self.residence
-        told = []
         self._listen()
-        for event in events:
-            event.recorded = recorded
-            if residence.admit(event, seq):
-                told.append(event)
+        told = [event for event in events if residence.admit(event, seq)]
         if engine.untaken:
             self._compare(engine.take_transitions())
         if len(told) == 1:
@@ -210,6 +206,7 @@ class Judging:
         self._chosen = (chosen, written, rates)
         batch.circles = written
         batch.rates = [(write_rate(rate), write_buckets(rate)) for rate in rates]
+        batch.alerts = [a for a in self.engine.take_moved() if not self.earlier.owns(a.id)]
         batch.position = self._position(set(chosen))
 
     def note_written(self) -> None:

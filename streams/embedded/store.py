@@ -111,6 +111,11 @@ class Store(Reading):
                     [(*name, count) for name, count in batch.tallies.items()],
                 )
             self._write_transitions(batch.transitions)
+            if batch.alerts:
+                db.executemany(
+                    "UPDATE alert SET person = ?, body = ? WHERE id = ?",
+                    [(alert.person, _json(alert), alert.id) for alert in batch.alerts],
+                )
             if batch.circles:
                 write_circles(db, batch.circles)
             if batch.rates:
