@@ -39,6 +39,9 @@ _PLACE: Final = re.compile(r"\b(?!HL7\b)([A-Z][A-Z0-9]{2})(?:-(\d{1,3})(?:\.(\d{
 _TRIGGER: Final = re.compile(r"[A-Za-z0-9_]{1,20}")
 _NUMBER: Final = re.compile(r"\d+")
 _UNKNOWN_VERSION: Final = (2, 5, 1)
+_FORMS: Final = 1_000  # headers of senders that are remembered
+_PLAIN: Final = b"MSH|^~\\&|"
+_STAMP_MARK, _ID_MARK, _CONTROL_MARK = "\x01", "\x02", "\x03"  # no field holds them: they are cleaned away
 _NO_HEADER: Final = "MSH|^~\\&|||||||ACK||P|2.5.1"
 _ACKNOWLEDGEMENTS: Final = frozenset({"ACK", "MCF"})
 
@@ -90,7 +93,8 @@ def acknowledge(raw: bytes, verdict: Verdict, *, dead_letters: str = ERROR) -> t
     # a duplicate of a dead letter says why the first was one
     is_dead = verdict.outcome is Outcome.DEAD or (verdict.outcome is Outcome.DUPLICATE and reason != "")
     if not is_dead or dead_letters == ACCEPT:
-        return _answers(raw, ACCEPT, None)
+        quick = _accepted_as_before(raw)
+        return quick if quick is not None else _answers(raw, ACCEPT, None)
     wrong = _Wrong(_CODES.get(reason, _INTERNAL), reason, verdict.place or "", verdict.mend or "")
     return _answers(raw, ERROR, wrong)
 
@@ -151,6 +155,54 @@ def _answers(raw: bytes, code: str, wrong: _Wrong | None) -> tuple[bytes, ...]:
     return tuple(_write(header, known, one, digest, wrong) for one in codes)
 
 
+class _Form:
+    """An acknowledgement AA (or CA) but for the three things that differ from message to message of a sender."""
+
+    __slots__ = ("begin", "code", "control", "end", "id")
+
+    def __init__(self, header: Message, code: str) -> None:
+        self.code: bytes = code.encode()
+        text = _text(header, [_head(header, (_STAMP_MARK, _ID_MARK)), ["MSA", code, _CONTROL_MARK]])
+        self.begin, rest = text.split(_STAMP_MARK.encode())
+        self.id, rest = rest.split(_ID_MARK.encode())
+        self.control, self.end = rest.split(_CONTROL_MARK.encode())
+
+    def write(self, stamp: bytes, control: bytes, digest: bytes) -> bytes:
+        id_ = blake2b(digest + self.code, digest_size=10).hexdigest().encode()
+        return b"".join((self.begin, stamp, self.id, id_, self.control, control, self.end))
+
+
+_forms: dict[bytes, tuple[_Form, ...]] = {}
+"""What of a header an acknowledgement follows from, without time and control id -> the forms of its answers."""
+
+
+def _accepted_as_before(raw: bytes) -> tuple[bytes, ...] | None:
+    """The answers to a message that is well, where the same sender's header was answered before but for its time and
+    its control id, and these are plain; None for all others."""
+    if not raw.startswith(_PLAIN):
+        return None
+    line = raw[:_LONGEST].partition(b"\r")[0]
+    fields = line.split(b"|", 18)
+    if len(fields) < 12 or len(line) == _LONGEST or b"\n" in line:
+        return None
+    stamp, control = fields[6], fields[9]
+    if not (stamp.isdigit() and 4 <= len(stamp) <= 14 and control and control.isalnum()):
+        return None
+    key = b"|".join((*fields[2:6], fields[8], fields[10], fields[11], *fields[14:18]))
+    forms = _forms.get(key)
+    if forms is None:
+        header = _header(raw)
+        if header is None:
+            return None
+        if len(_forms) >= _FORMS:
+            _forms.clear()
+        forms = _forms[key] = tuple(_Form(header, code) for code in _asked(header, ACCEPT))
+    if not forms:
+        return ()
+    digest = blake2b(raw, digest_size=16).digest()
+    return tuple([form.write(stamp, control, digest) for form in forms])
+
+
 def _asked(header: Message | None, code: str) -> list[str]:
     """The codes to answer with, for the one that says how it went (AA, AE, AR)."""
     if header is None:
@@ -183,21 +235,32 @@ def _header(raw: bytes) -> Message | None:
 
 
 def _write(header: Message, known: bool, code: str, digest: bytes, wrong: _Wrong | None) -> bytes:  # noqa: FBT001
-    separator, component = header.field_separator, header.component
-    version = _version(_field(header, 12))
+    stamp = _clean(header.value(header.header, 7))
+    id_ = blake2b(digest + code.encode(), digest_size=10).hexdigest()
+    told = (stamp if _STAMP.fullmatch(stamp) else "", id_)
+    lines = [_head(header, told, known=known), ["MSA", code, _field(header, 10) if known else ""]]
+    if wrong is not None:
+        lines.append(_error(header, _version(_field(header, 12)), wrong))
+    return _text(header, lines)
+
+
+def _head(header: Message, told: tuple[str, str], *, known: bool = True) -> list[str]:
+    """The MSH of an answer; `told` are its MSH-7 and MSH-10."""
+    component = header.component
     kind = "ACK"
     trigger = header.value(header.header, 9, 2)
     if known and _TRIGGER.fullmatch(trigger):
-        kind = f"ACK{component}{trigger}" + (f"{component}ACK" if version >= (2, 3, 1) else "")
-    stamp = _clean(header.value(header.header, 7))
-    fields = [
+        kind = f"ACK{component}{trigger}"
+        kind += f"{component}ACK" if _version(_field(header, 12)) >= (2, 3, 1) else ""
+    stamp, id_ = told
+    return [
         "MSH",
         _field(header, 2) or "^~\\&",
         *(_field(header, number) for number in (5, 6, 3, 4)),
-        stamp if _STAMP.fullmatch(stamp) else "",
+        stamp,
         "",
         kind,
-        blake2b(digest + code.encode(), digest_size=10).hexdigest(),
+        id_,
         _field(header, 11) or "P",
         _field(header, 12) or "2.5.1",
         *("", ""),
@@ -206,9 +269,10 @@ def _write(header: Message, known: bool, code: str, digest: bytes, wrong: _Wrong
         "",
         _field(header, 18),
     ]
-    lines = [fields, ["MSA", code, _field(header, 10) if known else ""]]
-    if wrong is not None:
-        lines.append(_error(header, version, wrong))
+
+
+def _text(header: Message, lines: list[list[str]]) -> bytes:
+    separator = header.field_separator
     text = "\r".join(separator.join(line).rstrip(separator) for line in lines)
     return text.encode("latin-1", "replace") + b"\r"
 

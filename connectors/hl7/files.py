@@ -33,7 +33,7 @@ _HEADER_LINE: Final = re.compile(
 _LONGEST_HEADER: Final = 11  # bytes of MSH with both its separators and the encoding characters between them
 _ENVELOPE_LINE: Final = re.compile(rb"(FHS|BHS|BTS|FTS)(?:[^A-Za-z0-9]0*(\d{1,9})(?!\d)|[^A-Za-z0-9]|\Z)")
 _LINE_ENDS: Final = re.compile(rb"[\r\n\x1c]+")
-_BLANK: Final = b" \t\r\n\x0b\x0c\x1c\x1a\x00"
+BLANK: Final = b" \t\r\n\x0b\x0c\x1c\x1a\x00"
 _BEFORE: Final = re.compile(rb"(?:\A|[\r\n\x0b\x1c])[ \t\x00\x0c\x1a]*(?:\xef\xbb\xbf)?[ \t]*\Z")
 _TAIL: Final = 64  # bytes that blanks and a header's first letters may straddle two chunks
 
@@ -51,7 +51,7 @@ def looks_like_hl7(head: bytes) -> bool:
         return False
     before = head[: found.start()]
     is_json = before.removeprefix(_BOM).lstrip()[:1] in (b"{", b"[") and _EVENT in head
-    return not is_json and _EVENT not in before and b"\x00" not in before.strip(_BLANK)
+    return not is_json and _EVENT not in before and b"\x00" not in before.strip(BLANK)
 
 
 def split_messages(
@@ -97,7 +97,7 @@ class Splitter:
                     position = at + 3
                     continue
             position = at + 3
-            if self._is_message and not self._skipping and _is_bare(piece := bytes(data[start:at]).strip(_BLANK)):
+            if self._is_message and not self._skipping and _is_bare(piece := bytes(data[start:at]).strip(BLANK)):
                 self._in_batch += 1
                 yield piece
             elif at > start or self._is_message:
@@ -135,7 +135,7 @@ class Splitter:
             yield message
         stray = False
         for line in _LINE_ENDS.split(piece):
-            line = line.strip(_BLANK).removeprefix(_BOM).strip(_BLANK)
+            line = line.strip(BLANK).removeprefix(_BOM).strip(BLANK)
             envelope = _ENVELOPE_LINE.match(line)
             if envelope is not None:
                 self._compare(envelope[1], envelope[2])
@@ -169,15 +169,15 @@ def _parted(piece: bytes) -> tuple[bytes, bytes]:
     """A message, and what follows it: after its end block, or the lines of a batch at its end."""
     message, end_block, rest = piece.partition(b"\x1c")
     if end_block:
-        return message.strip(_BLANK), rest
+        return message.strip(BLANK), rest
     cut = len(piece)
     while True:
-        before = piece[:cut].rstrip(_BLANK)
+        before = piece[:cut].rstrip(BLANK)
         if before.endswith(_BOM) and before[-4:-3] in (b"\r", b"\n"):
-            before = before[:-3].rstrip(_BLANK)  # the mark of the file that was put behind it
+            before = before[:-3].rstrip(BLANK)  # the mark of the file that was put behind it
         line = max(before.rfind(b"\r"), before.rfind(b"\n"), before.rfind(b"\x0b")) + 1
-        if line == 0 or _ENVELOPE_LINE.match(before[line:].strip(_BLANK)) is None:
-            return before.strip(_BLANK), piece[cut:]
+        if line == 0 or _ENVELOPE_LINE.match(before[line:].strip(BLANK)) is None:
+            return before.strip(BLANK), piece[cut:]
         cut = line
 
 

@@ -11,13 +11,30 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from connectors.hl7.files import LARGEST
+from connectors.hl7.files import BLANK, LARGEST, split_messages
 
 START: Final = b"\x0b"
 END: Final = b"\x1c\r"
 _ANEW: Final = re.compile(rb"\x0b(?:\xef\xbb\xbf)?(?:MSH|FHS|BHS)[^A-Za-z0-9\s]")
 _AHEAD: Final = 8  # bytes of `_ANEW`: so many at the end of what is held may be the beginning of a header
 _HEAD: Final = 8192  # bytes kept of a message that is too large: enough for its header
+
+
+_HEADER: Final = b"MSH"
+_TRAILER: Final = re.compile(rb"[\r\n](?:BTS|FTS)")
+
+
+def cut_messages(frame: bytes) -> list[bytes]:
+    """The messages of a frame: mostly the one that it is, as it came. Several, or a batch, are cut as in a file; a
+    batch without a message, and bytes that belong to none, are left whole: a reader says what is wrong with them."""
+    if frame.startswith(_HEADER) and frame.find(_HEADER, 3) < 0 and _TRAILER.search(frame) is None:
+        return [frame]
+    messages: list[bytes] = []
+    for piece in split_messages([frame], largest=len(frame)):
+        if not isinstance(piece, bytes):
+            return [frame]
+        messages.append(piece)
+    return messages if messages and messages != [frame.strip(BLANK)] else [frame]
 
 
 def write_frame(message: bytes) -> bytes:

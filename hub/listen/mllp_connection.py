@@ -7,14 +7,13 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from connectors.hl7.ack import Refusal, acknowledge, code_of, refuse
-from connectors.hl7.mllp import Framer, write_frame
-from hub.serve.intake import Stopped
-from schemas.errors import StoreFailed
+from connectors.hl7.mllp import Framer, cut_messages, write_frame
+from hub.serve.intake import Stopped, Told
 
 if TYPE_CHECKING:
     from hub.listen.mllp import MllpListener
 
-_MANY: Final = 256  # frames of a connection that wait, and that go to the intake at once
+_MANY: Final = 256  # messages of a connection that wait, and that go to the intake at once
 _MUCH: Final = 1 << 20  # bytes of them
 _STRAY: Final = 1 << 16  # bytes in a row that belong to no frame: this is no MLLP
 _STOP_LINGER: Final = 1.0
@@ -32,13 +31,13 @@ class Connection(asyncio.Protocol):
         self._waiting: deque[bytes] = deque()
         self._much: int = 0  # bytes that wait
         self._held: int = 0  # bytes of ours in the listener's sum
-        self._task: asyncio.Task[None] | None = None
+        self._asked: list[bytes] = []  # what the intake has to tell about
         self._refusal: tuple[bytes, Refusal] | None = None  # the last answer, when nothing more is taken
+        self._is_closing: bool = False  # the last answer was given
         self._ending: bool = False  # nothing more is taken
         self._paused: bool = False  # not read now, for too much waits
         self._has_read_all: bool = False  # the peer sends no more
-        self._room: asyncio.Event = asyncio.Event()  # our answers leave
-        self._room.set()
+        self._unread: asyncio.TimerHandle | None = None  # our answers do not leave: when the sender is cut off
         self._heard: float = 0.0
         self._opened: float = 0.0  # when the open frame was begun
         self._timer: asyncio.TimerHandle | None = None
@@ -71,8 +70,9 @@ class Connection(asyncio.Protocol):
             listener.cut += framer.cut - cut
         if frames:
             listener.frames += len(frames)
-            self._waiting += frames
-            self._much += sum(map(len, frames))
+            messages = cut_messages(frames[0]) if len(frames) == 1 else [m for f in frames for m in cut_messages(f)]
+            self._waiting += messages
+            self._much += sum(map(len, messages))
         self._count_held()
         if framer.is_open and (frames or not was_open):
             self._opened = self._heard
@@ -95,23 +95,26 @@ class Connection(asyncio.Protocol):
         self._ending = True
         self._go_on()
         # open for our answers; TLS closes both ways at once
-        return self._task is not None and self._listener.settings.tls is None
+        return self._listener.settings.tls is None
 
     def pause_writing(self) -> None:
-        self._room.clear()
+        self._unread = self._loop.call_later(self._listener.settings.write_seconds, self._cut_off)
 
     def resume_writing(self) -> None:
-        self._room.set()
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+        self._go_on()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's contract
         self._ending = self._has_read_all = True
         self._transport = None
-        self._room.set()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._unread):
+            if timer is not None:
+                timer.cancel()
+        self._unread = None
         self._drop_frame()
-        if self._task is None:
-            self._depart()
+        self._go_on()
 
     # -- what the listener calls
 
@@ -119,7 +122,7 @@ class Connection(asyncio.Protocol):
         """Take no more, and close when what is whole is answered."""
         if self._ending:
             return
-        if self._task is not None:
+        if self._asked:
             self._pause()  # what stands behind it is not taken
         self._ending = True
         self._go_on()
@@ -127,68 +130,62 @@ class Connection(asyncio.Protocol):
     # -- answering
 
     def _go_on(self) -> None:
-        """Answer what waits, or close if that was all."""
-        if self._task is None and (self._waiting or self._ending):
-            self._task = self._loop.create_task(self._answer())
-
-    async def _answer(self) -> None:
-        try:
-            while self._waiting:
-                await self._answer_some()
-            if self._refusal is not None:
-                raw, refusal = self._refusal
-                await self._write(list(refuse(raw, refusal)))
-        except Exception:  # noqa: BLE001 - a task's edge: the sender gets no answer and sends again
-            self._listener.closed["failed"] += 1
-            self._listener.tell("mllp.failed", peer=self._peer, reason="the hub failed on what came; nothing answered")
-            self._ending = True
-            if self._transport is not None:
-                self._transport.abort()
-        self._task = None
-        if self._transport is None:
+        """Have taken what waits; where nothing does, close if that was all."""
+        if self._asked or self._unread is not None:
+            return
+        if self._waiting:
+            self._asked = [self._waiting.popleft() for _ in range(min(_MANY, len(self._waiting)))]
+            self._listener.intake.put(_KIND, self._asked, self._answer)
+        elif self._transport is None:
             self._depart()
-        elif self._waiting:
-            self._go_on()
         elif self._ending:
             self._close()
 
-    async def _answer_some(self) -> None:
-        raws = [self._waiting.popleft() for _ in range(min(_MANY, len(self._waiting)))]
+    def _answer(self, told: Told) -> None:
+        raws, self._asked = self._asked, []
         try:
-            verdicts = await self._listener.intake.take(_KIND, raws)
-        except (StoreFailed, Stopped) as wrong:
-            refusal = Refusal.STOPPING if isinstance(wrong, Stopped) else Refusal.NOT_STORED
-            answers = [answer for raw in raws for answer in refuse(raw, refusal)]
-            self._ending = self._ending or refusal is Refusal.STOPPING
-        else:
-            code = self._listener.settings.dead_letters
-            answers = [
-                answer
-                for raw, verdict in zip(raws, verdicts, strict=True)
-                for answer in acknowledge(raw, verdict, dead_letters=code)
-            ]
-        await self._write(answers)
+            self._write(self._answers(raws, told))
+        except Exception:  # noqa: BLE001 - a connection's edge: the sender gets no answer and sends again
+            self._listener.closed["failed"] += 1
+            self._listener.tell("mllp.failed", peer=self._peer, reason="the hub failed on what came; nothing answered")
+            self._abort()
         self._much -= sum(map(len, raws))
         self._count_held()
         if self._paused and not self._ending and len(self._waiting) < _MANY and self._much < _MUCH:
             self._resume()
+        self._go_on()
 
-    async def _write(self, answers: list[bytes]) -> None:
+    def _answers(self, raws: list[bytes], told: Told) -> list[bytes]:
+        if isinstance(told, list):
+            code = self._listener.settings.dead_letters
+            return [
+                answer
+                for raw, verdict in zip(raws, told, strict=True)
+                for answer in acknowledge(raw, verdict, dead_letters=code)
+            ]
+        refusal = Refusal.NOT_STORED
+        if isinstance(told, Stopped):
+            refusal = Refusal.STOPPING
+            self._ending = True
+        return [answer for raw in raws for answer in refuse(raw, refusal)]
+
+    def _write(self, answers: list[bytes]) -> None:
         if not answers or self._transport is None:
             return
         self._transport.write(b"".join(map(write_frame, answers)))
+        acknowledgements = self._listener.acknowledgements
         for answer in answers:
-            self._listener.acknowledgements[code_of(answer)] += 1
-        if self._room.is_set():
-            return
-        try:
-            await asyncio.wait_for(self._room.wait(), self._listener.settings.write_seconds)
-        except TimeoutError:
-            self._listener.closed["unread"] += 1
-            self._listener.tell("mllp.closed", peer=self._peer, reason="the sender does not read its acknowledgements")
-            self._ending = True
-            if self._transport is not None:
-                self._transport.abort()
+            acknowledgements[code_of(answer)] += 1
+
+    def _cut_off(self) -> None:
+        self._listener.closed["unread"] += 1
+        self._listener.tell("mllp.closed", peer=self._peer, reason="the sender does not read its acknowledgements")
+        self._abort()
+
+    def _abort(self) -> None:
+        self._ending = True
+        if self._transport is not None:
+            self._transport.abort()
 
     # -- reading or not
 
@@ -222,7 +219,7 @@ class Connection(asyncio.Protocol):
         if self._ending:
             return
         now, settings = self._loop.time(), self._listener.settings
-        busy = self._paused or self._task is not None
+        busy = self._paused or bool(self._asked)
         if self._framer.is_open and not self._paused:
             due = self._opened + settings.frame_seconds
             why = "a frame was begun and not ended"
@@ -254,8 +251,11 @@ class Connection(asyncio.Protocol):
     def _close(self) -> None:
         """Close when our answers have left and the peer has had time to read them."""
         transport = self._transport
-        if transport is None:
+        if transport is None or self._is_closing:
             return
+        self._is_closing = True
+        if self._refusal is not None:
+            self._write(list(refuse(*self._refusal)))
         if self._timer is not None:
             self._timer.cancel()
         if self._has_read_all or (self._refusal is None and not self._paused):

@@ -1,34 +1,32 @@
 """Many senders, one writer: whatever waits is committed together, and acknowledged when it is durable.
 
-The runtime lives in one thread of its own; the event loop never waits for the disk or the engine. While a batch is
-committed and judged, the next one gathers: so the more there is to do, the more each commit takes.
+Theory. The runtime lives in one thread of its own (`Writer`); the event loop never waits for the disk or the engine.
+What arrives in one turn of the loop is handed over together, once, for a wake-up of the thread costs more than a
+message. While a batch is committed and judged, the next one gathers, and the loop reads its messages as long as they
+are small and few: the disk then works beside the reader. So the more there is to do, the more each commit takes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Final, TypeVar
 
 from hub.serve.condition import Condition, Tell
-from hub.serve.reading import LiveReader
-from schemas.errors import StoreFailed
-from schemas.message import Outcome, Verdict
+from hub.serve.reading import HL7, LiveReader
+from hub.serve.writer import Asked, Clocks, Question, Stopped, Told, Work, Writer
+from schemas.message import Verdict
 from streams.embedded.runtime import Runtime
 
+__all__ = ["Intake", "Stopped", "Told"]
+
 Answer = TypeVar("Answer")
-_MOST: Final = 2_000  # messages of one commit: a larger one would let the first sender wait for the last
-_TICK: Final = 0.02  # seconds between looks at the clock: an alert may be late by that much
-_MOMENTS: Final = 4
-_MOMENT: Final = 0.0002  # seconds; a commit takes some milliseconds
-_STILL: Final = 60.0  # seconds without a look at the clock: what senders queued meanwhile is to be heard first
-_PROBE_EVERY: Final = 1.0  # seconds between two tries to write to a store that failed
-_PROBE: Final = "INSERT OR REPLACE INTO meta VALUES ('probe', zeroblob(?))"
-_FORGET_PROBE: Final = "DELETE FROM meta WHERE name = 'probe'"
-_ROOM: Final = 20_000  # messages that may wait; beyond it a sender is not read from
+_PIECE: Final = 2_000  # messages that are committed at once: with more the first sender would wait for the last
+_ROOM: Final = 20_000  # messages that may wait; beyond it `take` waits
+_SMALL: Final = 16 << 10  # bytes of what the loop reads itself; to read more would let the other senders wait
+_AHEAD: Final = 512  # messages that wait and are read already
 
 
 def running_time() -> float:
@@ -49,20 +47,17 @@ class Intake:
         elapsed: Callable[[], float] = running_time,
         tell: Tell | None = None,
     ) -> None:
-        self._runtime: Runtime = runtime
         self._reader: LiveReader = reader
-        self._clock: Callable[[], int] = clock
-        self._waiting: deque[tuple[str, bytes, asyncio.Future[Verdict]]] = deque()
-        self._arrived: asyncio.Event = asyncio.Event()
-        self._room: asyncio.Condition = asyncio.Condition()
-        self._moved: asyncio.Condition = asyncio.Condition()
-        self._thread: ThreadPoolExecutor = ThreadPoolExecutor(1, thread_name_prefix="runtime")
-        self._stopping: bool = False
-        self._usual: int = 0  # how many messages a commit takes when senders wait for their answers
-        self._elapsed: Callable[[], float] = elapsed
-        self._looked: float = elapsed()  # when the clock was looked at last
-        self._probed: float = self._looked  # when a store that failed was tried last
+        self._queue: SimpleQueue[Sequence[Work]] = SimpleQueue()
         self.condition: Condition = Condition(tell)
+        clocks = Clocks(clock, elapsed)
+        self._writer: Writer = Writer(runtime, reader, clocks, self._queue, self._hear, self.condition)
+        self._gathered: list[Work] = []  # of this turn of the loop
+        self._many: int = 0  # messages that wait
+        self._ahead: int = 0
+        self._stopping: bool = False
+        self._roomy: list[asyncio.Future[None]] = []  # who waits for room
+        self._watching: list[asyncio.Future[None]] = []  # who waits for transitions
         self.cursor: int = runtime.committed_cursor
         """The cursor of the last transition that is durable."""
 
@@ -71,157 +66,126 @@ class Intake:
     async def take(self, kind: str, raws: Sequence[bytes]) -> list[Verdict]:
         """What became of these messages; they are durable when this returns. Raises StoreFailed, and then none of
         them was taken, and Stopped once the hub shuts down."""
-        if self._stopping:
-            raise Stopped
-        if len(self._waiting) >= _ROOM:
-            async with self._room:
-                await self._room.wait_for(lambda: len(self._waiting) < _ROOM)
+        while self._many >= _ROOM and not self._stopping:
+            await self._future(self._roomy)
         loop = asyncio.get_running_loop()
-        futures: list[asyncio.Future[Verdict]] = [loop.create_future() for _ in raws]
-        self._waiting.extend((kind, raw, future) for raw, future in zip(raws, futures, strict=True))
-        self._arrived.set()
-        if len(futures) == 1:
-            return [await futures[0]]
+        futures: list[asyncio.Future[list[Verdict]]] = []
+        for at in range(0, len(raws), _PIECE):
+            future: asyncio.Future[list[Verdict]] = loop.create_future()
+            futures.append(future)
+            self.put(kind, raws[at : at + _PIECE], _settles(future))
         answers = await asyncio.gather(*futures, return_exceptions=True)
+        verdicts: list[Verdict] = []
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
-        return [answer for answer in answers if isinstance(answer, Verdict)]
+            verdicts += answer
+        return verdicts
+
+    def put(self, kind: str, raws: Sequence[bytes], tell: Callable[[Told], object]) -> None:
+        """Take messages, and tell what `take` returns or raises, later and in this loop. Who calls sees to it that it
+        does not put more than there is memory for."""
+        loop = asyncio.get_running_loop()
+        if self._stopping:
+            loop.call_soon(tell, Stopped())
+            return
+        asked = Asked(kind, raws, tell)
+        # events of HTTP are not read here: what they cost is not told by their size, and they come in large batches
+        if kind == HL7 and self._ahead < _AHEAD and sum(map(len, raws)) <= _SMALL:
+            asked.messages = [self._reader.read(kind, raw) for raw in raws]
+            self._ahead += len(raws)
+        self._many += len(raws)
+        self._hand_over(loop, asked)
 
     async def ask(self, question: Callable[[Runtime], Answer]) -> Answer:
-        """Ask the runtime something, in its thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, question, self._runtime)
+        """Ask the runtime something, in its thread. Raises Stopped when that has ended."""
+        if self._writer.has_ended:
+            raise Stopped
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
+        self._hand_over(loop, Question(question, future))
+        return await future
 
     async def wait_beyond(self, cursor: int) -> None:
         """Return when a transition beyond this cursor is durable, or the hub shuts down."""
-        async with self._moved:
-            await self._moved.wait_for(lambda: self.cursor > cursor or self._stopping)
+        while self.cursor <= cursor and not self._stopping:
+            await self._future(self._watching)
 
     @property
     def stopping(self) -> bool:
         return self._stopping
 
-    # -- the one loop
+    # -- its life
 
     async def run(self) -> None:
         """Take, judge, tick, until `stop`; then whatever waits is still taken."""
-        loop = asyncio.get_running_loop()
-        while not (self._stopping and not self._waiting):
-            try:
-                await asyncio.wait_for(self._arrived.wait(), _TICK)
-            except TimeoutError:
-                await self._run(loop, self._tick)
-                continue
-            self._arrived.clear()
-            while self._waiting:
-                await self._take_some(loop)
-        await self._run(loop, self._last)
-        async with self._moved:
-            self._moved.notify_all()
+        try:
+            await self._writer.run()
+        finally:
+            self._stopping = True
+            _wake(self._watching)
+            _wake(self._roomy)
 
     async def stop(self) -> None:
         """Take no more; `run` returns when all that waits was answered."""
-        self._stopping = True
-        self._arrived.set()
-        async with self._moved:
-            self._moved.notify_all()
+        if not self._stopping:
+            self._stopping = True
+            self._queue.put([*self._gathered, None])
+            self._gathered = []
+        _wake(self._watching)
+        _wake(self._roomy)
 
-    async def _take_some(self, loop: asyncio.AbstractEventLoop) -> None:
-        some = [self._waiting.popleft() for _ in range(min(_MOST, len(self._waiting)))]
-        if len(self._waiting) < _ROOM:
-            async with self._room:
-                self._room.notify_all()
+    def _hand_over(self, loop: asyncio.AbstractEventLoop, work: Work) -> None:
+        if self._stopping:
+            self._queue.put([work])
+            return
+        if not self._gathered:
+            loop.call_soon(self._hand_over_gathered)
+        self._gathered.append(work)
+
+    def _hand_over_gathered(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        if gathered:
+            self._queue.put(gathered)
+
+    def _hear(self, told: list[tuple[Asked, Told]], cursor: int) -> None:
+        """What the writer has done, told in the loop."""
+        for asked, what in told:
+            self._many -= len(asked.raws)
+            if asked.messages is not None:
+                self._ahead -= len(asked.raws)
+            asked.tell(what)
+        if self._roomy and self._many < _ROOM:
+            _wake(self._roomy)
+        if cursor != self.cursor:
+            self.cursor = cursor
+            _wake(self._watching)
+
+    async def _future(self, among: list[asyncio.Future[None]]) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        among.append(future)
         try:
-            verdicts = await loop.run_in_executor(self._thread, self._commit, [(kind, raw) for kind, raw, _ in some])
-        except StoreFailed as wrong:
-            self.condition.store_failed(str(wrong), sum(len(raw) for _, raw, _ in some))
-            for _, _, future in some:
-                if not future.done():
-                    future.set_exception(wrong)
-            return
-        if self.condition.failed is not None:
-            told = zip(some, verdicts, strict=True)  # what came before writes next to nothing
-            self.condition.store_took(sum(len(raw) for (_, raw, _), v in told if v.outcome is not Outcome.DUPLICATE))
-        for (_, _, future), verdict in zip(some, verdicts, strict=True):
-            if not future.done():
-                future.set_result(verdict)
-        await self._tell_news()
-        await self._let_gather(len(some))
-        if not self._waiting:
-            await self._run(loop, self._judge)
-
-    async def _let_gather(self, latest: int) -> None:
-        """Give those who were answered just now a moment to say what comes next, where they wait for each answer: else
-        half of them would always wait for the commit of the other half."""
-        self._usual = max(latest, self._usual - self._usual // 8)
-        for _ in range(_MOMENTS):
-            if len(self._waiting) >= self._usual:
-                return
-            await asyncio.sleep(_MOMENT)
-
-    async def _run(self, loop: asyncio.AbstractEventLoop, work: Callable[[], None]) -> None:
-        try:
-            await loop.run_in_executor(self._thread, work)
-        except StoreFailed as wrong:
-            self.condition.store_failed(str(wrong))
-            return
-        await self._tell_news()
-
-    async def _tell_news(self) -> None:
-        """Wake who waits for transitions, if some became durable."""
-        if self._runtime.committed_cursor != self.cursor:
-            self.cursor = self._runtime.committed_cursor
-            async with self._moved:
-                self._moved.notify_all()
-
-    # -- in the runtime's thread
-
-    def _commit(self, raws: list[tuple[str, bytes]]) -> list[Verdict]:
-        self._look()
-        self._runtime.apply()  # of the batch before, where it was not judged yet
-        read = self._reader.read
-        messages = [read(kind, raw) for kind, raw in raws]
-        return self._runtime.take(messages, self._clock())
-
-    def _judge(self) -> None:
-        self._runtime.apply()
-        self._tick()
-
-    def _tick(self) -> None:
-        self._look()
-        now = self._clock()
-        if self._runtime.due <= now:
-            self._runtime.tick(now)
-        if self._runtime.has_news and not self._waiting:
-            self._runtime.flush()
-        if self.condition.failed is not None:
-            self._probe()
-
-    def _look(self) -> None:
-        """See how the clock stands; a hub that stood still (stopped, suspended) settles like one that was down."""
-        elapsed = self._elapsed()
-        if elapsed - self._looked > _STILL:
-            self._runtime.settle(self._clock())
-            self.condition.tell("service.stood_still", seconds=round(elapsed - self._looked))
-        self._looked = elapsed
-        self.condition.clock_stands(0 if self._runtime.by_event else self._runtime.recorded - self._clock())
-
-    def _probe(self) -> None:
-        """Try whether the store takes as much again as it did not take."""
-        if self._elapsed() - self._probed < _PROBE_EVERY:
-            return
-        self._probed = self._elapsed()
-        size, store = self.condition.wanted, self._runtime.store
-        store.write(_PROBE, [(size,)])
-        store.write(_FORGET_PROBE, [()])
-        self.condition.store_took(size)
-
-    def _last(self) -> None:
-        self._runtime.apply()
-        if self._runtime.by_event:
-            self._runtime.finish()
-        self._runtime.flush()
+            await future
+        finally:
+            if future in among:
+                among.remove(future)
 
 
-class Stopped(Exception):
-    """The hub shuts down and takes no more."""
+def _wake(waiting: list[asyncio.Future[None]]) -> None:
+    woken = waiting.copy()
+    waiting.clear()
+    for future in woken:
+        if not future.done():
+            future.set_result(None)
+
+
+def _settles(future: asyncio.Future[list[Verdict]]) -> Callable[[Told], None]:
+    def tell(told: Told) -> None:
+        if future.done():
+            return  # who asked is gone
+        if isinstance(told, list):
+            future.set_result(told)
+        else:
+            future.set_exception(told)
+
+    return tell

@@ -117,7 +117,7 @@ class Batch:
     """What one commit writes."""
 
     entries: list[Entry] = field(default_factory=list)
-    seen: list[tuple[int, bytes, bytes, int]] = field(default_factory=list)  # day, hash, digest, seq
+    seen: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)  # hash -> digest, seq
     dead: list[tuple[int, str, str, str]] = field(default_factory=list)  # seq, reason, place, mend
     tallies: dict[tuple[str, str, str], int] = field(default_factory=dict)  # (kind, outcome, reason) -> count
     transitions: list[Said] = field(default_factory=list)

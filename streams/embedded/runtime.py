@@ -15,20 +15,20 @@ from __future__ import annotations
 import gc
 from collections import deque
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
 from typing import Final, Literal
 
 import msgspec
 
 from schemas.alert import Alert, State
 from schemas.errors import Reason, StoreFailed
-from schemas.event import DAY, HOUR, MINUTE
+from schemas.event import HOUR, MINUTE
 from schemas.message import Message, Outcome, Verdict
 from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
 from streams.core.engine import Engine
 from streams.embedded.earlier import Kept
 from streams.embedded.entries import Batch, Entry, Position, Said, Taken, written
+from streams.embedded.ids import id_hash, letter_hash
 from streams.embedded.judging import Judging, Progress, same_standing
 from streams.embedded.remembered import Remembered
 from streams.embedded.residence import MOST, TAIL
@@ -47,11 +47,6 @@ _MEND_ENGINE: Final = "the hub failed on this message and goes on without it; re
 Clock = Literal["log", "event"]
 IsSame = Callable[[str, bytes, bytes], bool]
 """Whether two messages of a kind, whose bytes differ, say the same."""
-
-
-def id_hash(source: str, id_: str) -> bytes:
-    """What an identity is looked up by."""
-    return blake2b(f"{source}\x1f{id_}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 class Runtime:
@@ -111,8 +106,7 @@ class Runtime:
         """Decide what each message is, and commit all of them. When this returns they are durable; it raises
         StoreFailed, and then none of them is taken. `now` is the machine's clock."""
         batch = Batch(transitions=self._said)
-        seq, recorded = self._seq, self.recorded
-        met: dict[bytes, tuple[bytes, int]] = {}
+        seq, recorded, met = self._seq, self.recorded, batch.seen
         verdicts: list[Verdict] = []
         pending: list[Taken] = []
         for message in messages:
@@ -141,7 +135,6 @@ class Runtime:
                 pending.append(Taken(seq, recorded, clock, message.events))
             if hash_ is not None:
                 met[hash_] = (message.digest, seq)
-                batch.seen.append((recorded // DAY, hash_, message.digest, seq))
             if outcome is Outcome.DEAD:
                 batch.dead.append((seq, verdict.reason or "", verdict.place or "", verdict.mend or ""))
             verdicts.append(Verdict(outcome, seq, verdict.reason, verdict.place, verdict.mend))
@@ -195,7 +188,7 @@ class Runtime:
     def _dead(
         self, reason: str, place: str, mend: str, message: Message, met: dict[bytes, tuple[bytes, int]]
     ) -> tuple[Verdict, bytes | None]:
-        hash_ = id_hash(f"dead letter of {reason}", blake2b(message.raw, digest_size=16).hexdigest())
+        hash_ = letter_hash(reason, message.raw)
         first = self._first(hash_, met)
         if first is not None:
             return Verdict(Outcome.DUPLICATE, first[1], reason, place, mend), None

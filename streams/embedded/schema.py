@@ -14,7 +14,7 @@ CREATE TABLE log (
     seq INTEGER PRIMARY KEY, recorded INTEGER NOT NULL, clock INTEGER NOT NULL, kind TEXT NOT NULL,
     outcome TEXT NOT NULL, reason TEXT, source TEXT NOT NULL, id TEXT NOT NULL, raw BLOB NOT NULL, events BLOB
 );
--- ids met, led by the day on which they were recorded: inserts touch the last pages alone
+-- ids met, led by the run in which they were written (ids.py); older stores have the day for it
 CREATE TABLE seen (day INTEGER, hash BLOB, digest BLOB NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (day, hash))
 WITHOUT ROWID;
 CREATE TABLE dead_letter (

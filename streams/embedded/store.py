@@ -23,16 +23,12 @@ import msgspec
 
 from schemas.errors import StoreFailed, TryAgain, WrongUse
 from streams.embedded.entries import Batch, Said
+from streams.embedded.ids import Ids
 from streams.embedded.reader import FILE, Reader, Reading, check_format, told
 from streams.embedded.schema import FORMAT, TABLES
 from streams.embedded.shelf import write_circles, write_rates
 
 _LOCK: Final = "lock"
-_DAYS: Final = """WITH RECURSIVE days(day) AS (
-    SELECT max(day) FROM seen UNION ALL SELECT (SELECT max(day) FROM seen WHERE day < days.day) FROM days
-    WHERE days.day IS NOT NULL
-) SELECT day FROM days WHERE day IS NOT NULL"""  # one step a day: DISTINCT would read every row
-
 _json: Final = msgspec.json.Encoder().encode
 _pack: Final = msgspec.msgpack.Encoder().encode
 
@@ -40,8 +36,9 @@ _pack: Final = msgspec.msgpack.Encoder().encode
 class Store(Reading):
     """The writer's side. `reader` opens another side for reading."""
 
-    def __init__(self, folder: Path, connection: sqlite3.Connection, lock: IO[bytes]) -> None:
+    def __init__(self, folder: Path, connection: sqlite3.Connection, lock: IO[bytes], ids: Ids) -> None:
         super().__init__(folder, connection)
+        self._ids: Ids = ids
         self._lock: IO[bytes] = lock
         self._joined: bool = False  # within `together`
 
@@ -78,13 +75,14 @@ class Store(Reading):
                 db.executescript("BEGIN;" + TABLES + f"PRAGMA user_version = {FORMAT}; COMMIT;")
             check_format(db, folder)
             db.execute("INSERT OR IGNORE INTO meta VALUES ('id', lower(hex(randomblob(8))))")  # a restore keeps it
+            ids = Ids(db)
         except sqlite3.Error as wrong:
             lock.close()
             raise WrongUse(f"{folder}: {told(wrong)}") from wrong
         except WrongUse:
             lock.close()
             raise
-        return cls(folder, db, lock)
+        return cls(folder, db, lock, ids)
 
     def close(self) -> None:
         """Let go of the file and of the lock."""
@@ -104,8 +102,7 @@ class Store(Reading):
                         for e in batch.entries
                     ],
                 )  # fmt: skip
-            if batch.seen:
-                db.executemany("INSERT OR REPLACE INTO seen VALUES (?,?,?,?)", batch.seen)
+            (self._ids.write_at_once if self._joined else self._ids.write)(batch.seen)
             if batch.dead:
                 db.executemany("INSERT INTO dead_letter (seq, reason, place, mend) VALUES (?,?,?,?)", batch.dead)
             if batch.tallies:
@@ -126,6 +123,7 @@ class Store(Reading):
             if batch.position is not None:
                 db.execute("INSERT OR REPLACE INTO meta VALUES ('position', ?)", (_pack(batch.position),))
             self._end()
+            self._ids.note_written()
         except sqlite3.Error as wrong:
             raise StoreFailed(f"{self.folder}: {told(wrong)}") from wrong
         finally:
@@ -216,10 +214,10 @@ class Store(Reading):
 
     def find_seen(self, hash_: bytes) -> tuple[bytes, int] | None:
         """Digest and place of the first message with this id; None where it was not met."""
-        for (day,) in self.rows(_DAYS):
-            for digest, seq in self.rows("SELECT digest, seq FROM seen WHERE day = ? AND hash = ?", day, hash_):
-                return digest, seq
-        return None
+        try:
+            return self._ids.find(hash_)
+        except sqlite3.Error as wrong:
+            raise StoreFailed(f"{self.folder}: {told(wrong)}") from wrong
 
     def raw(self, seq: int) -> bytes:
         """The bytes of a message of the log, as they came."""
@@ -228,7 +226,6 @@ class Store(Reading):
     def hashes(self) -> Iterator[bytes]:
         """All id hashes that are remembered."""
         try:
-            for (hash_,) in self._db.execute("SELECT hash FROM seen"):
-                yield hash_
+            yield from self._ids.hashes()
         except sqlite3.Error as wrong:
             raise StoreFailed(f"{self.folder}: {told(wrong)}") from wrong

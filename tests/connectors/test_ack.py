@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.hl7 import ack
 from connectors.hl7.ack import Answer, Refusal, acknowledge, code_of, control_of, find_answer, is_answered, refuse
 from connectors.hl7.mllp import Framer, write_frame
 from schemas.errors import Reason
@@ -213,3 +214,25 @@ def test_whatever_the_bytes_an_answer_is_a_frame_and_names_the_message(raw: byte
             assert found is not None
             assert found.control == control_of(raw)
             assert found.code == code_of(answer)
+
+
+_WORDS = ("", "A", "NORTH^1.2^ISO", '""', "a\\F\\b", "x" * 600, "\xe9", "\x1b(J", "a\x01b")
+
+
+@given(
+    st.lists(st.sampled_from(_WORDS), min_size=4, max_size=4),
+    st.sampled_from(("20260302120000", "20260302", "202603021200-0500", "", "now", "20260302120000.5")),
+    st.sampled_from(("ADT^A01^ADT_A01", "ORU", "ACK", "ADT^A 1", "mcf^A01")),
+    st.sampled_from(("1", "A77", "", "a-b", "a\\T\\b", "\xe9", "1" * 600, "a\x02b")),
+    st.sampled_from(
+        ("P|2.5.1", "P|2.3", "D|2.5.1|7|", "P|2.5.1|||AL|AL", "P|2.5.1|||NE|NE", "P", "P|2.4|||ER|SU|USA|8859/1")
+    ),
+    st.sampled_from(("\r", "\n", "\r\n")),
+)
+def test_an_answer_that_is_made_quickly_is_the_same(
+    who: list[str], time: str, kind: str, control: str, rest: str, end: str
+) -> None:
+    header = "|".join(("MSH", "^~\\&", *who, time, "", kind, control, rest))
+    raw = f"{header}{end}PID|1||7^^^NORTH^MR{end}".encode("latin-1")
+    for one in (raw, raw.replace(b"PID", b"PV1")):  # the first is remembered, the second uses it
+        assert acknowledge(one, ACCEPTED) == ack._answers(one, ack.ACCEPT, None)

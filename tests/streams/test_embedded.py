@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from hub.enrich import Enricher
 from hub.thresholds import load_thresholds
-from schemas.errors import TryAgain, WrongUse
+from schemas.dead_letter import DeadLetter
+from schemas.errors import Reason, TryAgain, WrongUse
 from schemas.event import DAY, HOUR, MINUTE, SECOND, Event
 from schemas.instant import read_instant
 from schemas.message import Message, Outcome
 from streams.core.thresholds import read_thresholds
+from streams.embedded.entries import Batch
 from streams.embedded.reader import FILE, Reader
 from streams.embedded.runtime import SETTLE, Runtime
 from streams.embedded.store import Store
@@ -242,3 +246,34 @@ def test_a_stamp_of_year_one_is_no_end_of_the_hub() -> None:
     stamp = read_instant("0001-01-01T00:00:00Z")
     event = Event("1", "s", "appointment.booked", stamp, {"start": "2026-03-02T09:00:00Z"})
     assert "lead_days" not in Enricher({}, {}, shipped).enrich(event).data
+
+
+def test_an_id_is_known_again_wherever_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In memory, in a run on the disk, in the tail of the log after a crash; and a letter as well as a message."""
+    monkeypatch.setattr("streams.embedded.ids._RUN", 4)
+    first = Ward(tmp_path / "store")
+    letter = Message("hl7", b"no message", dead=DeadLetter(reason=Reason.UNREADABLE, place="MSH", mend="send HL7"))
+    told = [letter, *(message("result.final", minute) for minute in range(11))]
+    for one in told:
+        [verdict] = first.runtime.take([one], BEGIN + HOUR)
+        assert verdict.outcome in (Outcome.ACCEPTED, Outcome.DEAD)
+        first.runtime.apply()
+    [(runs,)] = first.store.rows("SELECT count(DISTINCT day) FROM seen")
+    assert runs == 2
+    shutil.copytree(first.folder, tmp_path / "left")  # what a kill leaves on the disk
+    for ward_ in (first, Ward(tmp_path / "left")):
+        verdicts = ward_.runtime.take(told, BEGIN + HOUR)
+        assert [verdict.outcome for verdict in verdicts] == [Outcome.DUPLICATE] * 12
+        assert [verdict.seq for verdict in verdicts] == list(range(1, 13))
+        other = msgspec.structs.replace(told[-1], raw=b"other", digest=b"other")
+        [conflict] = ward_.runtime.take([other], BEGIN + HOUR)
+        assert conflict.reason == Reason.CONFLICT
+        ward_.close()
+
+
+def test_an_id_of_a_commit_that_was_undone_is_not_known(ward: Ward) -> None:
+    with suppress(ZeroDivisionError), ward.store.together():
+        ward.store.commit(Batch(seen={b"h" * 16: (b"d", 1)}))
+        assert ward.store.find_seen(b"h" * 16) == (b"d", 1)
+        raise ZeroDivisionError
+    assert ward.store.find_seen(b"h" * 16) is None

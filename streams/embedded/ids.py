@@ -1,0 +1,99 @@
+"""The ids that were met: the latest in memory, all others in runs on the disk.
+
+Theory. An id's hash is random, so an index ordered by it takes a page of its own for each message: with sixteen of
+them that is most of what a commit writes. So the index is led by a run: the ids of the last `_RUN` messages stay in
+memory, are then written together, sorted, as one run behind all others, and the log's position goes with them
+(`indexed`). The log holds what an id's hash follows from, so after a crash those of its tail are made again; their
+digest alone is not there (`UNKNOWN`), and who meets such an id again compares the bytes. Older stores wrote each id
+at once and had the day for a run: they are read the same way.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from hashlib import blake2b
+from typing import Final
+
+INDEXED: Final = "indexed"
+UNKNOWN: Final = b""
+"""The digest of an id that was made again from the log."""
+_RUN: Final = 16_384
+_RUNS: Final = """WITH RECURSIVE runs(run) AS (
+    SELECT max(day) FROM seen UNION ALL SELECT (SELECT max(day) FROM seen WHERE day < runs.run) FROM runs
+    WHERE runs.run IS NOT NULL
+) SELECT run FROM runs WHERE run IS NOT NULL"""  # one step a run: DISTINCT would read every row
+_TAIL: Final = """SELECT seq, outcome, reason, source, id, raw FROM log
+    WHERE seq > (SELECT value FROM meta WHERE name = ?) AND outcome != 'ignored'"""
+_ENGINE: Final = "engine"  # an accepted message that was set apart later
+
+Met = tuple[bytes, int]
+"""The digest of a message, and its place in the log."""
+
+
+def id_hash(source: str, id_: str) -> bytes:
+    """What an identity is looked up by."""
+    return blake2b(f"{source}\x1f{id_}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def letter_hash(reason: str, raw: bytes) -> bytes:
+    """What a dead letter is looked up by: the same bytes for the same reason are the same letter."""
+    return id_hash(f"dead letter of {reason}", blake2b(raw, digest_size=16).hexdigest())
+
+
+class Ids:
+    """The ids of a store. All of it raises sqlite3.Error; what is written is in the caller's transaction."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db: sqlite3.Connection = db
+        self._latest: dict[bytes, Met] = {}
+        self._coming: dict[bytes, Met] = {}  # of the commit under way
+        self._writes_run: bool = False  # whether that commit writes the latest
+        db.execute("INSERT OR IGNORE INTO meta SELECT ?, coalesce(max(seq), 0) FROM log", (INDEXED,))
+        for seq, outcome, reason, source, id_, raw in db.execute(_TAIL, (INDEXED,)):
+            was_dead = outcome != "accepted" and reason != _ENGINE
+            self._latest[letter_hash(reason, raw) if was_dead else id_hash(source, id_)] = (UNKNOWN, seq)
+
+    def find(self, hash_: bytes) -> Met | None:
+        """What was met with this hash."""
+        met = self._latest.get(hash_)
+        if met is not None:
+            return met
+        for (run,) in self._db.execute(_RUNS).fetchall():
+            row = self._db.execute("SELECT digest, seq FROM seen WHERE day = ? AND hash = ?", (run, hash_)).fetchone()
+            if row is not None:
+                return row[0], row[1]
+        return None
+
+    def hashes(self) -> Iterator[bytes]:
+        """All that were met."""
+        yield from tuple(self._latest)
+        for (hash_,) in self._db.execute("SELECT hash FROM seen"):
+            yield hash_
+
+    def write(self, met: dict[bytes, Met]) -> None:
+        """Ids of messages that are about to be committed: they stay in memory, and all before them are written when
+        they are many."""
+        self._coming = met
+        self._writes_run = len(self._latest) >= _RUN
+        if not self._writes_run:
+            return
+        [(run,)] = self._db.execute("SELECT coalesce(max(day), 0) + 1 FROM seen").fetchall()
+        rows = [(run, hash_, digest, seq) for hash_, (digest, seq) in sorted(self._latest.items())]
+        self._db.executemany("INSERT INTO seen VALUES (?,?,?,?)", rows)
+        indexed = max(seq for _, seq in self._latest.values())
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (INDEXED, indexed))
+
+    def write_at_once(self, met: dict[bytes, Met]) -> None:
+        """The same where the commit may be undone by who asked for several to be one: nothing stays in memory."""
+        self._coming, self._writes_run = {}, False
+        rows = [(0, hash_, digest, seq) for hash_, (digest, seq) in met.items()]
+        self._db.executemany("INSERT OR REPLACE INTO seen VALUES (?,?,?,?)", rows)
+
+    def note_written(self) -> None:
+        """They are committed."""
+        if self._writes_run:
+            self._latest.clear()
+            self._writes_run = False
+        self._latest.update(self._coming)
+        self._coming = {}
