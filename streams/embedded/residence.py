@@ -160,11 +160,17 @@ class Residence:
         if self._next <= now + _AHEAD:
             self.admit_due(now + _AHEAD, _FEW, seq)
 
-    def admit_all(self, numbers: Iterable[int]) -> None:
-        """Have all circles in memory, for who asks about everybody."""
+    def admit_all(self, numbers: Iterable[int], seq: int) -> None:
+        """Have these circles in memory, to be written as after `seq`."""
         for number in numbers:
-            if number not in self._by_number:
-                self._read_back(number)
+            resident = self._by_number.get(number) or self._read_back(number)
+            if resident is not None:
+                self._note(resident, seq)
+
+    @property
+    def numbers(self) -> set[int]:
+        """The numbers of the circles in memory."""
+        return set(self._by_number)
 
     @property
     def next_due(self) -> int:

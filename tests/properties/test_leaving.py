@@ -112,7 +112,7 @@ def run_leaving(declared: str, history: Sequence[Told], random: Random, after: t
         ward.apply(event)
     ward.let_leave()
     ward.advance(read_instant(until(history, after)))
-    ward.residence.admit_all(list(ward.drawer.rows))
+    ward.residence.admit_all(list(ward.drawer.rows), ward.seq)
     ward.hear()
     for alert in ward.engine.alerts.values():
         ward.said[alert.id] = alert  # under the persons as they are now
