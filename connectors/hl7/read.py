@@ -76,6 +76,9 @@ class Hl7Reader:
         if "BHS" in by_name or "FHS" in by_name or "BTS" in by_name or "FTS" in by_name:
             mend = "a line of a batch stands inside the message: whether what follows belongs to it, nobody can say"
             raise Unreadable(Reason.UNREADABLE, place="MSH", mend=mend)
+        if len(by_name["MSH"]) > 1:
+            mend = "a second header stands inside the message: send each message in a frame of its own"
+            raise Unreadable(Reason.UNREADABLE, place="MSH", mend=mend)
         plan = self._plans.find(head.kind, head.message)
         if plan is None:
             head.kind = _older_kind(head.message, head.kind)

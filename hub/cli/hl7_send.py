@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import ssl
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
@@ -17,11 +18,16 @@ from rich.table import Table
 from hub.address import read_address
 from hub.send.messages import Outgoing
 from hub.send.run import SendSettings, send_all
+from hub.send.tls import read_client_tls
 from hub.send.watch import watch as watch_folder
 from schemas.errors import WrongUse
 
 To = Annotated[str, typer.Option("--to", metavar="HOST:PORT", help="Who receives.")]
 Timeout = Annotated[float, typer.Option(metavar="SECONDS", help="How long an acknowledgement may take.")]
+Tls = Annotated[bool, typer.Option("--tls", help="Send over TLS.")]
+Ca = Annotated[Path | None, typer.Option(metavar="FILE", help="TLS: who signs the receiver's certificate (PEM).")]
+Certificate = Annotated[Path | None, typer.Option(metavar="FILE", help="TLS: our certificate (PEM).")]
+Key = Annotated[Path | None, typer.Option(metavar="FILE", help="TLS: its key (PEM).")]
 
 
 class Format(StrEnum):
@@ -29,18 +35,23 @@ class Format(StrEnum):
     JSON = "json"
 
 
-def send(
+def send(  # noqa: PLR0913, PLR0917 - a flag each
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="HL7 v2 files and folders; - is stdin.")],
     to: To,
     connections: Annotated[int, typer.Option(min=1, max=1000, help="How many to send over at once.")] = 1,
     rate: Annotated[float | None, typer.Option(help="Messages a second, over all connections.")] = None,
     timeout: Timeout = 30.0,
+    tls: Tls = False,  # noqa: FBT002
+    ca: Ca = None,
+    certificate: Certificate = None,
+    key: Key = None,
     format_: Annotated[Format, typer.Option("--format", help="table for people, json for machines.")] = Format.TABLE,
 ) -> None:
     """Send each message over MLLP and wait for its acknowledgement.
 
     An acknowledgement counts only for the message whose MSH-10 its MSA-2 names. One that does not come in time is asked
-    for again over a new connection, three times at most. Over one connection messages keep their order.
+    for again over a new connection, three times at most. Over one connection messages keep their order. With --tls the
+    receiver's certificate must name HOST and be signed by --ca, or by whom the system trusts.
 
     Exit code 0 when every message was accepted (AA) or is kept by the receiver with an error (AE: sending it again
     changes nothing), 1 when one was rejected (AR), got no answer or could not be read.
@@ -48,7 +59,14 @@ def send(
     host, port = read_address("--to", to)
     if rate is not None and rate <= 0:
         raise WrongUse("--rate: messages a second, above zero")
-    settings = SendSettings(host=host, port=port, connections=connections, rate=rate, timeout=_seconds(timeout))
+    settings = SendSettings(
+        host=host,
+        port=port,
+        connections=connections,
+        rate=rate,
+        timeout=_seconds(timeout),
+        tls=_tls(ca, certificate, key, wanted=tls),
+    )
     outgoing = Outgoing(files)
     sent = asyncio.run(send_all(outgoing, settings))
     report = {**sent.report(), "unreadable": outgoing.unreadable, "files_passed_by": outgoing.passed_by}
@@ -60,12 +78,16 @@ def send(
         raise typer.Exit(1)
 
 
-def watch(
+def watch(  # noqa: PLR0913, PLR0917 - a flag each
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where files are put.")],
     to: To,
     every: Annotated[float, typer.Option(metavar="SECONDS", help="How often to look.")] = 1.0,
     timeout: Timeout = 30.0,
     once: Annotated[bool, typer.Option("--once", help="Send what is there, and end.")] = False,  # noqa: FBT002
+    tls: Tls = False,  # noqa: FBT002
+    ca: Ca = None,
+    certificate: Certificate = None,
+    key: Key = None,
 ) -> None:
     """Send the files that are put into a folder, and move them to done/ or failed/ in it.
 
@@ -76,7 +98,13 @@ def watch(
     Exit code with --once: 0 when every file was sent, 1 when one failed; 75 when another pxhub watches the folder.
     """
     host, port = read_address("--to", to)
-    settings = SendSettings(host=host, port=port, timeout=_seconds(timeout), repeats_rejected=True)
+    settings = SendSettings(
+        host=host,
+        port=port,
+        timeout=_seconds(timeout),
+        repeats_rejected=True,
+        tls=_tls(ca, certificate, key, wanted=tls),
+    )
     if every <= 0:
         raise WrongUse("--every: seconds, above zero")
     if not asyncio.run(_until_told(folder, settings, every, once=once)):
@@ -97,6 +125,14 @@ def _seconds(timeout: float) -> float:
     if timeout <= 0:
         raise WrongUse("--timeout: seconds, above zero")
     return timeout
+
+
+def _tls(ca: Path | None, certificate: Path | None, key: Path | None, *, wanted: bool) -> ssl.SSLContext | None:
+    if wanted:
+        return read_client_tls(ca, certificate, key)
+    if ca is not None or certificate is not None or key is not None:
+        raise WrongUse("--ca, --certificate and --key need --tls")
+    return None
 
 
 def _show(report: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from contextlib import suppress
 from typing import Final
 
@@ -13,7 +14,7 @@ _READ: Final = 1 << 16
 
 
 class Unreachable(Exception):
-    """No connection could be made."""
+    """No connection could be made; the text says why, where more is known than that."""
 
 
 class Line:
@@ -21,10 +22,11 @@ class Line:
     other is dropped, and counted in `late`. After a time-out the connection is closed before anything else is sent:
     what the receiver says later is then nobody's."""
 
-    def __init__(self, host: str, port: int, timeout: float) -> None:
+    def __init__(self, host: str, port: int, timeout: float, tls: ssl.SSLContext | None = None) -> None:
         self._host: str = host
         self._port: int = port
         self._timeout: float = timeout
+        self._tls: ssl.SSLContext | None = tls
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._framer: Framer = Framer()
@@ -53,15 +55,23 @@ class Line:
             return
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(self._timeout):
-                self._writer.write_eof()
-                while await self._reader.read(_READ):
-                    pass
+                if self._writer.can_write_eof():
+                    self._writer.write_eof()
+                    while await self._reader.read(_READ):
+                        pass
+                else:  # TLS has one end for both ways
+                    self._writer.close()
+                    await self._writer.wait_closed()
         self._abort()
 
     async def _connect(self) -> None:
         try:
             async with asyncio.timeout(self._timeout):
-                self._reader, self._writer = await asyncio.open_connection(self._host, self._port)
+                self._reader, self._writer = await asyncio.open_connection(self._host, self._port, ssl=self._tls)
+        except ssl.SSLCertVerificationError as wrong:
+            raise Unreachable("its certificate is for another host, or signed by nobody that is trusted") from wrong
+        except ssl.SSLError as wrong:
+            raise Unreachable("no TLS could be agreed on") from wrong
         except (OSError, TimeoutError) as wrong:
             raise Unreachable from wrong
         self._framer, self._answered = Framer(), None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ class SendSettings:
     tries: int = 4
     back_off: float = _BACK_OFF
     repeats_rejected: bool = False
+    tls: ssl.SSLContext | None = None
 
 
 @dataclass(slots=True)
@@ -94,7 +96,7 @@ class _Sending:
 
     async def _over_one_line(self) -> None:
         settings, sent = self._settings, self._sent
-        line = Line(settings.host, settings.port, settings.timeout)
+        line = Line(settings.host, settings.port, settings.timeout, settings.tls)
         while sent.stopped is None:
             message = next(self._messages, None)
             if message is None:
@@ -115,18 +117,20 @@ class _Sending:
     async def _deliver(self, line: Line, message: bytes) -> str:
         """Send a message until it is answered; the name of the count that it belongs to."""
         settings, sent = self._settings, self._sent
-        unreachable = False
+        unreachable: str | None = None
         outcome = "failed"
         for attempt in range(settings.tries):
             if attempt:
                 await asyncio.sleep(settings.back_off * 2 ** (attempt - 1))
                 sent.repeated += 1
-            unreachable = False
+            unreachable = None
             began = self._loop.time()
             try:
                 answer = await line.send(message)
-            except Unreachable:
-                unreachable = True
+            except Unreachable as wrong:
+                unreachable = f"{settings.host}:{settings.port} cannot be reached" + (
+                    f": {wrong}" if str(wrong) else ""
+                )
                 continue
             except (OSError, EOFError, TimeoutError):
                 continue
@@ -136,8 +140,8 @@ class _Sending:
             outcome = _OUTCOMES[answer.code[1]]
             if outcome != "rejected" or not settings.repeats_rejected:
                 return outcome
-        if unreachable:
-            sent.stopped = f"{settings.host}:{settings.port} cannot be reached"
+        if unreachable is not None:
+            sent.stopped = unreachable
         return outcome
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import lru_cache
@@ -40,6 +41,16 @@ def adt(control: str, *, version: str = "2.5.1") -> bytes:
 def dead(control: str) -> bytes:
     """About a patient, and naming none."""
     return message("ADT^A01^ADT_A01", "EVN||20260302120000", "PID|1", "PV1|1|I", control=control)
+
+
+def sign(folder: Path, *names: str) -> Path:
+    """A certificate and its key for each name: each signs itself, for this machine."""
+    for name in names:
+        options = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+        told = ["-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"]
+        files = ["-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.pem")]
+        subprocess.run(["openssl", "req", "-x509", *options, *told, *files], check=True, capture_output=True)
+    return folder
 
 
 class Hub:

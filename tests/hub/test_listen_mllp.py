@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from connectors.hl7.mllp import write_frame
 from hub.listen.access import read_tls
 from hub.listen.mllp import MllpListener, MllpSettings
 from schemas.errors import WrongUse
-from tests.hub.mllp_hub import WAIT, Hub, Sender, adt, dead, hub
+from tests.hub.mllp_hub import WAIT, Hub, Sender, adt, dead, hub, sign
 
 
 def run(folder: Path, story: Callable[[Hub], Awaitable[None]], **settings: Any) -> None:
@@ -307,14 +306,7 @@ def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """ours, a sender's and a stranger's: each signs itself, with its key in the same file."""
-    folder = tmp_path_factory.mktemp("tls")
-    for name in ("hub", "sender", "stranger"):
-        options = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-        names = ["-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"]
-        files = ["-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.pem")]
-        subprocess.run(["openssl", "req", "-x509", *options, *names, *files], check=True, capture_output=True)
-    return folder
+    return sign(tmp_path_factory.mktemp("tls"), "hub", "sender", "stranger")
 
 
 def client(folder: Path, name: str | None) -> ssl.SSLContext:
