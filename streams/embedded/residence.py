@@ -35,8 +35,8 @@ from streams.core.timers import FAR
 
 TAIL: Final = 60_000
 """Entries of the log that a start may have to read again."""
-MOST: Final = 400_000
-"""Evidence in memory, in events and persons: about half a kilobyte each."""
+MOST: Final = 250_000
+"""Evidence in memory, in events and persons: about a kilobyte each."""
 _AHEAD: Final = MINUTE  # circles are read back before their timers ring, a few at a time
 _STATING: Final = frozenset((*IDENTITY_EVENTS, "identity.moved"))
 _FEW: Final = 50
@@ -90,13 +90,13 @@ class Resident:
 
     def __init__(self) -> None:
         self.number: int = 0  # none yet
-        self.names: set[str] = set()
-        self.unwritten: set[str] = set()
+        self.names: list[str] = []
+        self.unwritten: list[str] | tuple[()] = ()
         self.since: int = 0
         self.covers: int = 0
         self.weight: int = 2
         self.before: int | None = None
-        self.gone: list[tuple[int, int | None]] = []
+        self.gone: list[tuple[int, int | None]] | tuple[()] = ()
 
 
 class Residence:
@@ -204,18 +204,18 @@ class Residence:
         for other in found[1:]:
             self._unite(resident, other)
         for name in names:
-            if name not in resident.names:
-                resident.names.add(name)
-                resident.unwritten.add(name)
+            if self._by_name.get(name) is not resident:
+                resident.names.append(name)
+                resident.unwritten = [*resident.unwritten, name]
                 self._by_name[name] = resident
         return resident
 
     def _unite(self, resident: Resident, other: Resident) -> None:
-        resident.names |= other.names
-        resident.unwritten |= other.names
+        resident.names += other.names
+        resident.unwritten = [*resident.unwritten, *other.names]
         resident.weight += other.weight
         resident.covers = max(resident.covers, other.covers)
-        resident.gone += other.gone
+        resident.gone = [*resident.gone, *other.gone]
         if other.number:
             del self._by_number[other.number]
             resident.gone.append((other.number, other.before))
@@ -231,7 +231,7 @@ class Residence:
         circle = _read(row.body)
         resident = Resident()
         resident.number, resident.covers, resident.before = number, row.upto, row.due
-        resident.names = set(circle.names)
+        resident.names = circle.names
         resident.weight = weight(circle)
         self._weight += resident.weight
         self._came += 1
@@ -279,7 +279,7 @@ class Residence:
             circle = write_circle(self.engine, resident.names)
             row = Row(resident.number, seq, earliest_due(self.engine, resident.names), _write(circle))
             names = [key_of(name) for name in resident.unwritten]
-            written.append(Written(row, names, resident.before, resident.gone))
+            written.append(Written(row, names, resident.before, list(resident.gone)))
             self._weight += (now := weight(circle)) - resident.weight
             resident.weight = now
         return written
@@ -288,7 +288,7 @@ class Residence:
         """They are on the disk; who has not been used for the longest time leaves, while there is too much."""
         self._came = 0
         for resident, one in zip(residents, written, strict=True):
-            resident.since, resident.unwritten, resident.gone = 0, set(), []
+            resident.since, resident.unwritten, resident.gone = 0, (), ()
             resident.before, resident.covers = one.row.due, one.row.upto
             self._changed.pop(resident, None)
             if one.row.due is not None and (one.row.due, one.row.number) > self._rung:
