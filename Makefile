@@ -51,7 +51,7 @@ bench: setup ## speed and memory, each figure beside a reference of the same run
 	@$(BIN)/pxhub bench engine
 	@$(BIN)/pxhub bench replay
 	@$(BIN)/pxhub bench hl7
-	@$(BIN)/pxhub bench store
+	@$(BIN)/pxhub bench store --waits 1000000
 	@$(BIN)/pxhub bench mllp
 
 nightly: setup ## the properties again, with new examples and thirty times as many; fifty kills; 100,000 spoilt messages

@@ -51,13 +51,17 @@ def replay(
 @bench_app.command("store")
 def store(
     events: Annotated[int, typer.Option(min=2000, help="How many CloudEvents.")] = 200_000,
+    waits: Annotated[int, typer.Option(min=1, help="How many open waits to open a store again with.")] = 100_000,
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """CloudEvents into a store, durable and judged, beside a bare SQLite; then over HTTP, beside a bare server."""
+    """CloudEvents into a store, durable and judged, beside a bare SQLite; a store opened again; then over HTTP, beside a
+    bare server."""
     import hub.bench.http  # noqa: PLC0415 - it loads the server
+    import hub.bench.recovery  # noqa: PLC0415 - as above
     import hub.bench.store  # noqa: PLC0415 - it loads the service
 
-    _write(chain(hub.bench.store.run(events), hub.bench.http.run(events)), format_)
+    figures = chain(hub.bench.store.run(events), hub.bench.recovery.run(waits), hub.bench.http.run(events))
+    _write(figures, format_)
 
 
 @bench_app.command("mllp")
