@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -16,8 +15,9 @@ from schemas.errors import StoreFailed, WrongUse
 from schemas.threshold import ThresholdSet
 from streams.core.engine import Engine
 from streams.core.timers import FAR
+from streams.embedded.base import Base
 from streams.embedded.earlier import Kept
-from streams.embedded.entries import Position, Taken
+from streams.embedded.entries import Position
 from streams.embedded.judging import Judging, Progress
 from streams.embedded.reader import Reader
 from streams.embedded.store import Store
@@ -127,7 +127,7 @@ class Judged:
         self.thresholds, self.site = thresholds_of(declared)
         self.zone: str = declared.timezone or self.site.timezone or "UTC"
         kept = kept_sets(recall_kept(self.reader))
-        source = _Nothing(self.reader) if whole or kept else self.reader
+        source = Base(self.reader) if whole or kept else self.reader
         self.judging: Judging = Judging(source, self.thresholds, kept, known=self.reader.alert, most=FAR)
         position = self.reader.position()
         self.made: dict[str, Alert] = {}
@@ -144,6 +144,7 @@ class Judged:
                 progress(taken.seq, position.applied)
         while not self.judging.advance(position.clock):
             pass
+        self.admit_all()
         self.made = self.judging.end_again()
 
     @property
@@ -158,7 +159,7 @@ class Judged:
 
     def admit_all(self) -> None:
         """Have everybody in memory."""
-        self.judging.residence.admit_all(self.judging.shelf.numbers())
+        self.judging.admit_all(self.judging.shelf.numbers())
 
     def close(self) -> None:
         self.reader.close()
@@ -173,19 +174,3 @@ def judge_log(reader: Reader, thresholds: ThresholdSet) -> Engine:
         engine.apply_together(taken.events, taken.recorded)
     engine.forget_transitions()
     return engine
-
-
-class _Nothing:
-    """A store's log without what was concluded from it."""
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader: Reader = reader
-
-    def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        return [] if "max(number)" not in statement else self._reader.rows(statement, *values)
-
-    def accepted(self, *, after: int = 0, upto: int | None = None) -> Iterator[Taken]:
-        return self._reader.accepted(after=after, upto=upto)
-
-    def alert(self, id_: str) -> Alert | None:
-        return self._reader.alert(id_)

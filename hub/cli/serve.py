@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from hub.address import read_address
+from hub.cli.stored import read_keep
 from hub.serve.doors import bind_http_door, bind_mllp, bind_webhooks
 from hub.serve.service import Binding, Door, ServeSettings, Service
 from hub.telemetry import start_telemetry
@@ -42,6 +43,7 @@ def serve(  # noqa: PLR0913, PLR0917 - a flag each
         Path | None, typer.Option(metavar="FILE", help="TLS: who signs the senders' certificates (PEM).")
     ] = None,
     take_tests: Annotated[bool, typer.Option("--take-tests", help="Read messages marked as tests (MSH-11).")] = False,  # noqa: FBT002
+    keep: Annotated[str, typer.Option(metavar="SPAN", help="How long what came is kept.")] = "400 days",
     ack_dead_letters: Annotated[
         str, typer.Option(metavar="AE|AA", help="How a dead letter is acknowledged over MLLP.")
     ] = "AE",
@@ -67,6 +69,7 @@ def serve(  # noqa: PLR0913, PLR0917 - a flag each
         webhooks=webhooks,
         clock=clock.value,
         takes_tests=take_tests,
+        keep=read_keep(keep),
         acknowledges_dead_letters=ack_dead_letters == "AA",
     )
     doors: list[Binding] = []

@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from hub.cli.replay import read_time
-from hub.cli.stored import Format, FormatOption, StoreOption, judged, write_object, write_rows
+from hub.cli.stored import Format, FormatOption, StoreOption, judged, read_keep, write_object, write_rows
 from hub.serve.reading import CLOUDEVENTS
 from hub.serve.service import ServeSettings, Service, machine_time
 from hub.store_replay import outcomes
@@ -21,7 +21,9 @@ from schemas.errors import StoreFailed, WrongUse
 from schemas.event import Event
 from schemas.instant import write_instant
 from schemas.message import Outcome
+from streams.embedded.base import read_purged
 from streams.embedded.entries import Entry
+from streams.embedded.purge import Purge
 from streams.embedded.reader import Reader
 from streams.embedded.upkeep import back_up, find_faults, open_letters, remap, replay_letters, restore, settle
 
@@ -81,12 +83,15 @@ def check(store: StoreOption, format_: FormatOption = Format.TABLE) -> None:
     faults = find_faults(stands.reader)
     stored = {alert.id: alert for alert in stands.reader.alerts()}
     made = stands.made
+    purged = read_purged(stands.reader)
     for id_ in sorted(stored.keys() | made.keys()):
         one, other = stored.get(id_), made.get(id_)
         if one is None or other is None:
             told = one or other
-            if told is not None and told.state is State.RETRACTED:
+            if told is None or told.state is State.RETRACTED:
                 continue  # raised and taken back within one judgement, or given by thresholds of before
+            if purged.upto and (told.person is None or (told.ended_at or told.due_at) < purged.before):
+                continue  # what followed from the purged part alone, or from a rate of it
             faults.append(f"alert {id_}: {'not stored' if one is None else 'not made again from the log'}")
             continue
         differ = [name for name in _COMPARED if getattr(one, name) != getattr(other, name)]
@@ -99,6 +104,30 @@ def check(store: StoreOption, format_: FormatOption = Format.TABLE) -> None:
     write_object(value, format_, lambda: said)
     if faults:
         raise typer.Exit(1)
+
+
+@store_app.command("purge")
+def purge(
+    store: StoreOption,
+    keep: Annotated[str, typer.Option(metavar="SPAN", help="How long what came is kept.")] = "400 days",
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Let go of what was recorded longer ago, and of alerts that ended then; what is open stays. Exit code 75 while the
+    store is served: pxhub serve --keep does the same by itself."""
+    with _writing(store, None, None, None) as service:
+        before = read_purged(service.store)
+        service.runtime.flush(everything=True)
+        work = Purge(service.runtime.recorded - read_keep(keep))
+        while work.go_on(service.runtime):
+            pass
+        after = read_purged(service.store)
+    value = {
+        "messages": sum(after.messages.values()) - sum(before.messages.values()),
+        "before": write_instant(after.before) if after.before else None,
+        "entries": after.upto,
+    }
+    said = f"{value['messages']:,} messages purged; the log begins behind number {value['entries']:,}"
+    write_object(value, format_, lambda: said)
 
 
 @store_app.command("backup")

@@ -14,7 +14,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
+from hub.deliver.backfill import LONG
 from hub.stored import Judged
+from schemas.duration_text import exact_seconds, read_duration
+from schemas.errors import WrongUse
+from schemas.event import SECOND
 
 _encode = msgspec.json.Encoder().encode
 
@@ -63,3 +67,14 @@ def judged(store: Path, *, whole: bool = False) -> Judged:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading the log", total=None)
         return Judged(store, lambda done, total: bar.update(task, completed=done, total=total or None), whole=whole)
+
+
+def read_keep(text: str) -> int:
+    """How long to keep what came, in microseconds. Raises WrongUse."""
+    try:
+        seconds = exact_seconds(read_duration(text))
+    except ValueError as wrong:
+        raise WrongUse(f"--keep {text}: {wrong}") from wrong
+    if seconds is None or seconds * SECOND < LONG:
+        raise WrongUse(f"--keep {text}: seven days at least, and no business days, for evidence may come that late")
+    return seconds * SECOND

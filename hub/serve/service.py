@@ -32,7 +32,9 @@ from hub.stored import (
     thresholds_of,
     what_changed,
 )
-from schemas.errors import WrongUse
+from schemas.errors import StoreFailed, WrongUse
+from schemas.event import DAY
+from streams.embedded.purge import Purge
 from streams.embedded.runtime import Clock, Runtime
 from streams.embedded.store import Store
 
@@ -41,6 +43,10 @@ if TYPE_CHECKING:
 
 DRAIN_SECONDS: Final = 20.0
 """How long what is in flight may take to be answered at the end (`PXHUB_DRAIN_SECONDS`)."""
+KEEP: Final = 400 * DAY
+"""How long a store keeps what came, in microseconds (DESIGN.md)."""
+_PURGE_EVERY: Final = 3600.0  # seconds between two looks for what is older than that
+_BREATH: Final = 0.05  # seconds between two pieces of a purge, for those who wait for acknowledgements
 _TOGETHER: Final = 1.0  # seconds in which two signals are one: who stops a group and its leader sends both
 _STILL_EVERY: Final = 2.0  # seconds between two looks at what stays in memory
 _ALIVE_EVERY: Final = 10.0  # seconds between two words to a service manager that watches
@@ -65,6 +71,7 @@ class ServeSettings:
     clock: Clock = "log"
     takes_tests: bool = False
     acknowledges_dead_letters: bool = False
+    keep: int = KEEP
     drain_seconds: float = field(default_factory=lambda: float(os.environ.get("PXHUB_DRAIN_SECONDS", DRAIN_SECONDS)))
 
 
@@ -214,7 +221,11 @@ class Service:
                 self.doors.append(await opened(self))
             ready(self.doors)
             tell_manager("READY=1")
-            beside = [asyncio.create_task(self._stay_alive()), asyncio.create_task(self._keep_still())]
+            beside = [
+                asyncio.create_task(self._stay_alive()),
+                asyncio.create_task(self._keep_still()),
+                asyncio.create_task(self._purge()),
+            ]
             await asyncio.wait({taking, asyncio.create_task(stopping.wait())}, return_when=asyncio.FIRST_COMPLETED)
             for task in beside:
                 task.cancel()
@@ -251,6 +262,21 @@ class Service:
         while True:
             gc.freeze()
             await asyncio.sleep(_STILL_EVERY)
+
+    async def _purge(self) -> None:
+        """Let go of what is older than it need be kept, a piece at a time."""
+        while not self.runtime.by_event:
+            purge = Purge(machine_time() - self.settings.keep)
+            pieces = 0
+            try:
+                while await self.intake.ask(purge.go_on):
+                    pieces += 1
+                    await asyncio.sleep(_BREATH)
+            except StoreFailed:
+                pass  # said where messages are taken; it goes on at the next look
+            if pieces > 1:
+                self.log.info("store.purged", count=pieces)
+            await asyncio.sleep(_PURGE_EVERY)
 
     async def _stay_alive(self) -> None:
         while True:

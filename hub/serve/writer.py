@@ -83,6 +83,7 @@ class Writer:
         self._reader: LiveReader = reader
         self._clock: Callable[[], int] = clocks.now
         self._elapsed: Callable[[], float] = clocks.elapsed
+        self._now: int = clocks.now()  # as of that look
         self._looked: float = clocks.elapsed()  # when the clock was looked at last
         self._probed: float = self._looked  # when a store that failed was tried last
         self._queue: SimpleQueue[Sequence[Work]] = queue
@@ -183,7 +184,7 @@ class Writer:
         """What became of the messages, once they are durable. Where one cannot be kept they are taken one by one, so
         that only the one at fault is a dead letter. Raises StoreFailed."""
         try:
-            return self._runtime.take(messages, self._clock())
+            return self._runtime.take(messages, self._now)
         except StoreFailed:
             raise
         except Exception:  # noqa: BLE001 - a message's edge: whatever it is, the hub goes on, and the bytes are kept
@@ -191,12 +192,12 @@ class Writer:
 
     def _committed_alone(self, message: Message) -> Verdict:
         try:
-            return self._runtime.take([message], self._clock())[0]
+            return self._runtime.take([message], self._now)[0]
         except StoreFailed:
             raise
         except Exception:  # noqa: BLE001 - as above
             letter = DeadLetter(reason=Reason.INVALID, place="the message", mend=_MEND)
-            return self._runtime.take([Message(message.kind, message.raw, dead=letter)], self._clock())[0]
+            return self._runtime.take([Message(message.kind, message.raw, dead=letter)], self._now)[0]
 
     # -- everything else
 
@@ -213,18 +214,20 @@ class Writer:
         if not self._is_judged:
             self._runtime.apply()
             self._is_judged = True
-        now = self._clock()
-        if self._runtime.due <= now:
-            self._runtime.tick(now)
+        if self._runtime.due <= self._now:
+            self._runtime.tick(self._now)
 
     def _look(self) -> None:
-        """See how the clock stands; a hub that stood still (stopped, suspended) settles like one that was down."""
+        """See how the clock stands; a hub that stood still (stopped, suspended) settles like one that was down. The
+        time that is gone by is looked at last, so that whatever is done next by `_now` was seen to be no standstill."""
+        self._now = self._clock()
         elapsed = self._elapsed()
         if elapsed - self._looked > _STILL:
-            self._runtime.settle(self._clock())
+            self._now = self._clock()
+            self._runtime.settle(self._now)
             self._condition.tell("service.stood_still", seconds=round(elapsed - self._looked))
         self._looked = elapsed
-        self._condition.clock_stands(0 if self._runtime.by_event else self._runtime.recorded - self._clock())
+        self._condition.clock_stands(0 if self._runtime.by_event else self._runtime.recorded - self._now)
 
     def _settle(self) -> None:
         """Nothing comes: what was said is committed, and a store that failed tried again."""

@@ -10,6 +10,7 @@ the transitions that come of it are the caller's to compare with what it knows.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -70,9 +71,15 @@ def names_of(event: Event) -> tuple[str, ...]:
     return tuple(names) or (NOBODY,)
 
 
-def key_of(name: str) -> str:
-    """What a name is looked up by: an identifier and the id that follows from it are one."""
-    return id_of(name)
+def key_of(name: str) -> int:
+    """What a name is looked up by, 63 bits: an identifier and the id that follows from it are one. Two names may have
+    one key."""
+    return key_of_id(id_of(name))
+
+
+def key_of_id(person: str) -> int:
+    """The same for an id."""
+    return int.from_bytes(blake2b(person.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") >> 1
 
 
 def _thing(attribute: str, value: str) -> str:

@@ -60,12 +60,15 @@ class Person:
         self.origins: list[str] = []
         self.anonymous: bool = anonymous
         self.into: Person | None = None
+        self.journeys: dict[int, dict[Any, Journey]] = {}
         self.clear()
 
     def clear(self) -> None:
         """Forget the evidence, keep who it is."""
         self.log: list[Event] = []
-        self.journeys: dict[int, dict[Any, Journey]] = {}
+        for journey in self.every_journey():
+            journey.let_go()
+        self.journeys = {}
         self.open: dict[Journey, None] = {}
         self.wide: list[Event] | None = None
         self.wide_last: int = NEVER
@@ -162,6 +165,10 @@ class Journey:
         self._events: Event | list[Event] | None = None
         self._waits: Wait | list[Wait] | None = None
         self._running: list[Wait] | None = None
+
+    def let_go(self) -> None:
+        """Part from the waits, which hold their journey: a cycle would wait for the collector, which may be off."""
+        self._events = self._waits = self._running = None
 
     def key_text(self) -> str:
         return self.value if isinstance(self.value, str) else "|".join(self.value)

@@ -138,6 +138,13 @@ class Judging:
         if self.engine.untaken:
             self._compare(self.engine.take_transitions())
 
+    def admit_all(self, numbers: Sequence[int]) -> None:
+        """Have these circles in memory, for who asks about everybody."""
+        self._listen()
+        self.residence.admit_all(numbers, max(self.applied, 1))
+        if self.engine.untaken:
+            self._compare(self.engine.take_transitions())
+
     def owner(self, alert: Alert) -> object | None:
         """The record behind an alert, its person read back; None where there is none any more."""
         if self.earlier.owns(alert.id):

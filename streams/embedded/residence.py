@@ -22,6 +22,7 @@ from streams.core.circle import (
     earliest_due,
     forget_circle,
     key_of,
+    key_of_id,
     names_of,
     read_circle,
     weight,
@@ -56,11 +57,11 @@ class Row(msgspec.Struct):
 
 
 class Written(msgspec.Struct):
-    """What a commit writes of a circle: its row, the names that are new to the file, the due that stood there before,
-    and the circles that are part of it now, each with its due."""
+    """What a commit writes of a circle: its row, the keys of the names that are new to the file, the due that stood
+    there before, and the circles that are part of it now, each with its due."""
 
     row: Row
-    names: list[str]
+    names: list[int]
     before: int | None
     gone: list[tuple[int, int | None]]
 
@@ -68,8 +69,8 @@ class Written(msgspec.Struct):
 class Shelf(Protocol):
     """Where circles are kept that are not in memory."""
 
-    def find(self, keys: Sequence[str]) -> set[int]:
-        """The numbers of the circles of some names."""
+    def find(self, keys: Sequence[int]) -> set[int]:
+        """The numbers of the circles of names with these keys; of more, and of some that are gone, where keys meet."""
         ...
 
     def row(self, number: int) -> Row | None:
@@ -108,6 +109,7 @@ class Residence:
         self._most: int = most
         self._tail: int = tail
         self._weight: int = 0
+        self._came: int = 0  # circles read back since the last commit
         self._by_name: dict[str, Resident] = {}
         self._by_number: dict[int, Resident] = {}
         self._used: dict[Resident, None] = {}  # the longest unused first
@@ -134,7 +136,7 @@ class Residence:
 
     def admit_name(self, name: str) -> None:
         """Have a person in memory, by an identifier or an id."""
-        for number in self._shelf.find([name if name.startswith("pn-") else key_of(name)]):
+        for number in self._shelf.find([key_of_id(name) if name.startswith("pn-") else key_of(name)]):
             self._read_back(number)
 
     def admit_due(self, now: int, limit: int, seq: int) -> int:
@@ -158,11 +160,17 @@ class Residence:
         if self._next <= now + _AHEAD:
             self.admit_due(now + _AHEAD, _FEW, seq)
 
-    def admit_all(self, numbers: Iterable[int]) -> None:
-        """Have all circles in memory, for who asks about everybody."""
+    def admit_all(self, numbers: Iterable[int], seq: int) -> None:
+        """Have these circles in memory, to be written as after `seq`."""
         for number in numbers:
-            if number not in self._by_number:
-                self._read_back(number)
+            resident = self._by_number.get(number) or self._read_back(number)
+            if resident is not None:
+                self._note(resident, seq)
+
+    @property
+    def numbers(self) -> set[int]:
+        """The numbers of the circles in memory."""
+        return set(self._by_number)
 
     @property
     def next_due(self) -> int:
@@ -226,6 +234,7 @@ class Residence:
         resident.names = set(circle.names)
         resident.weight = weight(circle)
         self._weight += resident.weight
+        self._came += 1
         self._by_number[number] = resident
         self._by_name.update(dict.fromkeys(circle.names, resident))
         self._used[resident] = None
@@ -235,7 +244,9 @@ class Residence:
     # -- out of it
 
     def to_write(self, seq: int, most: int) -> list[Resident]:
-        """Those that a commit should write, `most` of them: changed long ago; and those that are to leave."""
+        """Those that a commit should write, `most` of them and as many as were read back: changed long ago; and those
+        that are to leave."""
+        most += 2 * self._came
         chosen: dict[Resident, None] = {}
         for resident in self._changed:
             if resident.since > seq - self._tail or len(chosen) >= most:
@@ -275,6 +286,7 @@ class Residence:
 
     def note_written(self, residents: Iterable[Resident], written: Iterable[Written]) -> None:
         """They are on the disk; who has not been used for the longest time leaves, while there is too much."""
+        self._came = 0
         for resident, one in zip(residents, written, strict=True):
             resident.since, resident.unwritten, resident.gone = 0, set(), []
             resident.before, resident.covers = one.row.due, one.row.upto

@@ -26,6 +26,7 @@ from schemas.message import Message, Outcome, Verdict
 from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
 from streams.core.engine import Engine
+from streams.embedded.base import in_pieces, read_purged, stand_at_base
 from streams.embedded.earlier import Kept
 from streams.embedded.entries import Batch, Entry, Position, Said, Taken, written
 from streams.embedded.ids import id_hash, letter_hash
@@ -318,7 +319,9 @@ class Runtime:
         long ago it was due."""
         clock = max(self.engine.clock, self.store.position().clock, 0)
         upto = self._seq
-        self.store.forget_state()
+        purged = read_purged(self.store)
+        self.store.forget_state(base=purged.upto > 0)
+        stand_at_base(self.store, purged)
         self.judging = self._judging()
         self.judging.begin_again()
         for number, entry in enumerate(self.store.accepted(upto=upto)):
@@ -335,6 +338,9 @@ class Runtime:
                     progress(entry.seq, upto)
         self.judging.applied = upto
         while not self.judging.advance(clock):
+            self._write_on_the_way()
+        for numbers in in_pieces(self.judging.shelf.numbers() if purged.upto else []):
+            self.judging.admit_all(numbers)
             self._write_on_the_way()
         changes = self._reconcile(self.judging.end_again())
         self.flush(everything=True)

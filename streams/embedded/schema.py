@@ -35,7 +35,7 @@ CREATE TABLE alert (
 ) WITHOUT ROWID;
 -- persons that identity connects, as they stood when the log was applied up to a place; when their next timer rings
 CREATE TABLE circle (number INTEGER PRIMARY KEY, upto INTEGER NOT NULL, due INTEGER, body BLOB NOT NULL);
-CREATE TABLE name (key TEXT PRIMARY KEY, circle INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE name (key INTEGER, circle INTEGER, PRIMARY KEY (key, circle)) WITHOUT ROWID;
 CREATE TABLE due (at INTEGER, circle INTEGER, PRIMARY KEY (at, circle)) WITHOUT ROWID;
 -- rates and averages, as they stood at the applied position
 CREATE TABLE rate (threshold TEXT, value TEXT, body BLOB NOT NULL, PRIMARY KEY (threshold, value)) WITHOUT ROWID;

@@ -28,7 +28,7 @@ class SqlShelf:
     def __init__(self, rows: Rows) -> None:
         self._rows: Rows = rows
 
-    def find(self, keys: Sequence[str]) -> set[int]:
+    def find(self, keys: Sequence[int]) -> set[int]:
         found: set[int] = set()
         for at in range(0, len(keys), _MOST_NAMES):
             some = keys[at : at + _MOST_NAMES]
@@ -71,6 +71,7 @@ def write_circles(db: sqlite3.Connection, written: Iterable[Written]) -> None:
         db.executemany("DELETE FROM circle WHERE number = ?", gone)
     db.executemany("INSERT OR REPLACE INTO circle VALUES (?,?,?,?)", rows)
     if names:
+        names.sort()  # a page at a time
         db.executemany("INSERT OR REPLACE INTO name VALUES (?,?)", names)
     if old:
         db.executemany("DELETE FROM due WHERE at = ? AND circle = ?", old)

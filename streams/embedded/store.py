@@ -144,10 +144,17 @@ class Store(Reading):
             self._db.executemany("INSERT INTO transition VALUES (?,?,?,?,?,?,?)", rows)
             self._db.executemany("INSERT OR REPLACE INTO alert VALUES (?,?,?,?,?,?,?,?,?)", last.values())
 
-    def forget_state(self) -> None:
-        """Let go of circles and rates: all of the log is about to be judged again."""
+    def give_room_back(self, pages: int) -> None:
+        """Give free pages back to the file system, so many at most."""
+        try:
+            self._db.execute(f"PRAGMA incremental_vacuum({pages:d})").fetchall()
+        except sqlite3.Error as wrong:
+            raise StoreFailed(f"{self.folder}: {told(wrong)}") from wrong
+
+    def forget_state(self, *, base: bool) -> None:
+        """Let go of circles and rates: all of the log is about to be judged again. With `base` circles stay."""
         with self.together():
-            for table in ("circle", "name", "due", "rate", "bucket"):
+            for table in ("due", "rate", "bucket", *(() if base else ("circle", "name"))):
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
             position = self.position()
             position.judged_by = ""

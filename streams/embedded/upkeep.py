@@ -10,6 +10,7 @@ from pathlib import Path
 
 from schemas.errors import WrongUse
 from schemas.message import Message, Outcome, Verdict
+from streams.embedded.base import read_purged
 from streams.embedded.entries import written
 from streams.embedded.reader import FILE, Reader, check_format, connect_to_read
 from streams.embedded.runtime import Runtime
@@ -181,12 +182,15 @@ def find_faults(reader: Reader) -> list[str]:
     counted: dict[str, int] = {}
     for (_, outcome, _), count in reader.tallies().items():
         counted[outcome] = counted.get(outcome, 0) + count
+    purged = read_purged(reader)
+    for outcome, count in purged.messages.items():
+        logged[outcome] = logged.get(outcome, 0) + count
     for outcome in (Outcome.ACCEPTED, Outcome.IGNORED, Outcome.DEAD):
         if logged.get(outcome.value, 0) != counted.get(outcome.value, 0):
             told = f"{logged.get(outcome.value, 0)} in the log, {counted.get(outcome.value, 0)} counted"
             faults.append(f"{outcome.value}: {told}")
     last = reader.last_seq()
     rows = reader.rows("SELECT count(*) FROM log")[0][0]
-    if rows != last:
-        faults.append(f"the log has {rows} rows, and its last is number {last}")
+    if rows != last - purged.upto:
+        faults.append(f"the log has {rows} rows behind number {purged.upto}, and its last is number {last}")
     return faults

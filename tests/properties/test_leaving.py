@@ -35,10 +35,10 @@ class Drawer:
 
     def __init__(self) -> None:
         self.rows: dict[int, Row] = {}
-        self.names: dict[str, int] = {}
+        self.names: dict[int, int] = {}
         self.dues: set[tuple[int, int]] = set()
 
-    def find(self, keys: Sequence[str]) -> set[int]:
+    def find(self, keys: Sequence[int]) -> set[int]:
         return {self.names[key] for key in keys if key in self.names}
 
     def row(self, number: int) -> Row | None:
@@ -112,7 +112,7 @@ def run_leaving(declared: str, history: Sequence[Told], random: Random, after: t
         ward.apply(event)
     ward.let_leave()
     ward.advance(read_instant(until(history, after)))
-    ward.residence.admit_all(list(ward.drawer.rows))
+    ward.residence.admit_all(list(ward.drawer.rows), ward.seq)
     ward.hear()
     for alert in ward.engine.alerts.values():
         ward.said[alert.id] = alert  # under the persons as they are now

@@ -1,0 +1,161 @@
+"""What is older than it need be kept leaves the file, a piece at a time.
+
+Theory. The log up to a place may go once no start needs it: the circles hold what followed from it, each event with the
+time at which it was recorded. So what the log no longer tells is still told by the circles: who makes the state again
+takes from them the evidence that was recorded before the log begins, and the rest from the log. A person with nothing
+open whom nobody has heard of since loses the evidence too, but for who it is and what is true of it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from schemas.threshold import ThresholdSet
+from streams.core.circle import Circle, Held, key_of, read_circle
+from streams.core.engine import Engine
+from streams.core.held import FACT_EVENTS
+from streams.core.rate_rows import forget_before
+from streams.core.rates import STEPS
+from streams.embedded.base import PURGED, read_purged
+from streams.embedded.reader import Reading
+from streams.embedded.runtime import Runtime
+from streams.embedded.store import Store
+
+_AT_ONCE: Final = 2_000  # rows of a transaction
+_CIRCLES: Final = 200
+_OPEN: Final = ("warning", "breached")
+_write: Final = msgspec.msgpack.Encoder().encode
+_read: Final = msgspec.msgpack.Decoder(Circle).decode
+
+
+def find_bound(reading: Reading, before: int) -> int:
+    """The last place of the log that was recorded before an instant and that no start needs; 0 for none. The last row
+    stays, for the numbers go on from it."""
+    low, high = read_purged(reading).upto, min(reading.position().tail, reading.last_seq() - 1)
+    while low < high:  # `recorded` never goes back
+        middle = (low + high + 1) // 2
+        rows = reading.rows("SELECT recorded FROM log WHERE seq >= ? ORDER BY seq LIMIT 1", middle)
+        if rows and rows[0][0] < before:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def purge_some(store: Store, bound: int, before: int) -> bool:
+    """One piece, in one transaction; False when nothing is left to do. Transitions recorded before `before` go with the
+    log up to `bound`, and the alerts that ended with them; the last one stays, for cursors follow it."""
+    with store.together():
+        purged = read_purged(store)
+        rows = store.rows("SELECT seq, outcome FROM log WHERE seq <= ? ORDER BY seq LIMIT ?", bound, _AT_ONCE)
+        for seq, outcome in rows:
+            purged.messages[outcome] = purged.messages.get(outcome, 0) + 1
+            purged.upto = seq
+        if rows:
+            store.write("DELETE FROM log WHERE seq <= ?", [(purged.upto,)])
+            store.write("DELETE FROM dead_letter WHERE seq <= ?", [(purged.upto,)])
+            purged.before = max(purged.before, before)
+            store.write("INSERT OR REPLACE INTO meta VALUES (?,?)", [(PURGED, _write(purged))])
+        said = store.rows(
+            "SELECT cursor, alert FROM transition WHERE at < ? AND cursor < (SELECT max(cursor) FROM transition) "
+            "ORDER BY cursor LIMIT ?",
+            before, _AT_ONCE,
+        )  # fmt: skip
+        if said:
+            last = said[-1][0]
+            store.write("DELETE FROM transition WHERE cursor <= ?", [(last,)])
+            store.write("DELETE FROM outbox WHERE cursor <= ?", [(last,)])
+            store.write(
+                f"DELETE FROM alert WHERE id = ? AND cursor <= ? AND state NOT IN {_OPEN}",  # noqa: S608 - our own words
+                [(id_, last) for id_ in {alert for _, alert in said}],
+            )
+        ids = 0 if rows else _purge_ids(store, bound)
+    store.give_room_back(_AT_ONCE)
+    return bool(rows or said or ids)
+
+
+def _purge_ids(store: Store, bound: int) -> int:
+    """The ids of messages that went: a run of them at a time (ids.py)."""
+    for (run,) in store.rows("SELECT DISTINCT day FROM seen WHERE day > 0 ORDER BY day LIMIT 1"):
+        [(last,)] = store.rows("SELECT max(seq) FROM seen WHERE day = ?", run)
+        if last <= bound:
+            return store.write("DELETE FROM seen WHERE day = ?", [(run,)])
+    return 0
+
+
+def purge_circles(store: Store, thresholds: ThresholdSet, bound: int, after: int, resident: set[int]) -> int | None:
+    """Take the evidence of circles with nothing open that were not told of anything since `bound`, some of them at a
+    time, behind a number; returns the number to go on from, None at the end. Those in memory are left alone."""
+    rows = store.rows(
+        "SELECT number, upto, due, body FROM circle WHERE number > ? ORDER BY number LIMIT ?", after, _CIRCLES
+    )
+    engine = Engine(thresholds, keeps_all=False)
+    changed: list[tuple[bytes, int]] = []
+    gone: list[int] = []
+    keys: list[tuple[int, int]] = []
+    for number, upto, due, body in rows:
+        if due is not None or upto > bound or number in resident:
+            continue
+        circle = _read(body)
+        if not any(held.log for held in circle.persons) or _has_open(engine, circle):
+            continue
+        for held in circle.persons:
+            held.log, held.told = _lasting(held), []
+        if len(circle.names) == 1 and not any(held.log for held in circle.persons) and not circle.moves:
+            gone.append(number)
+            keys.append((key_of(circle.names[0]), number))
+        else:
+            changed.append((_write(circle), number))
+    with store.together():
+        store.write("UPDATE circle SET body = ? WHERE number = ?", changed)
+        store.write("DELETE FROM circle WHERE number = ?", [(number,) for number in gone])
+        store.write("DELETE FROM name WHERE key = ? AND circle = ?", keys)
+    return rows[-1][0] if len(rows) == _CIRCLES else None
+
+
+def _has_open(engine: Engine, circle: Circle) -> bool:
+    """Whether anything of a circle may still change by itself or end."""
+    read_circle(engine, circle)
+    engine.forget_transitions()
+    return any(
+        person.open or person.counts for person in map(engine.identity.by_identifier.get, circle.names) if person
+    )
+
+
+def _lasting(held: Held) -> list[Any]:
+    """What stays true of a person: the last telling of each fact."""
+    told: dict[str, Any] = {}
+    for row in sorted((row for row in held.log if row[2] in FACT_EVENTS), key=lambda row: row[3]):
+        told.update(dict.fromkeys(row[4], row))
+    return list({id(row): row for row in told.values()}.values())
+
+
+class Purge:
+    """A purge under way, a piece at a time: what was recorded before an instant goes."""
+
+    def __init__(self, before: int) -> None:
+        self._before: int = before
+        self._circle: int | None = 0
+        self._bound: int | None = None
+
+    def go_on(self, runtime: Runtime) -> bool:
+        """One piece; False when all is done. Raises StoreFailed."""
+        store = runtime.store
+        if self._bound is None:
+            self._bound = find_bound(store, self._before)
+            for rate in runtime.engine.tallies.rates:
+                step = self._before // rate.step - 1
+                forget_before(rate, step)
+                store.write(
+                    "DELETE FROM bucket WHERE threshold = ? AND value = ? AND step < ?",
+                    [(rate.plan.id, rate.value, step - STEPS)],
+                )
+        if purge_some(store, self._bound, self._before):
+            return True
+        if self._circle is None:
+            return False
+        resident = runtime.judging.residence.numbers
+        self._circle = purge_circles(store, runtime.thresholds, self._bound, self._circle, resident)
+        return True
