@@ -2,8 +2,8 @@
 
 Theory. The runtime lives in one thread of its own (`Writer`); the event loop never waits for the disk or the engine.
 What arrives in one turn of the loop is handed over together, once, for a wake-up of the thread costs more than a
-message. While a batch is committed and judged, the next one gathers, and the loop reads its messages as long as they
-are small and few: the disk then works beside the reader. So the more there is to do, the more each commit takes.
+message. While a batch is committed and judged, the next one gathers: so the more there is to do, the more each commit
+takes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import Final, TypeVar
 
 from hub.serve.condition import Condition, Tell
-from hub.serve.reading import HL7, LiveReader
+from hub.serve.reading import LiveReader
 from hub.serve.writer import Asked, Clocks, Question, Stopped, Told, Work, Writer
 from schemas.message import Verdict
 from streams.embedded.runtime import Runtime
@@ -25,8 +25,6 @@ __all__ = ["Intake", "Stopped", "Told"]
 Answer = TypeVar("Answer")
 _PIECE: Final = 2_000  # messages that are committed at once: with more the first sender would wait for the last
 _ROOM: Final = 20_000  # messages that may wait; beyond it `take` waits
-_SMALL: Final = 16 << 10  # bytes of what the loop reads itself; to read more would let the other senders wait
-_AHEAD: Final = 512  # messages that wait and are read already
 
 
 def running_time() -> float:
@@ -47,14 +45,12 @@ class Intake:
         elapsed: Callable[[], float] = running_time,
         tell: Tell | None = None,
     ) -> None:
-        self._reader: LiveReader = reader
         self._queue: SimpleQueue[Sequence[Work]] = SimpleQueue()
         self.condition: Condition = Condition(tell)
         clocks = Clocks(clock, elapsed)
         self._writer: Writer = Writer(runtime, reader, clocks, self._queue, self._hear, self.condition)
         self._gathered: list[Work] = []  # of this turn of the loop
         self._many: int = 0  # messages that wait
-        self._ahead: int = 0
         self._stopping: bool = False
         self._roomy: list[asyncio.Future[None]] = []  # who waits for room
         self._watching: list[asyncio.Future[None]] = []  # who waits for transitions
@@ -89,13 +85,8 @@ class Intake:
         if self._stopping:
             loop.call_soon(tell, Stopped())
             return
-        asked = Asked(kind, raws, tell)
-        # events of HTTP are not read here: what they cost is not told by their size, and they come in large batches
-        if kind == HL7 and self._ahead < _AHEAD and sum(map(len, raws)) <= _SMALL:
-            asked.messages = [self._reader.read(kind, raw) for raw in raws]
-            self._ahead += len(raws)
         self._many += len(raws)
-        self._hand_over(loop, asked)
+        self._hand_over(loop, Asked(kind, raws, tell))
 
     async def ask(self, question: Callable[[Runtime], Answer]) -> Answer:
         """Ask the runtime something, in its thread. Raises Stopped when that has ended."""
@@ -152,8 +143,6 @@ class Intake:
         """What the writer has done, told in the loop."""
         for asked, what in told:
             self._many -= len(asked.raws)
-            if asked.messages is not None:
-                self._ahead -= len(asked.raws)
             asked.tell(what)
         if self._roomy and self._many < _ROOM:
             _wake(self._roomy)

@@ -40,12 +40,11 @@ Told = list[Verdict] | StoreFailed | Stopped
 
 
 class Asked(msgspec.Struct):
-    """Messages of one sender, and whom to tell. `messages` where they were read already."""
+    """Messages of one sender, and whom to tell."""
 
     kind: str
     raws: Sequence[bytes]
     tell: Callable[[Told], object]
-    messages: list[Message] | None = None
 
 
 class Question(msgspec.Struct):
@@ -159,9 +158,7 @@ class Writer:
 
     def _take(self, asked: list[Asked]) -> None:
         read = self._reader.read
-        messages: list[Message] = []
-        for one in asked:
-            messages += one.messages if one.messages is not None else [read(one.kind, raw) for raw in one.raws]
+        messages = [read(one.kind, raw) for one in asked for raw in one.raws]
         told: list[tuple[Asked, Told]] = []
         try:
             verdicts = self._committed(messages)
