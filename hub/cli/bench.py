@@ -54,8 +54,8 @@ def store(
     waits: Annotated[int, typer.Option(min=1, help="How many open waits to open a store again with.")] = 100_000,
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """CloudEvents into a store, durable and judged, beside a bare SQLite; a store opened again; then over HTTP, beside a
-    bare server."""
+    """CloudEvents into a store, durable and judged, beside a bare SQLite; a store opened again; then over HTTP, beside
+    a bare server."""
     import hub.bench.http  # noqa: PLC0415 - it loads the server
     import hub.bench.recovery  # noqa: PLC0415 - as above
     import hub.bench.store  # noqa: PLC0415 - it loads the service

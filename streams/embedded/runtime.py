@@ -80,6 +80,7 @@ class Runtime:
         self.reconciled: int = 0  # changes of alerts at the opening, because log or thresholds are not what they were
         self._pending: deque[Taken] = deque()  # committed, and not yet applied
         self._said: list[Said] = []  # said, and not yet committed
+        self._last_said: dict[str, Alert] = {}  # the same, by alert
         collected = gc.isenabled()
         gc.disable()  # records make no cycles, and a million of them would be walked in vain
         try:
@@ -142,7 +143,8 @@ class Runtime:
         self.judging.write(batch, len(messages))
         self.store.commit(batch)
         self.judging.note_written()
-        self._seq, self.recorded, self._said = seq, recorded, []
+        self._seq, self.recorded = seq, recorded
+        self._forget_said()
         for hash_ in met:
             self._remembered.add(hash_)
         if self._remembered.is_full:
@@ -240,8 +242,11 @@ class Runtime:
         self.judging.write(batch, 0, everything=everything)
         self.store.commit(batch)
         self.judging.note_written()
-        self._said = []
+        self._forget_said()
         return True
+
+    def _forget_said(self) -> None:
+        self._said, self._last_said = [], {}
 
     @property
     def settled(self) -> int:
@@ -281,10 +286,7 @@ class Runtime:
 
     def _known(self, id_: str) -> Alert | None:
         """An alert as it was said last, committed or not."""
-        for _, change, _ in reversed(self._said):
-            if change.alert.id == id_:
-                return change.alert
-        return self.store.alert(id_)
+        return self._last_said.get(id_) or self.store.alert(id_)
 
     def _hear(self) -> int:
         changes = self.judging.take_news()
@@ -374,6 +376,7 @@ class Runtime:
     def _say(self, change: Transition, seq: int = 0) -> None:
         self._cursor += 1
         self._said.append((self._cursor, change, seq))
+        self._last_said[change.alert.id] = change.alert
 
     # -- recovery
 
