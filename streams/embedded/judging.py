@@ -225,7 +225,7 @@ class Judging:
         self._chosen = ([], [], [])
 
     def _position(self, written: set[Resident]) -> Position:
-        first = next((r.since for r in self.residence.all_changed() if r not in written), None)
+        first = self.residence.first_unwritten(written)
         counts = self.engine.counts
         return Position(
             applied=self.applied,

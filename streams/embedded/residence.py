@@ -296,9 +296,9 @@ class Residence:
         if self._weight > self._most:
             self._let_leave()
 
-    def first_unwritten(self) -> int | None:
-        """The place of the first change that is not written; None where all are."""
-        return next((resident.since for resident in self._changed), None)
+    def first_unwritten(self, written: set[Resident]) -> int | None:
+        """The place of the first change that is not written when these are; None where all are."""
+        return next((resident.since for resident in self._changed if resident not in written), None)
 
     def _may_leave(self, resident: Resident) -> bool:
         if NOBODY in resident.names:

@@ -177,13 +177,15 @@ class Runtime:
             first = self._first(hash_, met)
             if first is None:
                 return Verdict(Outcome.ACCEPTED), hash_
-            if first[0] == message.digest or self._is_same(message.kind, self._raw(first[1], entries), message.raw):
+            known = None if first[0] == message.digest else self._raw(first[1], entries)
+            if known is None or self._is_same(message.kind, known, message.raw):
                 return Verdict(Outcome.DUPLICATE, first[1]), None
             return self._dead(Reason.CONFLICT.value, "id", _MEND_CONFLICT, message, met)
         return self._dead(dead.reason.value, dead.place, dead.mend, message, met)
 
-    def _raw(self, seq: int, entries: list[Entry]) -> bytes:
-        """The bytes of a message of the log, or of the batch that is being gathered."""
+    def _raw(self, seq: int, entries: list[Entry]) -> bytes | None:
+        """The bytes of a message of the log, or of the batch that is being gathered; None where it was purged, and what
+        has its identity is taken for a repetition."""
         if seq > self._seq:
             return next(entry.raw for entry in entries if entry.seq == seq)
         return self.store.raw(seq)

@@ -226,9 +226,10 @@ class Store(Reading):
         except sqlite3.Error as wrong:
             raise StoreFailed(f"{self.folder}: {told(wrong)}") from wrong
 
-    def raw(self, seq: int) -> bytes:
-        """The bytes of a message of the log, as they came."""
-        return bytes(self.rows("SELECT raw FROM log WHERE seq = ?", seq)[0][0])
+    def raw(self, seq: int) -> bytes | None:
+        """The bytes of a message of the log, as they came; None where it was purged."""
+        rows = self.rows("SELECT raw FROM log WHERE seq = ?", seq)
+        return bytes(rows[0][0]) if rows else None
 
     def hashes(self) -> Iterator[bytes]:
         """All id hashes that are remembered."""

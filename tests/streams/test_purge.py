@@ -130,3 +130,13 @@ def test_a_purge_may_be_repeated_and_stops_anywhere(folder: Path) -> None:
     with closing(Reader.open(folder)) as reader:
         assert find_faults(reader) == []
     assert open_now(list(made_again(folder).values())) == ["never", "new"]
+
+
+def test_what_was_purged_and_comes_again_under_its_id_is_no_letter(folder: Path) -> None:
+    purge(folder)
+    with closing(Store.open(folder)) as store:
+        runtime = Runtime(store, THRESHOLDS, now=BEGIN + 501 * DAY)
+        again = message("result.final", 0, 1, "never")
+        again.digest = b"told otherwise"
+        [verdict] = runtime.take([again], BEGIN + 501 * DAY)
+        assert verdict.outcome is Outcome.DUPLICATE
