@@ -132,10 +132,13 @@ def test_a_purge_may_be_repeated_and_stops_anywhere(folder: Path) -> None:
     assert open_now(list(made_again(folder).values())) == ["never", "new"]
 
 
-def test_what_was_purged_and_comes_again_under_its_id_is_no_letter(folder: Path) -> None:
-    purge(folder)
+def test_what_was_purged_and_comes_again_while_its_id_is_known_is_a_repetition(folder: Path) -> None:
     with closing(Store.open(folder)) as store:
-        runtime = Runtime(store, THRESHOLDS, now=BEGIN + 501 * DAY)
+        runtime = Runtime(store, THRESHOLDS, now=BEGIN + 500 * DAY, tail=10, most=60)
+        runtime.flush(everything=True)
+        work = Purge(BEGIN + 500 * DAY - KEEP)
+        while work.go_on(runtime):
+            pass
         again = message("result.final", 0, 1, "never")
         again.digest = b"told otherwise"
         [verdict] = runtime.take([again], BEGIN + 501 * DAY)
