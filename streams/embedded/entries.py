@@ -17,7 +17,7 @@ from streams.core.rate_rows import BucketRow, RateRow
 from streams.embedded.residence import Written
 
 _DEEPEST: Final = 64  # objects and lists within each other
-_NESTED: Final = (dict, list)
+_NESTED: Final = frozenset((dict, list))
 
 _events_decoder: Final = msgspec.msgpack.Decoder(list[EventRow])
 _alert_decoder: Final = msgspec.json.Decoder(Alert)
@@ -32,8 +32,9 @@ def write_events(events: Iterable[Event]) -> bytes:
 def written(events: tuple[Event, ...]) -> bytes | None:
     """The same, or None for what cannot be kept: numbers beyond 64 bits, data nested deeper than can be read again."""
     try:
-        if any(is_deep(event.data) for event in events):
-            return None
+        for event in events:
+            if not _NESTED.isdisjoint(map(type, event.data.values())) and is_deep(event.data):
+                return None
         return write_events(events)
     except (OverflowError, RecursionError, TypeError, ValueError):
         return None

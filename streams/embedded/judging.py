@@ -57,7 +57,8 @@ def same_standing(one: Alert, other: Alert) -> bool:
 
 
 class Judging:
-    """The engine of the thresholds in force over a file, and those of before. `heard` takes what is news."""
+    """The engine of the thresholds in force over a file, and those of before. `heard` is what was said and not taken,
+    without what the latest entry gave."""
 
     def __init__(
         self,
@@ -75,7 +76,7 @@ class Judging:
         self.applied: int = 0
         self._source: Source = source
         self._known: Callable[[str], Alert | None] = known
-        self._heard: list[Heard] = []
+        self.heard: list[Heard] = []
         self._made: dict[str, Alert] | None = None  # while the log is judged again: what is said last
         self._chosen: tuple[list[Resident], list[Any], list[Any]] = ([], [], [])
         self._name: str = name_of(thresholds)
@@ -128,7 +129,7 @@ class Judging:
     def take_news(self) -> list[Heard]:
         """What changed since the last call, in order."""
         self._listen()
-        news, self._heard = self._heard, []
+        news, self.heard = self.heard, []
         return news
 
     def admit_name(self, name: str) -> None:
@@ -178,13 +179,13 @@ class Judging:
                 if person is not None:
                     self.residence.touch(person, max(self.applied, 1))
                 self._hear(change)
-        self._heard += [(change, self.applied) for change in self.earlier.take_transitions()]
+        self.heard += [(change, self.applied) for change in self.earlier.take_transitions()]
 
     def _hear(self, change: Transition) -> None:
         if self._made is not None:
             self._made[change.alert.id] = change.alert
         elif not self.earlier.owns(change.alert.id):
-            self._heard.append((change, self.applied))
+            self.heard.append((change, self.applied))
 
     def _compare(self, changes: list[Transition]) -> None:
         """Hear of what circles say that were read back only what the file does not know."""

@@ -298,12 +298,13 @@ class Runtime:
 
     def _put_safely(self, entry: Taken) -> None:
         """Put an entry to the engine; what the engine itself fails on is set apart: no start may meet it again."""
-        self._hear()
         try:
             self.judging.put(entry)
         except StoreFailed:
             raise
         except Exception:  # noqa: BLE001 - a message's edge: whatever it is, the hub goes on without it
+            for change, seq in self.judging.heard:  # what was said before it came
+                self._say(change, seq)
             self._go_on_without(entry)
 
     def _go_on_without(self, entry: Taken) -> None:

@@ -181,7 +181,7 @@ def test_after_a_gap_the_clock_stands_until_what_was_queued_is_heard(tmp_path: P
 
 def test_an_event_that_the_engine_fails_on_is_set_apart(ward: Ward) -> None:
     bad = message("result.final", 0, order_id="x")
-    bad.events[0].data = None  # type: ignore[assignment]  # what no connector gives: a fault of our own
+    bad.events[0].identifiers = (1,)  # type: ignore[assignment]  # what no connector gives: a fault of our own
     ward.runtime.take([message("result.final", 0, order_id="a"), bad, message("result.final", 0, order_id="b")], BEGIN)
     ward.runtime.apply()
     assert ward.runtime.engine.counts["waits"] == 2
