@@ -66,10 +66,12 @@ class Ids:
         return None
 
     def hashes(self) -> Iterator[bytes]:
-        """All that were met."""
+        """All that were met until now, a run at a time, whatever is written meanwhile."""
+        runs = self._db.execute(_RUNS).fetchall()
         yield from tuple(self._latest)
-        for (hash_,) in self._db.execute("SELECT hash FROM seen"):
-            yield hash_
+        for (run,) in runs:
+            for (hash_,) in self._db.execute("SELECT hash FROM seen WHERE day = ?", (run,)).fetchall():
+                yield hash_
 
     def write(self, met: dict[bytes, Met]) -> None:
         """Ids of messages that are about to be committed: they stay in memory, and all before them are written when

@@ -74,6 +74,11 @@ class Reading:
         """The place of the last row of the log; 0 where it is empty."""
         return int(self.rows("SELECT coalesce(max(seq), 0) FROM log")[0][0])
 
+    def last_recorded(self) -> int:
+        """When the last row of the log was recorded, microseconds; 0 where it is empty."""
+        rows = self.rows("SELECT recorded FROM log ORDER BY seq DESC LIMIT 1")
+        return int(rows[0][0]) if rows else 0
+
     def last_cursor(self) -> int:
         """The cursor of the last transition; 0 where there is none."""
         return int(self.rows("SELECT coalesce(max(cursor), 0) FROM transition")[0][0])

@@ -7,7 +7,8 @@ without the disk, and it is right whenever it says so; the rare wrong "perhaps" 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final
 
 _BITS_AN_ID: Final = 16  # with six probes one new id in a thousand is asked for in vain (Bloom 1970)
@@ -16,17 +17,28 @@ _LEAST: Final = 1 << 20  # ids that a filter is made for at least
 
 
 class Remembered:
-    """Ids by a 16-byte hash. It is made anew, twice as large, by its owner when `is_full`."""
+    """Ids by a 16-byte hash: those that it is given, as `fill` reads them, and those that are added. Until it has read
+    all it says "perhaps" of any, so nobody waits for it. Its owner makes it anew, twice as large, when `is_full`."""
 
-    __slots__ = ("_bits", "_count", "_mask", "_room")
+    __slots__ = ("_bits", "_coming", "_count", "_mask", "_room")
 
     def __init__(self, hashes: Iterable[bytes], expected: int) -> None:
         self._room: int = max(_LEAST, 1 << (expected * 2).bit_length())
         self._bits: bytearray = bytearray(self._room * _BITS_AN_ID // 8)
         self._mask: int = self._room * _BITS_AN_ID - 1
         self._count: int = 0
-        for hash_ in hashes:
+        self._coming: Iterator[bytes] | None = iter(hashes)
+
+    def fill(self, count: int) -> None:
+        """Read so many of those that it was given."""
+        if self._coming is None:
+            return
+        read = 0
+        for hash_ in islice(self._coming, count):
             self.add(hash_)
+            read += 1
+        if read < count:
+            self._coming = None
 
     @property
     def is_full(self) -> bool:
@@ -44,6 +56,8 @@ class Remembered:
 
     def may_hold(self, hash_: bytes) -> bool:
         """False: it was never added. True: it was, or seldom it only looks so."""
+        if self._coming is not None:
+            return True
         at, step = int.from_bytes(hash_[:8], "little"), int.from_bytes(hash_[8:16], "little") | 1
         bits, mask = self._bits, self._mask
         for _ in range(_PROBES):

@@ -33,7 +33,7 @@ from streams.core.evidence import IDENTITY_EVENTS
 from streams.core.state import Person
 from streams.core.timers import FAR
 
-TAIL: Final = 60_000
+TAIL: Final = 20_000
 """Entries of the log that a start may have to read again."""
 MOST: Final = 250_000
 """Evidence in memory, in events and persons: about a kilobyte each."""

@@ -37,6 +37,7 @@ from streams.embedded.store import Store
 
 SETTLE: Final = 2 * MINUTE
 _GAP: Final = MINUTE
+_IDS: Final = 10_000  # read into the filter with a commit, in some milliseconds
 _AT_ONCE: Final = 2_000  # entries judged again between two commits
 ENGINE: Final = "engine"
 """Why an event was set apart: the engine itself failed on it."""
@@ -87,10 +88,9 @@ class Runtime:
             self._seq: int = store.last_seq()
             self._cursor: int = store.last_cursor()
             position = store.position()
-            self.recorded: int = int(store.rows("SELECT coalesce(max(recorded), 0) FROM log")[0][0])
-            self.recorded = max(self.recorded, position.clock)
-            gap = self._seq > 0 and not self.by_event and now - self.recorded > _GAP
-            self._settled: int = now + SETTLE if gap else 0
+            self.recorded: int = max(store.last_recorded(), position.clock)
+            was_down = self._seq > 0 and not self.by_event and now - self.recorded > _GAP
+            self._settled: int = now + SETTLE if was_down else 0
             self._remembered: Remembered = Remembered(store.hashes(), self._seq)
             self.judging: Judging = self._judging()
             self._recover(position, progress)
@@ -144,11 +144,12 @@ class Runtime:
         self.store.commit(batch)
         self.judging.note_written()
         self._seq, self.recorded = seq, recorded
-        self._forget_said()
+        self._said, self._last_said = [], {}
         for hash_ in met:
             self._remembered.add(hash_)
         if self._remembered.is_full:
             self._remembered = Remembered(self.store.hashes(), seq)
+        self._remembered.fill(_IDS)
         self._pending += pending
         if not self._pending:
             self.judging.applied = seq
@@ -238,17 +239,15 @@ class Runtime:
     def flush(self, *, everything: bool = False) -> bool:
         """Commit what was said since the last commit, and with `everything` all that a start would have to make again;
         False where there is nothing to write."""
+        self._remembered.fill(_IDS)
         if not self._said and not everything:
             return False
         batch = Batch(transitions=self._said)
         self.judging.write(batch, 0, everything=everything)
         self.store.commit(batch)
         self.judging.note_written()
-        self._forget_said()
-        return True
-
-    def _forget_said(self) -> None:
         self._said, self._last_said = [], {}
+        return True
 
     @property
     def settled(self) -> int:
