@@ -11,6 +11,7 @@ Where the thresholds are not those by which the circles were judged, all of the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, Final, Protocol
 
@@ -46,8 +47,9 @@ class Source(Protocol):
 
 
 def name_of(thresholds: ThresholdSet) -> str:
-    """What tells a set of thresholds from others, its calendars with their holidays too."""
-    text = msgspec.json.encode(thresholds, enc_hook=str, order="deterministic")
+    """What tells a set of thresholds from others that judge or speak otherwise, wherever they were declared."""
+    told = [replace(threshold, place="", pack="") for threshold in thresholds.thresholds]
+    text = msgspec.json.encode(told, enc_hook=str, order="deterministic")
     return blake2b(text, digest_size=16).hexdigest()
 
 

@@ -20,6 +20,7 @@ from schemas.instant import read_instant
 from schemas.message import Message, Outcome
 from streams.core.thresholds import read_thresholds
 from streams.embedded.entries import Batch
+from streams.embedded.judging import name_of
 from streams.embedded.reader import FILE, Reader
 from streams.embedded.runtime import SETTLE, Runtime
 from streams.embedded.store import Store
@@ -277,3 +278,9 @@ def test_an_id_of_a_commit_that_was_undone_is_not_known(ward: Ward) -> None:
         assert ward.store.find_seen(b"h" * 16) == (b"d", 1)
         raise ZeroDivisionError
     assert ward.store.find_seen(b"h" * 16) is None
+
+
+def test_thresholds_declared_elsewhere_are_the_same(tmp_path: Path) -> None:
+    elsewhere, _ = read_thresholds([("another/place.yaml", "\n" + DECLARED)])
+    other, _ = read_thresholds([("t.yaml", DECLARED.replace("1h", "2h"))])
+    assert name_of(elsewhere) == name_of(THRESHOLDS) != name_of(other)
