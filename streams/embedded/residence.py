@@ -217,8 +217,9 @@ class Residence:
         resident.covers = max(resident.covers, other.covers)
         resident.gone += other.gone
         if other.number:
-            del self._by_number[other.number]
             resident.gone.append((other.number, other.before))
+        for number, _ in [*other.gone, (other.number, None)] if other.number else other.gone:
+            self._by_number[number] = resident  # the file has it until this one is written
         for name in other.names:
             self._by_name[name] = resident
         self._changed.pop(other, None)
@@ -288,6 +289,8 @@ class Residence:
         """They are on the disk; who has not been used for the longest time leaves, while there is too much."""
         self._came = 0
         for resident, one in zip(residents, written, strict=True):
+            for number, _ in resident.gone:
+                del self._by_number[number]
             resident.since, resident.unwritten, resident.gone = 0, set(), []
             resident.before, resident.covers = one.row.due, one.row.upto
             self._changed.pop(resident, None)

@@ -1,0 +1,59 @@
+"""Circles that are united, and names that mean one person: who left memory is read back once, as it is now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.event import HOUR, MINUTE, Event
+from schemas.message import Message
+from streams.core.identity import id_of
+from streams.embedded.runtime import Runtime
+from streams.embedded.store import Store
+from tests.streams.test_embedded import BEGIN, THRESHOLDS
+
+
+def message(type_: str, minutes: int, *names: str, **data: Any) -> Message:
+    id_ = f"{type_}/{minutes}/{names}"
+    event = Event(id_, "lab", type_, BEGIN + minutes * MINUTE, data, names, "NORTH")
+    return Message("cloudevents", id_.encode(), "lab", id_, id_.encode(), (event,))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with closing(Store.open(tmp_path / "store")) as one:
+        yield one
+
+
+def tell(runtime: Runtime, minutes: int, *messages: Message) -> None:
+    runtime.take(messages, BEGIN + minutes * MINUTE)
+    runtime.apply()
+    runtime.flush()
+
+
+def said(store: Store) -> list[tuple[str, str]]:
+    rows = store.rows("SELECT threshold, state FROM transition ORDER BY cursor")
+    return [(threshold, state) for threshold, state in rows]
+
+
+def test_a_circle_that_another_took_in_is_not_read_back_again(store: Store) -> None:
+    """The file has it until the united one is written: its timers ring, and who asks for it by its id finds the new."""
+    runtime = Runtime(store, THRESHOLDS, now=BEGIN)
+    tell(runtime, 0, message("result.final", 0, "1^N", order_id="a"), message("contact.ended", 0, "2^N"))
+    runtime.flush(everything=True)
+    store.close()
+    again = Store.open(store.folder)
+    runtime = Runtime(again, THRESHOLDS, now=BEGIN)
+    tell(runtime, 1, message("contact.ended", 1, "2^N"))
+    tell(runtime, 2, message("person.merged", 2, "2^N", surviving="2^N", retired="1^N"))
+    runtime.judging.admit_name(id_of("1^N"))
+    runtime.tick(BEGIN + 29 * MINUTE + 30_000_000)  # its timer is near
+    tell(runtime, 29, message("result.viewed", 29, "2^N", order_id="a"))
+    runtime.tick(BEGIN + 3 * HOUR)
+    runtime.flush()
+    assert said(again) == [("again", "breached")]
+    again.close()
