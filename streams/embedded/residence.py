@@ -9,7 +9,7 @@ leaves memory when there is too much evidence in it, once it is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final, Protocol
 
@@ -30,6 +30,7 @@ from streams.core.circle import (
 )
 from streams.core.engine import Engine
 from streams.core.evidence import IDENTITY_EVENTS
+from streams.core.identity import PERSON, id_of
 from streams.core.state import Person
 from streams.core.timers import FAR
 
@@ -196,7 +197,8 @@ class Residence:
         if missing:
             for number in self._shelf.find([key_of(name) for name in missing]):
                 self._read_back(number)
-        found = list({id(r): r for name in names if (r := self._by_name.get(name)) is not None}.values())
+        meant = (*names, *self._twins(missing))
+        found = list({id(r): r for name in meant if (r := self._by_name.get(name)) is not None}.values())
         found.sort(key=lambda r: r.since or FAR)  # the longest changed stays where it is among the changed
         resident = found[0] if found else Resident()
         if not found:
@@ -209,6 +211,15 @@ class Residence:
                 resident.unwritten.add(name)
                 self._by_name[name] = resident
         return resident
+
+    def _twins(self, names: Iterable[str]) -> Iterator[str]:
+        """The names in memory that mean the same as names that are new to it: an identifier, and the id that follows
+        from it."""
+        who = self.engine.identity
+        for name in names:
+            twin = who.ids().get(name.removeprefix(PERSON)) if name.startswith(PERSON) else PERSON + id_of(name)
+            if twin is not None:
+                yield twin
 
     def _unite(self, resident: Resident, other: Resident) -> None:
         resident.names |= other.names

@@ -11,7 +11,7 @@ import pytest
 
 from schemas.event import HOUR, MINUTE, Event
 from schemas.message import Message
-from streams.core.identity import id_of
+from streams.core.identity import id_of, person_identifier
 from streams.embedded.runtime import Runtime
 from streams.embedded.store import Store
 from tests.streams.test_embedded import BEGIN, THRESHOLDS
@@ -57,3 +57,18 @@ def test_a_circle_that_another_took_in_is_not_read_back_again(store: Store) -> N
     runtime.flush()
     assert said(again) == [("again", "breached")]
     again.close()
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_an_identifier_and_the_id_that_follows_from_it_leave_together(store: Store, first: int) -> None:
+    names = ("1^N", person_identifier(id_of("1^N")))
+    runtime = Runtime(store, THRESHOLDS, now=BEGIN, most=0, tail=0)
+    tell(runtime, 0, message("result.final", 0, names[first], order_id="a"))
+    tell(runtime, 1, message("contact.ended", 1, names[1 - first]))
+    tell(runtime, 2, message("contact.ended", 2, "2^N"))
+    tell(runtime, 3, message("contact.ended", 3, "2^N", id="other"))
+    tell(runtime, 4, message("result.viewed", 4, names[1 - first], order_id="a"))
+    runtime.tick(BEGIN + 3 * HOUR)
+    runtime.flush()
+    assert said(store) == [("again", "breached")]
+    assert runtime.engine.counts["persons"] == 2
