@@ -146,8 +146,8 @@ class Residence:
         while self._next <= now and limit > 0:
             rows = self._shelf.due(self._rung, now, min(limit, 500))
             for at, number in rows:
-                self._rung = (at, number)
                 resident = self._by_number.get(number) or self._read_back(number)
+                self._rung = (at, number)  # behind it: what cannot be read for now is asked for again
                 if resident is not None and not resident.since:
                     self._note(resident, seq)  # its row is to say what comes after
             limit -= len(rows)

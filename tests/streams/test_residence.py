@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from schemas.errors import StoreFailed
 from schemas.event import HOUR, MINUTE, Event
 from schemas.message import Message
 from streams.core.identity import id_of, person_identifier
@@ -72,3 +73,21 @@ def test_an_identifier_and_the_id_that_follows_from_it_leave_together(store: Sto
     runtime.flush()
     assert said(store) == [("again", "breached")]
     assert runtime.engine.counts["persons"] == 2
+
+
+def test_a_timer_whose_circle_cannot_be_read_for_now_rings_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = Runtime(store, THRESHOLDS, now=BEGIN, most=0, tail=0)
+    tell(runtime, 0, message("result.final", 0, "1^N", order_id="a"))
+    tell(runtime, 1, message("contact.ended", 1, "2^N"))
+    tell(runtime, 2, message("contact.ended", 2, "3^N"))
+
+    def fail(number: int) -> None:
+        raise StoreFailed(f"{number}: the disk is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runtime.judging.shelf, "row", fail)
+        with pytest.raises(StoreFailed):
+            runtime.tick(BEGIN + 31 * MINUTE)
+    runtime.tick(BEGIN + 31 * MINUTE)
+    runtime.flush()
+    assert said(store) == [("told", "warning")]
