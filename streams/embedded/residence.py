@@ -9,7 +9,7 @@ leaves memory when there is too much evidence in it, once it is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final, Protocol
 
@@ -30,6 +30,7 @@ from streams.core.circle import (
 )
 from streams.core.engine import Engine
 from streams.core.evidence import IDENTITY_EVENTS
+from streams.core.identity import PERSON, id_of
 from streams.core.state import Person
 from streams.core.timers import FAR
 
@@ -145,8 +146,8 @@ class Residence:
         while self._next <= now and limit > 0:
             rows = self._shelf.due(self._rung, now, min(limit, 500))
             for at, number in rows:
-                self._rung = (at, number)
                 resident = self._by_number.get(number) or self._read_back(number)
+                self._rung = (at, number)  # behind it: what cannot be read for now is asked for again
                 if resident is not None and not resident.since:
                     self._note(resident, seq)  # its row is to say what comes after
             limit -= len(rows)
@@ -196,7 +197,8 @@ class Residence:
         if missing:
             for number in self._shelf.find([key_of(name) for name in missing]):
                 self._read_back(number)
-        found = list({id(r): r for name in names if (r := self._by_name.get(name)) is not None}.values())
+        meant = (*names, *self._twins(missing))
+        found = list({id(r): r for name in meant if (r := self._by_name.get(name)) is not None}.values())
         found.sort(key=lambda r: r.since or FAR)  # the longest changed stays where it is among the changed
         resident = found[0] if found else Resident()
         if not found:
@@ -210,6 +212,15 @@ class Residence:
                 self._by_name[name] = resident
         return resident
 
+    def _twins(self, names: Iterable[str]) -> Iterator[str]:
+        """The names in memory that mean the same as names that are new to it: an identifier, and the id that follows
+        from it."""
+        who = self.engine.identity
+        for name in names:
+            twin = who.ids().get(name.removeprefix(PERSON)) if name.startswith(PERSON) else PERSON + id_of(name)
+            if twin is not None:
+                yield twin
+
     def _unite(self, resident: Resident, other: Resident) -> None:
         resident.names += other.names
         resident.unwritten = [*resident.unwritten, *other.names]
@@ -217,8 +228,9 @@ class Residence:
         resident.covers = max(resident.covers, other.covers)
         resident.gone = [*resident.gone, *other.gone]
         if other.number:
-            del self._by_number[other.number]
             resident.gone.append((other.number, other.before))
+        for number, _ in [*other.gone, (other.number, None)] if other.number else other.gone:
+            self._by_number[number] = resident  # the file has it until this one is written
         for name in other.names:
             self._by_name[name] = resident
         self._changed.pop(other, None)
@@ -288,6 +300,8 @@ class Residence:
         """They are on the disk; who has not been used for the longest time leaves, while there is too much."""
         self._came = 0
         for resident, one in zip(residents, written, strict=True):
+            for number, _ in resident.gone:
+                del self._by_number[number]
             resident.since, resident.unwritten, resident.gone = 0, (), ()
             resident.before, resident.covers = one.row.due, one.row.upto
             self._changed.pop(resident, None)
