@@ -81,6 +81,7 @@ def forget_before(rate: Rate, step: int) -> None:
     """Let go of what lies before a step, and of the runs that ended there."""
     for buckets in (rate.upper, rate.lower):
         _forget(buckets, step - STEPS)
+    rate.touched = {(above, s) for above, s in rate.touched if s >= step - STEPS}
     while step in rate.beyond and step - 1 in rate.beyond:
         step -= 1  # a run stays whole
     rate.beyond = {s for s in rate.beyond if s >= step}

@@ -143,3 +143,20 @@ def test_what_was_purged_and_comes_again_while_its_id_is_known_is_a_repetition(f
         again.digest = b"told otherwise"
         [verdict] = runtime.take([again], BEGIN + 501 * DAY)
         assert verdict.outcome is Outcome.DUPLICATE
+
+
+def test_a_bucket_that_was_touched_and_then_purged_is_not_written(tmp_path: Path) -> None:
+    average = "{id: r, kind: average, event: result.final, value: n, window: 1h, limit: {above: 5}}"
+    thresholds, _ = read_thresholds([("t.yaml", f"thresholds: [{average}]")])
+    told = [message("result.final", day, 1, str(day)) for day in (30, 1, 31)]
+    for one in told:
+        one.events[0].data["n"] = 1
+    with closing(Store.open(tmp_path / "store")) as store:
+        runtime = Runtime(store, thresholds, now=BEGIN)
+        runtime.take(told[:2], BEGIN + 30 * DAY)
+        runtime.apply()
+        work = Purge(BEGIN + 20 * DAY)
+        while work.go_on(runtime):
+            pass
+        [verdict] = runtime.take(told[2:], BEGIN + 31 * DAY)
+        assert verdict.outcome is Outcome.ACCEPTED
