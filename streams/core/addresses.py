@@ -29,7 +29,7 @@ def address(alert: Alert, owner: object | None, identity: Identity) -> None:
             return
     alert.person = identity.id(person)
     if key_of_person(key):
-        alert.key = alert.person or ""
+        alert.key = alert.person or value  # of nobody a measure's is the event's id
     elif key and alert.person is not None:
         digest = blake2b("\x1f".join((alert.person, *key, value)).encode("utf-8", "surrogatepass"), digest_size=9)
         alert.key = value.replace(PERSON_MARK, alert.person) if PERSON in key else value

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
-from schemas.alert import Alert
+from schemas.alert import Alert, State
 from streams.core.circle import Circle
 from streams.embedded.entries import Taken
 from streams.embedded.reader import Reading
@@ -15,6 +15,7 @@ from streams.embedded.shelf import SqlShelf
 from streams.embedded.store import Store
 
 _CIRCLES: Final = 1_000
+_OPEN: Final = (State.WARNING, State.BREACHED)
 PURGED: Final = "purged"
 _RECORDED: Final = 9  # the place of `recorded` in an event's row
 _write: Final = msgspec.msgpack.Encoder().encode
@@ -63,6 +64,21 @@ class Base:
     def _as_it_was(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         number, _, _, body = row
         return number, self._purged.upto, None, as_it_was(body, self._purged.before)
+
+
+def is_of_before(source: HasRows, alert: Alert) -> bool:
+    """Whether an alert that the file does not know ended before the log begins: it was said, and purged."""
+    if alert.state in _OPEN:
+        return False
+    packed = source.rows("SELECT value FROM meta WHERE name = ?", PURGED)
+    before = msgspec.msgpack.decode(packed[0][0], type=Purged).before if packed else 0
+    return (alert.due_at if alert.ended_at is None else alert.ended_at) < before
+
+
+class HasRows(Protocol):
+    """What gives the rows of a statement."""
+
+    def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]: ...
 
 
 def stand_at_base(store: Store, purged: Purged) -> None:

@@ -23,6 +23,7 @@ from streams.core.alerts import Transition
 from streams.core.engine import Engine
 from streams.core.rate_rows import note_written, write_buckets, write_rate
 from streams.core.sequences import Momentary
+from streams.embedded.base import is_of_before
 from streams.embedded.earlier import Earlier, Kept
 from streams.embedded.entries import Batch, Position, Taken
 from streams.embedded.residence import MOST, TAIL, Residence, Resident
@@ -201,7 +202,7 @@ class Judging:
                 self.engine.recall(known)
                 if same_standing(known, change.alert):
                     continue
-            elif change.alert.state is State.RETRACTED:
+            elif change.alert.state is State.RETRACTED or is_of_before(self._source, change.alert):
                 continue
             self._hear(change)
 

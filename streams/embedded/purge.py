@@ -49,14 +49,14 @@ def purge_some(store: Store, bound: int, before: int) -> bool:
     log up to `bound`, and the alerts that ended with them; the last one stays, for cursors follow it."""
     with store.together():
         purged = read_purged(store)
-        rows = store.rows("SELECT seq, outcome FROM log WHERE seq <= ? ORDER BY seq LIMIT ?", bound, _AT_ONCE)
+        rows, stays = _find_piece(store, bound)
         for seq, outcome in rows:
             purged.messages[outcome] = purged.messages.get(outcome, 0) + 1
             purged.upto = seq
         if rows:
             store.write("DELETE FROM log WHERE seq <= ?", [(purged.upto,)])
             store.write("DELETE FROM dead_letter WHERE seq <= ?", [(purged.upto,)])
-            purged.before = max(purged.before, before)
+            purged.before = max(purged.before, stays)
             store.write("INSERT OR REPLACE INTO meta VALUES (?,?)", [(PURGED, _write(purged))])
         said = store.rows(
             "SELECT cursor, alert FROM transition WHERE at < ? AND cursor < (SELECT max(cursor) FROM transition) "
@@ -74,6 +74,19 @@ def purge_some(store: Store, bound: int, before: int) -> bool:
         ids = 0 if rows else _purge_ids(store, bound)
     store.give_room_back(_AT_ONCE)
     return bool(rows or said or ids)
+
+
+def _find_piece(store: Store, bound: int) -> tuple[list[tuple[int, str]], int]:
+    """The rows of a piece, and when the first row that stays was recorded: a piece ends where that changes, for the
+    circles tell by it what the log still tells."""
+    size = _AT_ONCE
+    while True:
+        rows = store.rows("SELECT seq, outcome, recorded FROM log ORDER BY seq LIMIT ?", size + 1)
+        stays = next((recorded for seq, _, recorded in rows if seq > bound), rows[-1][2] if rows else 0)
+        piece = [(seq, outcome) for seq, outcome, recorded in rows if seq <= bound and recorded < stays]
+        if piece or len(rows) <= size or rows[-1][0] > bound:
+            return piece, stays
+        size *= 2
 
 
 def _purge_ids(store: Store, bound: int) -> int:

@@ -26,7 +26,7 @@ from schemas.message import Message, Outcome, Verdict
 from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
 from streams.core.engine import Engine
-from streams.embedded.base import in_pieces, read_purged, stand_at_base
+from streams.embedded.base import in_pieces, is_of_before, read_purged, stand_at_base
 from streams.embedded.earlier import Kept
 from streams.embedded.entries import Batch, Entry, Position, Said, Taken, written
 from streams.embedded.ids import id_hash, letter_hash
@@ -364,8 +364,8 @@ class Runtime:
             known = stored.pop(id_, None)
             if known is not None and same_standing(known, alert):
                 continue
-            if known is None and alert.state is State.RETRACTED:
-                continue  # raised and taken back within one judgement
+            if known is None and (alert.state is State.RETRACTED or is_of_before(self.store, alert)):
+                continue  # raised and taken back within one judgement, or said long ago and purged
             self._say(Transition(now, msgspec.structs.replace(alert)))
             changes += 1
         for gone in stored.values():

@@ -147,3 +147,9 @@ thresholds:
     )
     [alert] = hub.alerts.values()
     assert (alert.state.value, alert.person) == ("retracted", hub.find_person("1^N"))
+
+
+def test_of_nobody_a_measure_by_person_stands_under_its_event() -> None:
+    rule = "thresholds: [{id: m, kind: measure, event: a.b, value: n, limit: {above: 1}, key: person}]"
+    hub = play(rule, event("one", "a.b", 0, n=2), event("two", "a.b", 1, n=2))
+    assert sorted(alert.key for alert in hub.alerts.values()) == ["one", "two"]

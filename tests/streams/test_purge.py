@@ -160,3 +160,23 @@ def test_a_bucket_that_was_touched_and_then_purged_is_not_written(tmp_path: Path
             pass
         [verdict] = runtime.take(told[2:], BEGIN + 31 * DAY)
         assert verdict.outcome is Outcome.ACCEPTED
+
+
+def test_an_alert_that_was_purged_is_not_said_again_of_a_person_heard_of_since(tmp_path: Path) -> None:
+    with closing(Store.open(tmp_path)) as store:
+        runtime = Runtime(store, THRESHOLDS, now=BEGIN, most=0, tail=0)
+        for day, type_, order in ((0, "result.final", "a"), (1, "result.viewed", "a"), (450, "result.final", "b")):
+            runtime.take([message(type_, day, 1, order)], BEGIN + day * DAY)
+            runtime.apply()
+            runtime.tick(BEGIN + day * DAY + 2 * HOUR)
+            runtime.flush()
+        runtime.flush(everything=True)
+        work = Purge(BEGIN + 50 * DAY)
+        while work.go_on(runtime):
+            pass
+    with closing(Store.open(tmp_path)) as store:
+        runtime, said = Runtime(store, THRESHOLDS, now=BEGIN + 451 * DAY), store.last_cursor()
+        runtime.take([message("result.viewed", 451, 1, "b")], BEGIN + 451 * DAY)
+        runtime.apply()
+        runtime.flush()
+        assert [(a.key, a.state) for _, _, a in store.transitions(after=said, limit=9)] == [("b", State.RESOLVED)]
