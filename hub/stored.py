@@ -15,10 +15,10 @@ from schemas.errors import StoreFailed, WrongUse
 from schemas.threshold import ThresholdSet
 from streams.core.engine import Engine
 from streams.core.timers import FAR
-from streams.embedded.base import Base
 from streams.embedded.earlier import Kept
 from streams.embedded.entries import Position
 from streams.embedded.judging import Judging, Progress
+from streams.embedded.purged import Base
 from streams.embedded.reader import Reader
 from streams.embedded.store import Store
 

@@ -21,9 +21,9 @@ from schemas.errors import StoreFailed, WrongUse
 from schemas.event import Event
 from schemas.instant import write_instant
 from schemas.message import Outcome
-from streams.embedded.base import read_purged
 from streams.embedded.entries import Entry
 from streams.embedded.purge import Purge
+from streams.embedded.purged import read_purged
 from streams.embedded.reader import Reader
 from streams.embedded.upkeep import back_up, find_faults, open_letters, remap, replay_letters, restore, settle
 

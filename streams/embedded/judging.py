@@ -23,9 +23,9 @@ from streams.core.alerts import Transition
 from streams.core.engine import Engine
 from streams.core.rate_rows import note_written, write_buckets, write_rate
 from streams.core.sequences import Momentary
-from streams.embedded.base import is_of_before
 from streams.embedded.earlier import Earlier, Kept
 from streams.embedded.entries import Batch, Position, Taken
+from streams.embedded.purged import is_of_before
 from streams.embedded.residence import MOST, TAIL, Residence, Resident
 from streams.embedded.shelf import SqlShelf, read_rates
 

@@ -18,7 +18,7 @@ from streams.core.engine import Engine
 from streams.core.held import FACT_EVENTS
 from streams.core.rate_rows import forget_before
 from streams.core.rates import STEPS
-from streams.embedded.base import PURGED, read_purged
+from streams.embedded.purged import PURGED, read_purged
 from streams.embedded.reader import Reading
 from streams.embedded.runtime import Runtime
 from streams.embedded.store import Store

@@ -26,11 +26,11 @@ from schemas.message import Message, Outcome, Verdict
 from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
 from streams.core.engine import Engine
-from streams.embedded.base import in_pieces, is_of_before, read_purged, stand_at_base
 from streams.embedded.earlier import Kept
 from streams.embedded.entries import Batch, Entry, Position, Said, Taken, written
 from streams.embedded.ids import id_hash, letter_hash
 from streams.embedded.judging import Judging, Progress, same_standing
+from streams.embedded.purged import in_pieces, is_of_before, read_purged, stand_at_base
 from streams.embedded.remembered import Remembered
 from streams.embedded.residence import MOST, TAIL
 from streams.embedded.store import Store

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from schemas.errors import WrongUse
 from schemas.message import Message, Outcome, Verdict
-from streams.embedded.base import read_purged
 from streams.embedded.entries import written
+from streams.embedded.purged import read_purged
 from streams.embedded.reader import FILE, Reader, check_format, connect_to_read
 from streams.embedded.runtime import Runtime
 from streams.embedded.store import Store

@@ -95,6 +95,7 @@ class History:
 
     def __init__(self, told: list[Told]) -> None:
         self.told = told
+        self.blind = False  # who asks knows no facts of persons
         self.unions = connect(*statements(told))
         self.persons = sum(any(not is_contact(node) for node in union) for union in self.unions)
         self.by_group: dict[str, list[Told]] = {}
@@ -130,7 +131,7 @@ class History:
         """What a condition compares: an attribute, or the person's fact in force at the event's time."""
         if not name.startswith("person."):
             return told.read(name)
-        if not self.is_person(told):
+        if self.blind or not self.is_person(told):
             return None
         facts = [
             one.read(name.removeprefix("person."))

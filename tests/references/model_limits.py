@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 from fractions import Fraction
 from typing import Any
 
@@ -99,6 +100,8 @@ def share(threshold: Declared, history: History, told: list[Told]) -> Fraction |
 
 def judge_rates(threshold: Declared, history: History, calendar: ModelCalendar | None, clock: int) -> Judged:
     judged = Judged()
+    history = copy(history)
+    history.blind = True  # who measures queues holds no patient
     window = ModelDuration(threshold["window"], None).length()
     step = window // 12
     grace = ModelDuration(threshold["grace"], None).length() if "grace" in threshold else step

@@ -11,9 +11,9 @@ from schemas.alert import Alert, State
 from schemas.event import DAY, HOUR, MINUTE, Event
 from schemas.message import Message, Outcome
 from streams.core.thresholds import read_thresholds
-from streams.embedded.base import Base, read_purged
 from streams.embedded.judging import Judging
 from streams.embedded.purge import Purge
+from streams.embedded.purged import Base, read_purged
 from streams.embedded.reader import Reader
 from streams.embedded.runtime import Runtime
 from streams.embedded.store import Store
