@@ -16,7 +16,6 @@ from schemas.threshold import ThresholdSet
 from streams.core.engine import Engine
 from streams.core.timers import FAR
 from streams.embedded.earlier import Kept
-from streams.embedded.entries import Position
 from streams.embedded.judging import Judging, Progress
 from streams.embedded.purged import Base
 from streams.embedded.reader import Reader
@@ -127,25 +126,21 @@ class Judged:
         self.thresholds, self.site = thresholds_of(declared)
         self.zone: str = declared.timezone or self.site.timezone or "UTC"
         kept = kept_sets(recall_kept(self.reader))
-        source = Base(self.reader) if whole or kept else self.reader
-        self.judging: Judging = Judging(source, self.thresholds, kept, known=self.reader.alert, most=FAR)
+        anew = whole or bool(kept)
+        self.judging: Judging = Judging(
+            self.reader,
+            self.thresholds,
+            kept,
+            known=self.reader.alert,
+            shelf=Base(self.reader) if anew else None,
+            most=FAR,
+        )
         position = self.reader.position()
         self.made: dict[str, Alert] = {}
-        if source is self.reader and self.judging.stands(position):
+        if not anew and self.judging.stands(position):
             self.judging.recover(position, progress=progress)
         else:
-            self._judge_all(position, progress)
-
-    def _judge_all(self, position: Position, progress: Progress | None) -> None:
-        self.judging.begin_again()
-        for number, taken in enumerate(self.reader.accepted(upto=position.applied)):
-            self.judging.put(taken)
-            if progress is not None and number % 4096 == 0:
-                progress(taken.seq, position.applied)
-        while not self.judging.advance(position.clock):
-            pass
-        self.admit_all()
-        self.made = self.judging.end_again()
+            self.made = self.judging.judge_all(position, progress)
 
     @property
     def engine(self) -> Engine:

@@ -18,6 +18,10 @@ class State(StrEnum):
     RETRACTED = "retracted"
 
 
+OPEN: Final = (State.WARNING, State.BREACHED)
+"""The states in which something may still be done in time, or is still to be done."""
+
+
 class Level(StrEnum):
     """How far an alert got: the highest reached."""
 

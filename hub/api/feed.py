@@ -17,14 +17,13 @@ from hub.alert_line import alert_change
 from hub.api.cursor import Cursors
 from hub.api.reads import Reads
 from hub.serve.intake import Intake
-from schemas.alert import State
+from schemas.alert import OPEN
 from schemas.errors import StoreFailed
 from streams.embedded.following import Row, open_alerts, read_page
 
 _KEPT: Final = 2_000  # transitions in memory, about a megabyte
 _PAGE: Final = 200  # of one read: what a follower that lags holds while it sends
 _AGAIN: Final = 1.0  # seconds until a store that cannot be read is asked again
-_OPEN: Final = frozenset((State.WARNING, State.BREACHED))
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -122,7 +121,7 @@ class Feed:
 
     def _count(self, row: Row) -> None:
         _, _, alert = row
-        if alert.state in _OPEN and alert.mode == "live":
+        if alert.state in OPEN and alert.mode == "live":
             self._open[alert.id] = (alert.threshold, alert.severity)
         else:
             self._open.pop(alert.id, None)

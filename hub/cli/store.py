@@ -116,10 +116,7 @@ def purge(
     store is served: pxhub serve --keep does the same by itself."""
     with _writing(store, None, None, None) as service:
         before = read_purged(service.store)
-        service.runtime.flush(everything=True)
-        work = Purge(service.runtime.recorded - read_keep(keep))
-        while work.go_on(service.runtime):
-            pass
+        Purge(service.runtime.recorded - read_keep(keep)).finish(service.runtime)
         after = read_purged(service.store)
     value = {
         "messages": sum(after.messages.values()) - sum(before.messages.values()),

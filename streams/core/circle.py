@@ -74,12 +74,7 @@ def names_of(event: Event) -> tuple[str, ...]:
 def key_of(name: str) -> int:
     """What a name is looked up by, 63 bits: an identifier and the id that follows from it are one. Two names may have
     one key."""
-    return key_of_id(id_of(name))
-
-
-def key_of_id(person: str) -> int:
-    """The same for an id."""
-    return int.from_bytes(blake2b(person.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") >> 1
+    return int.from_bytes(blake2b(id_of(name).encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") >> 1
 
 
 def _thing(attribute: str, value: str) -> str:

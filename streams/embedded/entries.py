@@ -125,5 +125,4 @@ class Batch:
     alerts: list[Alert] = field(default_factory=list)  # whose person or journey is another one now
     circles: list[Written] = field(default_factory=list)
     rates: list[tuple[RateRow, list[BucketRow]]] = field(default_factory=list)
-    oldest: int | None = None  # microseconds: rates are kept from here on
     position: Position | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from schemas.alert import Alert, State
+from schemas.alert import OPEN, Alert
 from schemas.errors import PxError
 from streams.embedded.entries import read_alert
 from streams.embedded.reader import Reader
@@ -62,6 +62,6 @@ def check_cursor(reader: Reader, after: int) -> tuple[int, int]:
 
 def open_alerts(reader: Reader) -> dict[str, tuple[str, str]]:
     """The alerts that are open and meant for people: id -> (threshold, severity). It reads all alerts."""
-    rows = reader.rows("SELECT body FROM alert WHERE state IN (?, ?)", State.WARNING.value, State.BREACHED.value)
+    rows = reader.rows("SELECT body FROM alert WHERE state IN (?, ?)", *(state.value for state in OPEN))
     open_ = (read_alert(body) for (body,) in rows)
     return {alert.id: (alert.threshold, alert.severity) for alert in open_ if alert.mode == "live"}

@@ -70,6 +70,7 @@ class Judging:
         kept: Sequence[Kept] = (),
         *,
         known: Callable[[str], Alert | None],
+        shelf: SqlShelf | None = None,
         most: int = MOST,
         tail: int = TAIL,
     ) -> None:
@@ -83,7 +84,7 @@ class Judging:
         self._made: dict[str, Alert] | None = None  # while the log is judged again: what is said last
         self._chosen: tuple[list[Resident], list[Any], list[Any]] = ([], [], [])
         self._name: str = name_of(thresholds)
-        self.shelf: SqlShelf = SqlShelf(source.rows)
+        self.shelf: SqlShelf = shelf or SqlShelf(source.rows)
         self.residence: Residence = Residence(self.engine, self.shelf, last=self.shelf.last(), most=most, tail=tail)
 
     # -- taking
@@ -121,10 +122,14 @@ class Judging:
                 self._compare(self.engine.take_transitions())
         return reached
 
+    def reach(self, now: int) -> None:
+        """Let the clock reach an instant, however many timers ring on the way."""
+        while not self.advance(now):
+            pass
+
     def _advance(self, now: int) -> None:
         if now >= self.residence.next_due:
-            while not self.advance(now):
-                pass
+            self.reach(now)
             return
         self.engine.advance(now)
         self.earlier.advance(now)
@@ -259,16 +264,15 @@ class Judging:
         self._made = {}
         self._put_all(position.tail, position.applied, progress)
         self.applied = position.applied
-        while not self.advance(position.clock):
-            pass
+        self.reach(position.clock)
         engine.tallies.frozen = False
         engine.tallies.wake()
         engine.put_counts(position.persons, position.waits, position.without_due, position.without_key)
         if upto is not None:
             self._put_all(position.applied, upto, progress)
             self.applied = upto
-        while clock is not None and not self.advance(clock):
-            pass
+        if clock is not None:
+            self.reach(clock)
         self._listen()
         made, self._made = self._made, None
         self._compare([Transition(max(engine.clock, 0), alert) for alert in made.values()])
@@ -278,6 +282,14 @@ class Judging:
             self.put(taken)
             if progress is not None and number % 4096 == 0:
                 progress(taken.seq, upto)
+
+    def judge_all(self, position: Position, progress: Progress | None = None) -> dict[str, Alert]:
+        """Judge all of the log up to a position, with everybody in memory; returns the alerts as the log gives them."""
+        self.begin_again()
+        self._put_all(0, position.applied, progress)
+        self.reach(position.clock)
+        self.admit_all(self.shelf.numbers())
+        return self.end_again()
 
     def begin_again(self) -> None:
         """All of the log is about to be judged again: keep what is said last, and say nothing."""

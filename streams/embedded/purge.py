@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from schemas.alert import OPEN
 from schemas.threshold import ThresholdSet
 from streams.core.circle import Circle, Held, key_of, read_circle
 from streams.core.engine import Engine
@@ -25,7 +26,6 @@ from streams.embedded.store import Store
 
 _AT_ONCE: Final = 2_000  # rows of a transaction
 _CIRCLES: Final = 200
-_OPEN: Final = ("warning", "breached")
 _write: Final = msgspec.msgpack.Encoder().encode
 _read: Final = msgspec.msgpack.Decoder(Circle).decode
 
@@ -68,8 +68,8 @@ def purge_some(store: Store, bound: int, before: int) -> bool:
             store.write("DELETE FROM transition WHERE cursor <= ?", [(last,)])
             store.write("DELETE FROM outbox WHERE cursor <= ?", [(last,)])
             store.write(
-                f"DELETE FROM alert WHERE id = ? AND cursor <= ? AND state NOT IN {_OPEN}",  # noqa: S608 - our own words
-                [(id_, last) for id_ in {alert for _, alert in said}],
+                "DELETE FROM alert WHERE id = ? AND cursor <= ? AND state NOT IN (?, ?)",
+                [(id_, last, *(state.value for state in OPEN)) for id_ in {alert for _, alert in said}],
             )
         ids = 0 if rows else _purge_ids(store, bound)
     store.give_room_back(_AT_ONCE)
@@ -152,6 +152,12 @@ class Purge:
         self._before: int = before
         self._circle: int | None = 0
         self._bound: int | None = None
+
+    def finish(self, runtime: Runtime) -> None:
+        """All of it at once, with what a start would need written first, so that it need not stay in the log."""
+        runtime.flush(everything=True)
+        while self.go_on(runtime):
+            pass
 
     def go_on(self, runtime: Runtime) -> bool:
         """One piece; False when all is done. Raises StoreFailed."""

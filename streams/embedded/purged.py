@@ -7,15 +7,13 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from schemas.alert import Alert, State
+from schemas.alert import OPEN, Alert
 from streams.core.circle import Circle
-from streams.embedded.entries import Taken
-from streams.embedded.reader import Reading
+from streams.embedded.residence import Row
 from streams.embedded.shelf import SqlShelf
 from streams.embedded.store import Store
 
 _CIRCLES: Final = 1_000
-_OPEN: Final = (State.WARNING, State.BREACHED)
 PURGED: Final = "purged"
 _RECORDED: Final = 9  # the place of `recorded` in an event's row
 _write: Final = msgspec.msgpack.Encoder().encode
@@ -31,54 +29,47 @@ class Purged(msgspec.Struct):
     messages: dict[str, int] = {}
 
 
-def read_purged(reading: Reading) -> Purged:
-    """What was purged of a store."""
-    packed = reading.meta(PURGED)
-    return Purged() if packed is None else msgspec.msgpack.decode(packed, type=Purged)
-
-
-class Base:
-    """A store's log with what the circles hold of the part that was purged: what its state is made again from."""
-
-    def __init__(self, reading: Reading) -> None:
-        self._reading: Reading = reading
-        self._purged: Purged = read_purged(reading)
-
-    def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-        """The rows of a statement; circles as they were when the log began."""
-        if "FROM rate" in statement or "FROM bucket" in statement or "FROM due" in statement:
-            return []
-        if "FROM circle" not in statement:
-            return self._reading.rows(statement, *values) if self._purged.upto or "FROM name" not in statement else []
-        if not self._purged.upto:
-            return [] if "max(number)" not in statement else self._reading.rows(statement, *values)
-        rows = self._reading.rows(statement, *values)
-        return [self._as_it_was(row) for row in rows] if "body" in statement else rows
-
-    def accepted(self, *, after: int = 0, upto: int | None = None) -> Iterator[Taken]:
-        return self._reading.accepted(after=after, upto=upto)
-
-    def alert(self, id_: str) -> Alert | None:
-        return self._reading.alert(id_)
-
-    def _as_it_was(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
-        number, _, _, body = row
-        return number, self._purged.upto, None, as_it_was(body, self._purged.before)
-
-
-def is_of_before(source: HasRows, alert: Alert) -> bool:
-    """Whether an alert that the file does not know ended before the log begins: it was said, and purged."""
-    if alert.state in _OPEN:
-        return False
-    packed = source.rows("SELECT value FROM meta WHERE name = ?", PURGED)
-    before = msgspec.msgpack.decode(packed[0][0], type=Purged).before if packed else 0
-    return (alert.due_at if alert.ended_at is None else alert.ended_at) < before
-
-
 class HasRows(Protocol):
     """What gives the rows of a statement."""
 
     def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]: ...
+
+
+def read_purged(source: HasRows) -> Purged:
+    """What was purged of a store."""
+    rows = source.rows("SELECT value FROM meta WHERE name = ?", PURGED)
+    return msgspec.msgpack.decode(rows[0][0], type=Purged) if rows else Purged()
+
+
+class Base(SqlShelf):
+    """The circles that a store's state is made again from with its log: as they were when the log began, and none where
+    nothing was purged."""
+
+    def __init__(self, source: HasRows) -> None:
+        super().__init__(source.rows)
+        self._purged: Purged = read_purged(source)
+
+    def find(self, keys: Sequence[int]) -> set[int]:
+        return super().find(keys) if self._purged.upto else set()
+
+    def row(self, number: int) -> Row | None:
+        row = super().row(number)
+        if row is None:
+            return None
+        return Row(number, self._purged.upto, None, as_it_was(row.body, self._purged.before))
+
+    def due(self, after: tuple[int, int], upto: int, limit: int) -> list[tuple[int, int]]:  # noqa: ARG002 - a shelf's
+        return []  # who is asked for is judged at the clock
+
+    def numbers(self) -> list[int]:
+        return super().numbers() if self._purged.upto else []
+
+
+def is_of_before(source: HasRows, alert: Alert) -> bool:
+    """Whether an alert that the file does not know ended before the log begins: it was said, and purged."""
+    if alert.state in OPEN:
+        return False
+    return (alert.due_at if alert.ended_at is None else alert.ended_at) < read_purged(source).before
 
 
 def stand_at_base(store: Store, purged: Purged) -> None:

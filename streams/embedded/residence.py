@@ -22,7 +22,6 @@ from streams.core.circle import (
     earliest_due,
     forget_circle,
     key_of,
-    key_of_id,
     names_of,
     read_circle,
     weight,
@@ -30,7 +29,7 @@ from streams.core.circle import (
 )
 from streams.core.engine import Engine
 from streams.core.evidence import IDENTITY_EVENTS
-from streams.core.identity import PERSON, id_of
+from streams.core.identity import PERSON, id_of, named
 from streams.core.state import Person
 from streams.core.timers import FAR
 
@@ -137,7 +136,7 @@ class Residence:
 
     def admit_name(self, name: str) -> None:
         """Have a person in memory, by an identifier or an id."""
-        for number in self._shelf.find([key_of_id(name) if name.startswith("pn-") else key_of(name)]):
+        for number in self._shelf.find([key_of(one) for one in named(name)]):
             self._read_back(number)
 
     def admit_due(self, now: int, limit: int, seq: int) -> int:
@@ -146,7 +145,7 @@ class Residence:
         while self._next <= now and limit > 0:
             rows = self._shelf.due(self._rung, now, min(limit, 500))
             for at, number in rows:
-                resident = self._by_number.get(number) or self._read_back(number)
+                resident = self._read_back(number)
                 self._rung = (at, number)  # behind it: what cannot be read for now is asked for again
                 if resident is not None and not resident.since:
                     self._note(resident, seq)  # its row is to say what comes after
@@ -164,7 +163,7 @@ class Residence:
     def admit_all(self, numbers: Iterable[int], seq: int) -> None:
         """Have these circles in memory, to be written as after `seq`."""
         for number in numbers:
-            resident = self._by_number.get(number) or self._read_back(number)
+            resident = self._read_back(number)
             if resident is not None:
                 self._note(resident, seq)
 
@@ -237,9 +236,12 @@ class Residence:
         self._used.pop(other, None)
 
     def _read_back(self, number: int) -> Resident | None:
-        row = self._shelf.row(number) if number not in self._by_number else None
+        """The circle of a number, in memory; None where the file has none."""
+        if number in self._by_number:
+            return self._by_number[number]
+        row = self._shelf.row(number)
         if row is None:
-            return self._by_number.get(number)
+            return None
         circle = _read(row.body)
         resident = Resident()
         resident.number, resident.covers, resident.before = number, row.upto, row.due

@@ -140,11 +140,8 @@ class Runtime:
             if outcome is Outcome.DEAD:
                 batch.dead.append((seq, verdict.reason or "", verdict.place or "", verdict.mend or ""))
             verdicts.append(Verdict(outcome, seq, verdict.reason, verdict.place, verdict.mend))
-        self.judging.write(batch, len(messages))
-        self.store.commit(batch)
-        self.judging.note_written()
+        self._commit(batch, len(messages))
         self._seq, self.recorded = seq, recorded
-        self._said, self._last_said = [], {}
         for hash_ in met:
             self._remembered.add(hash_)
         if self._remembered.is_full:
@@ -232,8 +229,7 @@ class Runtime:
 
     def finish(self, until: int | None = None) -> int:
         """By event time: let the clock reach the last event, or `until` if that is later."""
-        while not self.judging.advance(max(self.recorded, until or 0)):
-            pass
+        self.judging.reach(max(self.recorded, until or 0))
         return self._hear()
 
     def flush(self, *, everything: bool = False) -> bool:
@@ -242,12 +238,15 @@ class Runtime:
         self._remembered.fill(_IDS)
         if not self._said and not everything:
             return False
-        batch = Batch(transitions=self._said)
-        self.judging.write(batch, 0, everything=everything)
+        self._commit(Batch(transitions=self._said), 0, everything=everything)
+        return True
+
+    def _commit(self, batch: Batch, messages: int, *, everything: bool = False) -> None:
+        """Write a batch with all that was said, and with it where the judging stands."""
+        self.judging.write(batch, messages, everything=everything)
         self.store.commit(batch)
         self.judging.note_written()
         self._said, self._last_said = [], {}
-        return True
 
     @property
     def settled(self) -> int:

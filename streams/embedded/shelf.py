@@ -79,8 +79,8 @@ def write_circles(db: sqlite3.Connection, written: Iterable[Written]) -> None:
         db.executemany("INSERT OR REPLACE INTO due VALUES (?,?)", dues)
 
 
-def write_rates(db: sqlite3.Connection, written: Iterable[RateWritten], oldest: int | None) -> None:
-    """Write rates and their changed buckets, and let go of the buckets before a step."""
+def write_rates(db: sqlite3.Connection, written: Iterable[RateWritten]) -> None:
+    """Write rates and their changed buckets."""
     for row, buckets in written:
         name = (row.threshold, row.value)
         db.execute("INSERT OR REPLACE INTO rate VALUES (?,?,?)", (*name, _write(row)))
@@ -88,8 +88,6 @@ def write_rates(db: sqlite3.Connection, written: Iterable[RateWritten], oldest: 
             "INSERT OR REPLACE INTO bucket VALUES (?,?,?,?,?)",
             [(*name, b.step, b.above, _write(b)) for b in buckets],
         )
-        if oldest is not None:
-            db.execute("DELETE FROM bucket WHERE threshold = ? AND value = ? AND step < ?", (*name, oldest))
 
 
 def read_rates(rows: Rows, engine: Engine, alert: Callable[[str], Alert | None]) -> None:

@@ -119,7 +119,7 @@ class Store(Reading):
             if batch.circles:
                 write_circles(db, batch.circles)
             if batch.rates:
-                write_rates(db, batch.rates, batch.oldest)
+                write_rates(db, batch.rates)
             if batch.position is not None:
                 db.execute("INSERT OR REPLACE INTO meta VALUES ('position', ?)", (_pack(batch.position),))
             self._end()

@@ -56,23 +56,14 @@ def purge(folder: Path) -> int:
     """Purge by the clock of its last day; returns how many messages went."""
     with closing(Store.open(folder)) as store:
         runtime = Runtime(store, THRESHOLDS, now=BEGIN + 500 * DAY, tail=10, most=60)
-        runtime.flush(everything=True)
-        work = Purge(BEGIN + 500 * DAY - KEEP)
-        while work.go_on(runtime):
-            pass
+        Purge(BEGIN + 500 * DAY - KEEP).finish(runtime)
         return sum(read_purged(store).messages.values())
 
 
 def made_again(folder: Path) -> dict[str, Alert]:
     with closing(Reader.open(folder)) as reader:
-        judging = Judging(Base(reader), THRESHOLDS, known=reader.alert)
-        judging.begin_again()
-        for taken in reader.accepted():
-            judging.put(taken)
-        while not judging.advance(reader.position().clock):
-            pass
-        judging.admit_all(judging.shelf.numbers())
-        return judging.end_again()
+        judging = Judging(reader, THRESHOLDS, known=reader.alert, shelf=Base(reader))
+        return judging.judge_all(reader.position())
 
 
 def open_now(alerts: list[Alert]) -> list[str]:
@@ -135,10 +126,7 @@ def test_a_purge_may_be_repeated_and_stops_anywhere(folder: Path) -> None:
 def test_what_was_purged_and_comes_again_while_its_id_is_known_is_a_repetition(folder: Path) -> None:
     with closing(Store.open(folder)) as store:
         runtime = Runtime(store, THRESHOLDS, now=BEGIN + 500 * DAY, tail=10, most=60)
-        runtime.flush(everything=True)
-        work = Purge(BEGIN + 500 * DAY - KEEP)
-        while work.go_on(runtime):
-            pass
+        Purge(BEGIN + 500 * DAY - KEEP).finish(runtime)
         again = message("result.final", 0, 1, "never")
         again.digest = b"told otherwise"
         [verdict] = runtime.take([again], BEGIN + 501 * DAY)
@@ -170,10 +158,7 @@ def test_an_alert_that_was_purged_is_not_said_again_of_a_person_heard_of_since(t
             runtime.apply()
             runtime.tick(BEGIN + day * DAY + 2 * HOUR)
             runtime.flush()
-        runtime.flush(everything=True)
-        work = Purge(BEGIN + 50 * DAY)
-        while work.go_on(runtime):
-            pass
+        Purge(BEGIN + 50 * DAY).finish(runtime)
     with closing(Store.open(tmp_path)) as store:
         runtime, said = Runtime(store, THRESHOLDS, now=BEGIN + 451 * DAY), store.last_cursor()
         runtime.take([message("result.viewed", 451, 1, "b")], BEGIN + 451 * DAY)

@@ -156,6 +156,7 @@ async def test_open_alerts_are_counted_on_after_a_restart(tmp_path: Path) -> Non
             found: float | None = None
             while found != 2:
                 found = (await numbers(site)).get(("pxhub_alerts_open", ("high", "told")))
+        assert found == 2
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.1", "hub.example", ""])
