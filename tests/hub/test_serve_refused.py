@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import socket
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.hub.test_serve import command
 
 THRESHOLDS = """
 thresholds:
@@ -24,16 +24,6 @@ def event(id_: str, type_: str, time: str) -> str:
     data = {"mrn": "M1", "assigning_authority": "N", "order_id": "o1"}
     told = {"specversion": "1.0", "id": id_, "source": "s", "type": type_, "time": time, "data": data}
     return json.dumps(told) + "\n"
-
-
-def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "hub", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
 
 
 def content(store: Path) -> dict[str, list[tuple[Any, ...]]]:
