@@ -24,6 +24,7 @@ class Draft(msgspec.Struct):
     due_at: int
     ended_at: int | None
     fired_at: int
+    late_start: bool = False
 
 
 class Alerts:
@@ -83,6 +84,7 @@ class Alerts:
         alert.due_at = draft.due_at
         alert.ended_at = draft.ended_at
         alert.fired_at = draft.fired_at
+        alert.late_start = draft.late_start
         alert.delay_seconds = delay
         alert.superseded_by = None
         self.announce(alert)

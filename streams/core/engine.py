@@ -95,9 +95,17 @@ class Engine(Evidence):
         """What changed since the last call, in order."""
         taken, self._alerts.transitions = self._alerts.transitions, []
         for change in taken:
-            address(change.alert, self._alerts.owners.get(change.alert.id), self.identity)
+            self._address(change.alert)
         self._alerts.forget_passing()
         return taken
+
+    def _address(self, alert: Alert) -> None:
+        """Write into an alert whose it is now, or whose it was when its record was lost."""
+        owner = self._alerts.owners.get(alert.id)
+        address(alert, owner, self.identity)
+        last = self._alerts.by_id.get(alert.id) if owner is None else None
+        if last is not None:
+            alert.person, alert.key, alert.journey = last.person, last.key, last.journey
 
     def forget_transitions(self) -> None:
         """For who asks for the last states alone."""

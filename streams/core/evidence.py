@@ -124,6 +124,11 @@ class Evidence:
         self._put_in(log, {})
         self._running.count, self._moved = count, moved
 
+    @property
+    def has_moved(self) -> bool:
+        """Whether an alert's person or journey may be another one since `take_moved` was called last."""
+        return bool(self._moved)
+
     def take_moved(self) -> list[Alert]:
         """The alerts whose person or journey may be another one since the last call, as they stand."""
         moved, self._moved = self._moved, {}
@@ -159,11 +164,12 @@ class Evidence:
             return
         told_as = transition(person, event) if event.type == APPOINTMENT_STATED else event
         plan = self._types.get(told_as.type, self._empty)
-        if kept and not (plan.held and told_as is event):
+        logged = kept and not (plan.held and told_as is event)
+        if logged:
             person.log.append(event)
         if told_as is not event and plan.rated:
             self._tallies.tell(plan, told_as, person, self.clock)
-        self._put_plainly(plan, told_as, person, logged=told_as is not event)
+        self._put_plainly(plan, told_as, person, logged=logged)
 
     def _put_plainly(self, plan: TypePlan, event: Event, person: Person, *, logged: bool = False) -> None:
         """Keep an event if it is evidence, and judge what it concerns."""

@@ -334,6 +334,7 @@ class Running:
             due_at=wait.due,
             ended_at=wait.close.time if wait.close else None,
             fired_at=max(instant, wait.applied),
+            late_start=wait.due < wait.applied,
         )
         if wait.alert is None:
             plan = wait.plan
@@ -370,6 +371,6 @@ def _alert(wait: Wait, id_: str, draft: Draft) -> Alert:
         ended_at=draft.ended_at,
         delay_seconds=None if draft.ended_at is None else (draft.ended_at - draft.due_at) // 1_000_000,
         facility=wait.start.facility,
-        late_start=wait.due < wait.applied,
+        late_start=draft.late_start,
         reason=wait.plan.reason,
     )

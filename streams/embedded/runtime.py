@@ -236,7 +236,7 @@ class Runtime:
         """Commit what was said since the last commit, and with `everything` all that a start would have to make again;
         False where there is nothing to write."""
         self._remembered.fill(_IDS)
-        if not self._said and not everything:
+        if not (self._said or self.engine.has_moved or everything):
             return False
         self._commit(Batch(transitions=self._said), 0, everything=everything)
         return True

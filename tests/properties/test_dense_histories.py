@@ -120,8 +120,8 @@ def met(draw: st.DrawFn) -> Told:
 
 
 @st.composite
-def people(draw: st.DrawFn) -> list[Told]:
-    told = draw(st.lists(st.one_of(met(), met(), met(), identity()), min_size=2, max_size=9))
+def people(draw: st.DrawFn, most: int = 9) -> list[Told]:
+    told = draw(st.lists(st.one_of(met(), met(), met(), identity()), min_size=2, max_size=most))
     return [one | {"id": f"e{number}", "source": "sim"} for number, one in enumerate(told)]
 
 

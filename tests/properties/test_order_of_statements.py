@@ -81,7 +81,7 @@ def test_moves_and_ids(wait: dict[str, Any], happenings: list[Told], random: Ran
 
 
 BOOKED, MISSED = {"event": "appointment.booked"}, {"event": "appointment.missed"}
-OF_APPOINTMENTS = (
+OF_APPOINTMENTS: tuple[dict[str, Any], ...] = (
     {"kind": "rate", "by": "q", "of": MISSED, "out_of": [MISSED, BOOKED], "window": "2h", "limit": {"above": "40%"}},
     {"kind": "average", "by": "q", "event": BOOKED, "value": "n", "window": "2h", "limit": {"above": 5}},
     {"kind": "measure", "event": BOOKED, "key": "appointment_id", "value": "n", "limit": {"above": 5}},

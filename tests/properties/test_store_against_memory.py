@@ -1,0 +1,231 @@
+"""A store whose persons come and go, and whose process dies now and then, says what an engine that holds all says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.alert import Alert, State
+from schemas.event import HOUR, MINUTE, SECOND
+from schemas.instant import read_instant
+from schemas.message import Message
+from schemas.threshold import ThresholdSet
+from streams.core.engine import Engine
+from streams.core.thresholds import read_thresholds
+from streams.embedded.runtime import Clock, Runtime
+from streams.embedded.store import Store
+from tests.properties import test_dense_histories as dense
+from tests.properties import test_order_of_statements as statements
+from tests.properties.strategies import (
+    Told,
+    afters,
+    declarations,
+    histories,
+    to_event,
+    until,
+)
+from tests.properties.test_law_of_order import once
+
+Said = tuple[str, str, int, int | None, str | None]
+"""What is said of an alert: its state and level, when it is due and when it ended, and whose it is."""
+Changes = dict[str, list[Said]]
+"""What was said of each alert, in order."""
+
+
+def to_message(told: Told) -> Message:
+    raw = json.dumps(told).encode()
+    return Message("cloudevents", raw, told["source"], told["id"], raw, (to_event(told),))
+
+
+def standing(alerts: Iterable[Alert]) -> list[Alert]:
+    """The alerts that stand, in order."""
+    return sorted((alert for alert in alerts if alert.state is not State.RETRACTED), key=lambda alert: alert.id)
+
+
+class Standing(NamedTuple):
+    """What stands and what was said."""
+
+    alerts: list[Alert]
+    counts: dict[str, int]
+    said: Changes
+
+
+def to_said(alert: Alert) -> Said:
+    return alert.state.value, alert.level.value, alert.due_at, alert.ended_at, alert.person
+
+
+class Memory:
+    """The engine that holds all, told of the same at the same time."""
+
+    def __init__(self, thresholds: ThresholdSet) -> None:
+        self.engine = Engine(thresholds)
+        self.seq = 0
+        self.said: Changes = {}
+
+    def follow(self, store: Store) -> None:
+        """Judge what the log holds behind what was judged."""
+        for taken in store.accepted(after=self.seq):
+            if taken.clock:
+                self.engine.advance(taken.clock)
+            self.hear()
+            self.engine.apply_together(taken.events, taken.recorded)
+            self.hear()
+        self.seq = store.last_seq()
+
+    def advance(self, now: int) -> None:
+        self.engine.advance(now)
+        self.hear()
+
+    def hear(self) -> None:
+        last = {change.alert.id: change.alert for change in self.engine.take_transitions()}
+        for id_, alert in last.items():
+            states = self.said.setdefault(id_, [])
+            if not (states and states[-1] == to_said(alert)):
+                states.append(to_said(alert))
+
+
+def counted(engine: Engine) -> dict[str, int]:
+    """What is counted, but for journeys: who lets persons leave does not count those."""
+    return {name: count for name, count in engine.counts.items() if name != "journeys"}
+
+
+def is_told(states: Sequence[Said], told: Sequence[Said]) -> bool:
+    """Whether these states were told, in order, and nothing twice. Between them there may be more: what one event takes
+    out and puts in again may let an alert stand otherwise for no time at all."""
+    rest = iter(told)
+    return all(state in rest for state in states) and all(one != other for one, other in pairwise(told))
+
+
+class Stored:
+    """A runtime over a store, with hardly anything in memory, that dies now and then."""
+
+    def __init__(self, folder: Path, thresholds: ThresholdSet, clock: Clock, random: Random) -> None:
+        self.folder, self.thresholds, self.clock, self.random = folder, thresholds, clock, random
+        self.most, self.tail = random.choice((0, 5, 20, 1000)), random.choice((0, 2, 5, 1000))
+        self.now = 0 if clock == "log" else read_instant("2030-01-01T00:00:00Z")
+        self.store = Store.open(folder)
+        self.open()
+
+    def open(self) -> None:
+        self.runtime = Runtime(
+            self.store, self.thresholds, now=self.now, clock=self.clock, most=self.most, tail=self.tail
+        )
+        self.runtime.settle(0)  # it stands still for nobody here
+
+    def crash(self) -> None:
+        """What was not committed is gone."""
+        if self.random.random() < 0.2:
+            self.store.close()
+            self.store = Store.open(self.folder)
+            self.open()
+
+    def take(self, messages: Sequence[Message]) -> None:
+        self.runtime.take(messages, self.now)
+        self.crash()
+        self.runtime.apply()
+        self.crash()
+        if self.random.random() < 0.5:
+            self.runtime.flush(everything=self.random.random() < 0.3)
+            self.crash()
+
+    def reach(self, now: int) -> None:
+        if self.clock == "event":
+            self.runtime.finish(now)
+        else:
+            self.now = now
+            while self.runtime.due <= now:
+                self.runtime.tick(now)
+            self.runtime.tick(now)
+        self.runtime.flush()
+        self.crash()
+
+
+@contextmanager
+def opened(thresholds: ThresholdSet, clock: Clock, random: Random) -> Iterator[Stored]:
+    with TemporaryDirectory() as folder:
+        stored = Stored(Path(folder), thresholds, clock, random)
+        try:
+            yield stored
+        finally:
+            stored.store.close()
+
+
+def steps(history: list[Told], random: Random) -> Iterator[list[Told]]:
+    at = 0
+    while at < len(history):
+        size = random.choice((1, 1, 1, 2, 4))
+        yield history[at : at + size]
+        at += size
+
+
+def run_both(
+    declared: str, history: list[Told], random: Random, after: timedelta, clock: Clock
+) -> tuple[Standing, Standing]:
+    """What stands and what was said in memory, and in the store."""
+    found, _ = read_thresholds([("generated.yaml", declared)], default_zone="UTC")
+    memory = Memory(found)
+    with opened(found, clock, random) as stored:
+        for told in steps(history, random):
+            messages = [to_message(one) for one in told]
+            if clock == "log":
+                latest = max(event.time for message in messages for event in message.events)
+                stored.now = max(stored.now, latest - random.randrange(HOUR))
+            stored.take(messages)
+            memory.follow(stored.store)
+            if clock == "log" and random.random() < 0.4:
+                stored.reach(stored.now + random.choice((SECOND, 20 * MINUTE, 5 * HOUR)))
+                memory.advance(stored.now)
+        end = max(stored.runtime.recorded, read_instant(until(history, after)))
+        stored.reach(end)
+        memory.advance(end)
+        said: Changes = {}
+        for _, _, alert in stored.store.transitions(after=0, limit=10_000):
+            said.setdefault(alert.id, []).append(to_said(alert))
+        stands = Standing(standing(stored.store.alerts()), counted(stored.runtime.engine), said)
+    return Standing(standing(memory.engine.alerts.values()), counted(memory.engine), memory.said), stands
+
+
+Case = tuple[str, list[Told]]
+"""What is declared, and what is told."""
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Of everything something; or few thresholds and few people, about whom much is told."""
+    kind = draw(st.sampled_from(("all", "people", "people", "moves", "appointments")))
+    if kind == "all":
+        return draw(declarations(most=3)), once(draw(histories(most=20)))
+    if kind == "people":
+        both = [
+            *json.loads(draw(dense.thresholds()))["thresholds"],
+            *json.loads(draw(dense.other_kinds()))["thresholds"],
+        ]
+        return json.dumps({"thresholds": both}), draw(dense.people(most=16))
+    if kind == "moves":
+        wait: dict[str, Any] = {"id": "w", "kind": "wait", "start": [{"event": "e.start"}], "within": "1h"}
+        wait |= draw(statements.waits)
+        happenings = st.one_of(statements.happened(), statements.happened(), statements.changed())
+        told = draw(st.lists(happenings, min_size=1, max_size=14))
+        return json.dumps({"thresholds": [wait]}), statements.numbered(told)
+    rules = draw(st.lists(st.sampled_from(statements.OF_APPOINTMENTS), min_size=1, max_size=2))
+    instants = draw(st.lists(st.integers(0, 20), unique=True, min_size=2, max_size=12))
+    stated = [draw(statements.of_appointments(st.just(instant))) for instant in instants]
+    declared = json.dumps({"thresholds": [{"id": f"t{number}", **rule} for number, rule in enumerate(rules)]})
+    return declared, statements.numbered(stated + draw(st.lists(statements.changed(), max_size=2)))
+
+
+@given(cases(), afters, st.randoms(use_true_random=False), st.sampled_from(["log", "event"]))
+def test_a_store_says_what_memory_says(case: Case, after: timedelta, random: Random, clock: Clock) -> None:
+    inside, stored = run_both(*case, random, after, clock)
+    assert (stored.alerts, stored.counts) == (inside.alerts, inside.counts)
+    assert [id_ for id_, states in inside.said.items() if not is_told(states, stored.said.get(id_, []))] == []
