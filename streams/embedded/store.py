@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import msgspec
+from msgspec.structs import astuple
 
 from schemas.errors import StoreFailed, TryAgain, WrongUse
 from streams.embedded.entries import Batch, Said
@@ -95,13 +96,7 @@ class Store(Reading):
         try:
             self._begin()
             if batch.entries:
-                db.executemany(
-                    "INSERT INTO log VALUES (?,?,?,?,?,?,?,?,?,?)",
-                    [
-                        (e.seq, e.recorded, e.clock, e.kind, e.outcome, e.reason, e.source, e.id, e.raw, e.blob)
-                        for e in batch.entries
-                    ],
-                )  # fmt: skip
+                db.executemany("INSERT INTO log VALUES (?,?,?,?,?,?,?,?,?,?)", map(astuple, batch.entries))
             (self._ids.write_at_once if self._joined else self._ids.write)(batch.seen)
             if batch.dead:
                 db.executemany("INSERT INTO dead_letter (seq, reason, place, mend) VALUES (?,?,?,?)", batch.dead)
