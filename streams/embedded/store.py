@@ -26,7 +26,7 @@ from schemas.errors import StoreFailed, TryAgain, WrongUse
 from streams.embedded.entries import Batch, Said
 from streams.embedded.ids import Ids
 from streams.embedded.reader import FILE, Reader, Reading, check_format, told
-from streams.embedded.schema import FORMAT, TABLES
+from streams.embedded.schema import ADDED, FORMAT, TABLES
 from streams.embedded.shelf import write_circles, write_rates
 
 _LOCK: Final = "lock"
@@ -73,8 +73,9 @@ class Store(Reading):
             db.execute("PRAGMA cache_size = -65536")
             db.execute("PRAGMA wal_autocheckpoint = 4000")
             if fresh:
-                db.executescript("BEGIN;" + TABLES + f"PRAGMA user_version = {FORMAT}; COMMIT;")
-            check_format(db, folder)
+                db.executescript("BEGIN;" + TABLES + ADDED + f"PRAGMA user_version = {FORMAT}; COMMIT;")
+            elif check_format(db, folder) < FORMAT:
+                db.executescript("BEGIN IMMEDIATE;" + ADDED + f"PRAGMA user_version = {FORMAT}; COMMIT;")
             db.execute("INSERT OR IGNORE INTO meta VALUES ('id', lower(hex(randomblob(8))))")  # a restore keeps it
             ids = Ids(db)
         except sqlite3.Error as wrong:
