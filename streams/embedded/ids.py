@@ -23,7 +23,7 @@ INDEXED: Final = "indexed"
 UNKNOWN: Final = b""
 """The digest of an id that was made again from the log."""
 _RUN: Final = 16_384
-_TOGETHER: Final = 64  # ids of a row: a row each costs most of what a message's id costs
+_TOGETHER: Final = 20  # ids of a row: a row each costs most of what an id costs; more do not fit in a quarter page
 _RUNS: Final = """WITH RECURSIVE runs(run) AS (
     SELECT max({run}) FROM {table} UNION ALL SELECT (SELECT max({run}) FROM {table} WHERE {run} < runs.run) FROM runs
     WHERE runs.run IS NOT NULL
