@@ -14,6 +14,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from msgspec.structs import astuple
 
 from schemas.event import Event
 from streams.core.identity import CONTACT, MOVABLE, PERSON, Identity, Move, Said, Statement, id_of, named
@@ -84,7 +85,7 @@ def _thing(attribute: str, value: str) -> str:
 def write_circle(engine: Engine, names: Iterable[str]) -> Circle:
     """Write down what is known of the persons of these names; the engine keeps them."""
     who, names = engine.identity, sorted(names)  # sorted: the same circle is the same bytes
-    moves = [(thing, who.moves[thing]) for name in names if (thing := _thing_of(name)) in who.moves]
+    moves = [(thing, who.moves[thing]) for n in names if (thing := _thing_of(n)) in who.moves] if who.moves else []
     return Circle(
         names=names,
         persons=[_held(person) for person in _persons(who, names)],
@@ -169,12 +170,13 @@ def weight(circle: Circle) -> int:
 
 def earliest_due(engine: Engine, names: Iterable[str]) -> int | None:
     """When the first timer of their persons rings; None where none is set."""
-    instants = [at for person in _persons(engine.identity, names) for at in person.instants()]
-    return min(instants, default=None)
+    return min((at for person in _persons(engine.identity, names) for at in person.instants()), default=None)
 
 
 def _persons(who: Identity, names: Iterable[str]) -> list[Person]:
     found = [who.nobody if name == NOBODY else who.by_identifier.get(name) for name in names]
+    if len(found) == 1 and found[0] is not None:
+        return [found[0]]  # as nearly always
     return list({id(person): person for person in found if person is not None}.values())
 
 
@@ -183,8 +185,8 @@ def _held(person: Person) -> Held:
         person.identifiers,
         person.origins,
         person.anonymous,
-        [msgspec.structs.astuple(event) for event in person.log],
-        [(event.type, msgspec.structs.astuple(event)) for _, event in person.told or ()],
+        list(map(astuple, person.log)),
+        [(event.type, astuple(event)) for _, event in person.told] if person.told else [],
     )
 
 

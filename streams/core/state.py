@@ -115,9 +115,11 @@ class Person:
         return (attribute, number) in self.numbers
 
     def instants(self) -> list[int]:
-        """When the timers ring that follow from this evidence."""
-        ringing: list[Wait | Count] = [w for journey in self.every_journey() for w in journey.waits]
-        return [r.next for r in (*ringing, *(self.counts or {}).values()) if r.next is not None]
+        """When the timers ring that follow from this evidence; of waits that are closed none rings."""
+        ringing = [w.next for journey in self.open for w in journey.open_waits() if w.next is not None]
+        if self.counts:
+            ringing += [count.next for count in self.counts.values() if count.next is not None]
+        return ringing
 
     def every_journey(self) -> Iterator[Journey]:
         for by_value in self.journeys.values():

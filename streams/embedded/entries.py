@@ -66,8 +66,8 @@ def read_alert(body: bytes) -> Alert:
 
 
 class Entry(msgspec.Struct):
-    """One row of the log. `recorded` and `clock` in microseconds: when it was recorded, and where the engine's clock
-    is put before it is applied. `events` is None for what is no event."""
+    """One row of the log, as its columns stand. `recorded` and `clock` in microseconds: when it was recorded, and where
+    the engine's clock is put before it is applied. `events` is None for what is no event."""
 
     seq: int
     recorded: int

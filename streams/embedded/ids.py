@@ -2,10 +2,10 @@
 
 Theory. An id's hash is random, so an index ordered by it takes a page of its own for each message: with sixteen of
 them that is most of what a commit writes. So the index is led by a run: the ids of the last `_RUN` messages stay in
-memory, are then written together, sorted, as one run behind all others, and the log's position goes with them
-(`indexed`). The log holds what an id's hash follows from, so after a crash those of its tail are made again; their
-digest alone is not there (`UNKNOWN`), and who meets such an id again compares the bytes. Older stores wrote each id
-at once and had the day for a run: they are read the same way.
+memory, are then written together, sorted, `_TOGETHER` in a row, as one run behind all others, and the log's position
+goes with them (`indexed`). The log holds what an id's hash follows from, so after a crash those of its tail are made
+again; their digest alone is not there (`UNKNOWN`), and who meets such an id again compares the bytes. Older stores have
+a row for each id (`seen`), under its run or its day; and what must not stay in memory is written there still.
 """
 
 from __future__ import annotations
@@ -15,17 +15,28 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Final
 
+import msgspec
+
+from schemas.errors import StoreFailed
+
 INDEXED: Final = "indexed"
 UNKNOWN: Final = b""
 """The digest of an id that was made again from the log."""
 _RUN: Final = 16_384
+_TOGETHER: Final = 20  # ids of a row: a row each costs most of what an id costs; more do not fit in a quarter page
 _RUNS: Final = """WITH RECURSIVE runs(run) AS (
-    SELECT max(day) FROM seen UNION ALL SELECT (SELECT max(day) FROM seen WHERE day < runs.run) FROM runs
+    SELECT max({run}) FROM {table} UNION ALL SELECT (SELECT max({run}) FROM {table} WHERE {run} < runs.run) FROM runs
     WHERE runs.run IS NOT NULL
 ) SELECT run FROM runs WHERE run IS NOT NULL"""  # one step a run: DISTINCT would read every row
+_PACKED_RUNS: Final = _RUNS.format(table="run", run="number")
+_SINGLE_RUNS: Final = _RUNS.format(table="seen", run="day")
+_PLACE: Final = "SELECT ids FROM run WHERE number = ? AND first <= ? ORDER BY first DESC LIMIT 1"
 _TAIL: Final = """SELECT seq, outcome, reason, source, id, raw FROM log
     WHERE seq > (SELECT value FROM meta WHERE name = ?) AND outcome != 'ignored'"""
 _ENGINE: Final = "engine"  # an accepted message that was set apart later
+
+_pack: Final = msgspec.msgpack.Encoder().encode
+_unpack: Final = msgspec.msgpack.Decoder(list[tuple[bytes, bytes, int]]).decode
 
 Met = tuple[bytes, int]
 """The digest of a message, and its place in the log."""
@@ -41,8 +52,16 @@ def letter_hash(reason: str, raw: bytes) -> bytes:
     return id_hash(f"dead letter of {reason}", blake2b(raw, digest_size=16).hexdigest())
 
 
+def _read(ids: bytes) -> list[tuple[bytes, bytes, int]]:
+    try:
+        return _unpack(ids)
+    except msgspec.MsgspecError as wrong:
+        raise StoreFailed("a row of the ids is damaged; restore a backup") from wrong
+
+
 class Ids:
-    """The ids of a store. All of it raises sqlite3.Error; what is written is in the caller's transaction."""
+    """The ids of a store. All of it raises sqlite3.Error, and StoreFailed for what is damaged; what is written is in
+    the caller's transaction."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db: sqlite3.Connection = db
@@ -59,7 +78,12 @@ class Ids:
         met = self._latest.get(hash_)
         if met is not None:
             return met
-        for (run,) in self._db.execute(_RUNS).fetchall():
+        for (run,) in self._db.execute(_PACKED_RUNS).fetchall():
+            row = self._db.execute(_PLACE, (run, hash_)).fetchone()
+            for held, digest, seq in _read(row[0]) if row is not None else ():
+                if held == hash_:
+                    return digest, seq
+        for (run,) in self._db.execute(_SINGLE_RUNS).fetchall():
             row = self._db.execute("SELECT digest, seq FROM seen WHERE day = ? AND hash = ?", (run, hash_)).fetchone()
             if row is not None:
                 return row[0], row[1]
@@ -67,9 +91,12 @@ class Ids:
 
     def hashes(self) -> Iterator[bytes]:
         """All that were met until now, a run at a time, whatever is written meanwhile."""
-        runs = self._db.execute(_RUNS).fetchall()
+        packed, single = self._db.execute(_PACKED_RUNS).fetchall(), self._db.execute(_SINGLE_RUNS).fetchall()
         yield from tuple(self._latest)
-        for (run,) in runs:
+        for (run,) in packed:
+            for (ids,) in self._db.execute("SELECT ids FROM run WHERE number = ?", (run,)).fetchall():
+                yield from (hash_ for hash_, _, _ in _read(ids))
+        for (run,) in single:
             for (hash_,) in self._db.execute("SELECT hash FROM seen WHERE day = ?", (run,)).fetchall():
                 yield hash_
 
@@ -80,10 +107,14 @@ class Ids:
         self._writes_run = len(self._latest) >= _RUN
         if not self._writes_run:
             return
-        [(run,)] = self._db.execute("SELECT coalesce(max(day), 0) + 1 FROM seen").fetchall()
-        rows = [(run, hash_, digest, seq) for hash_, (digest, seq) in sorted(self._latest.items())]
-        self._db.executemany("INSERT INTO seen VALUES (?,?,?,?)", rows)
-        indexed = max(seq for _, seq in self._latest.values())
+        latest, hashes = self._latest, sorted(self._latest)
+        [(run,)] = self._db.execute("SELECT coalesce(max(number), 0) + 1 FROM run").fetchall()
+        rows = []
+        for at in range(0, len(hashes), _TOGETHER):
+            ids = [(hash_, *latest[hash_]) for hash_ in hashes[at : at + _TOGETHER]]
+            rows.append((run, ids[0][0], max(seq for _, _, seq in ids), _pack(ids)))
+        self._db.executemany("INSERT INTO run VALUES (?,?,?,?)", rows)
+        indexed = max(seq for _, seq in latest.values())
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (INDEXED, indexed))
 
     def write_at_once(self, met: dict[bytes, Met]) -> None:

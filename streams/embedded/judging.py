@@ -10,7 +10,7 @@ Where the thresholds are not those by which the circles were judged, all of the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Any, Final, Protocol
@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from schemas.alert import Alert, State, alert_id
+from schemas.event import Event
 from schemas.threshold import MeasureRule, ThresholdSet
 from streams.core.alerts import Transition
 from streams.core.engine import Engine
@@ -77,6 +78,7 @@ class Judging:
         self.thresholds: ThresholdSet = thresholds
         self.engine: Engine = Engine(thresholds, keeps_all=False)
         self.earlier: Earlier = Earlier(kept)
+        self._has_earlier: bool = bool(kept)
         self.applied: int = 0
         self._source: Source = source
         self._known: Callable[[str], Alert | None] = known
@@ -96,15 +98,24 @@ class Judging:
             self._advance(clock)
         engine, residence = self.engine, self.residence
         self._listen()
-        told = [event for event in events if residence.admit(event, seq)]
+        told: Sequence[Event] = events
+        if len(events) != 1:
+            told = [event for event in events if residence.admit(event, seq)]
+        elif not residence.admit(events[0], seq):
+            told = ()
         if engine.untaken:
             self._compare(engine.take_transitions())
         if len(told) == 1:
             engine.apply(told[0], recorded)
         elif told:
             engine.apply_together(told, recorded)
-        self.earlier.put(taken)
+        if self._has_earlier:
+            self.earlier.put(taken)
         self.applied = seq
+
+    def expect(self, taken: Iterable[Taken]) -> None:
+        """All of this is about to be put: whom it names is looked up at once."""
+        self.residence.expect(event for one in taken for event in one.events)
 
     def advance(self, now: int, limit: int = _AT_ONCE) -> bool:
         """Let the clock reach an instant; False where so many timers ring that it must be asked again."""
@@ -132,7 +143,8 @@ class Judging:
             self.reach(now)
             return
         self.engine.advance(now)
-        self.earlier.advance(now)
+        if self._has_earlier:
+            self.earlier.advance(now)
 
     def take_news(self) -> list[Heard]:
         """What changed since the last call, in order."""
@@ -187,7 +199,8 @@ class Judging:
                 if person is not None:
                     self.residence.touch(person, max(self.applied, 1))
                 self._hear(change)
-        self.heard += [(change, self.applied) for change in self.earlier.take_transitions()]
+        if self._has_earlier:
+            self.heard += [(change, self.applied) for change in self.earlier.take_transitions()]
 
     def _hear(self, change: Transition) -> None:
         if self._made is not None:

@@ -91,10 +91,15 @@ def _find_piece(store: Store, bound: int) -> tuple[list[tuple[int, str]], int]:
 
 def _purge_ids(store: Store, bound: int) -> int:
     """The ids of messages that went: a run of them at a time (ids.py)."""
-    for (run,) in store.rows("SELECT DISTINCT day FROM seen WHERE day > 0 ORDER BY day LIMIT 1"):
-        [(last,)] = store.rows("SELECT max(seq) FROM seen WHERE day = ?", run)
-        if last <= bound:
-            return store.write("DELETE FROM seen WHERE day = ?", [(run,)])
+    for oldest, latest, delete in (
+        ("SELECT min(day) FROM seen WHERE day > 0", "SELECT max(seq) FROM seen WHERE day = ?",
+         "DELETE FROM seen WHERE day = ?"),
+        ("SELECT min(number) FROM run", "SELECT max(last) FROM run WHERE number = ?",
+         "DELETE FROM run WHERE number = ?"),
+    ):  # fmt: skip
+        [(run,)] = store.rows(oldest)
+        if run is not None and store.rows(latest, run)[0][0] <= bound:
+            return store.write(delete, [(run,)])
     return 0
 
 

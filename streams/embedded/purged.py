@@ -49,8 +49,8 @@ class Base(SqlShelf):
         super().__init__(source.rows)
         self._purged: Purged = read_purged(source)
 
-    def find(self, keys: Sequence[int]) -> set[int]:
-        return super().find(keys) if self._purged.upto else set()
+    def find(self, keys: Sequence[int]) -> dict[int, list[int]]:
+        return super().find(keys) if self._purged.upto else {}
 
     def row(self, number: int) -> Row | None:
         row = super().row(number)

@@ -141,13 +141,14 @@ class Reader(Reading):
         self._db.close()
 
 
-def check_format(db: sqlite3.Connection, folder: Path) -> None:
-    """Raises WrongUse for a store of a later version, or a file that is none."""
+def check_format(db: sqlite3.Connection, folder: Path) -> int:
+    """The format of a store. Raises WrongUse for a store of a later version, or a file that is none."""
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version > FORMAT:
         raise WrongUse(f"{folder}: the store is of a later version (format {version}, this is {FORMAT}): update pxhub")
     if version < 1:
         raise WrongUse(f"{folder}: {FILE} is a database, but no store of pxhub")
+    return int(version)
 
 
 def told(wrong: sqlite3.Error) -> str:

@@ -7,7 +7,7 @@ without the disk, and it is right whenever it says so; the rare wrong "perhaps" 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import Final
 
@@ -33,26 +33,25 @@ class Remembered:
         """Read so many of those that it was given."""
         if self._coming is None:
             return
-        read = 0
-        for hash_ in islice(self._coming, count):
-            self.add(hash_)
-            read += 1
-        if read < count:
+        read = list(islice(self._coming, count))
+        self.add(read)
+        if len(read) < count:
             self._coming = None
 
     @property
     def is_full(self) -> bool:
         return self._count > self._room
 
-    def add(self, hash_: bytes) -> None:
-        """Remember an id."""
-        at, step = int.from_bytes(hash_[:8], "little"), int.from_bytes(hash_[8:16], "little") | 1
-        bits, mask = self._bits, self._mask
-        for _ in range(_PROBES):
-            place = at & mask
-            bits[place >> 3] |= 1 << (place & 7)
-            at += step
-        self._count += 1
+    def add(self, hashes: Collection[bytes]) -> None:
+        """Remember ids."""
+        bits, mask, probes, read = self._bits, self._mask, range(_PROBES), int.from_bytes
+        for hash_ in hashes:
+            at, step = read(hash_[:8], "little"), read(hash_[8:16], "little") | 1
+            for _ in probes:
+                place = at & mask
+                bits[place >> 3] |= 1 << (place & 7)
+                at += step
+        self._count += len(hashes)
 
     def may_hold(self, hash_: bytes) -> bool:
         """False: it was never added. True: it was, or seldom it only looks so."""

@@ -69,8 +69,9 @@ class Written(msgspec.Struct):
 class Shelf(Protocol):
     """Where circles are kept that are not in memory."""
 
-    def find(self, keys: Sequence[int]) -> set[int]:
-        """The numbers of the circles of names with these keys; of more, and of some that are gone, where keys meet."""
+    def find(self, keys: Sequence[int]) -> dict[int, list[int]]:
+        """The numbers of the circles of names with these keys, by key; of more where keys meet, and of some that are
+        gone. A key that no circle has is not there."""
         ...
 
     def row(self, number: int) -> Row | None:
@@ -91,7 +92,7 @@ class Resident:
     def __init__(self) -> None:
         self.number: int = 0  # none yet
         self.names: list[str] = []
-        self.unwritten: list[str] | tuple[()] = ()
+        self.unwritten: list[int] | tuple[()] = ()  # keys of names
         self.since: int = 0
         self.covers: int = 0
         self.weight: int = 2
@@ -110,6 +111,7 @@ class Residence:
         self._tail: int = tail
         self._weight: int = 0
         self._came: int = 0  # circles read back since the last commit
+        self._nowhere: dict[str, int] = {}  # names that the file does not hold, up to the next commit, and their keys
         self._by_name: dict[str, Resident] = {}
         self._by_number: dict[int, Resident] = {}
         self._used: dict[Resident, None] = {}  # the longest unused first
@@ -124,9 +126,12 @@ class Residence:
         """Have all in memory that an event connects, which the log holds at `seq`. False: they were told of it before
         they were written."""
         ids = event.identifiers
-        resident = self._by_name.get(ids[0]) if len(ids) == 1 and event.type not in _STATING else None
-        if resident is None:
+        if len(ids) != 1 or event.type in _STATING:
             resident = self._ask(names_of(event))
+        elif (found := self._by_name.get(ids[0])) is not None:
+            resident = found
+        else:
+            resident = self._ask(ids)
         if seq <= resident.covers:
             return False
         self._note(resident, seq)
@@ -134,10 +139,18 @@ class Residence:
         self._weight += 1
         return True
 
+    def expect(self, events: Iterable[Event]) -> None:
+        """These events are about to be admitted: look up at once what each of them would ask for."""
+        known = self._by_name
+        names = (name for event in events for name in event.identifiers if name not in known)
+        keys = {name: key_of(name) for name in names if isinstance(name, str)}  # what is none is met with its event
+        if keys:
+            found = self._shelf.find(list(keys.values()))
+            self._nowhere.update((name, key) for name, key in keys.items() if key not in found)
+
     def admit_name(self, name: str) -> None:
         """Have a person in memory, by an identifier or an id."""
-        for number in self._shelf.find([key_of(one) for one in named(name)]):
-            self._read_back(number)
+        self._read_back_all(key_of(one) for one in named(name))
 
     def admit_due(self, now: int, limit: int, seq: int) -> int:
         """Have those in memory whose timers ring by `now`, `limit` of them at most; what comes of it is written as
@@ -193,9 +206,7 @@ class Residence:
     def _ask(self, names: Sequence[str]) -> Resident:
         """The one circle of these names, which are connected from here on."""
         missing = [name for name in names if name not in self._by_name]
-        if missing:
-            for number in self._shelf.find([key_of(name) for name in missing]):
-                self._read_back(number)
+        self._read_back_all(key_of(name) for name in missing if name not in self._nowhere)
         meant = (*names, *self._twins(missing))
         found = list({id(r): r for name in meant if (r := self._by_name.get(name)) is not None}.values())
         found.sort(key=lambda r: r.since or FAR)  # the longest changed stays where it is among the changed
@@ -207,7 +218,7 @@ class Residence:
         for name in names:
             if self._by_name.get(name) is not resident:
                 resident.names.append(name)
-                resident.unwritten = [*resident.unwritten, name]
+                resident.unwritten = [*resident.unwritten, self._nowhere.get(name) or key_of(name)]
                 self._by_name[name] = resident
         return resident
 
@@ -222,7 +233,7 @@ class Residence:
 
     def _unite(self, resident: Resident, other: Resident) -> None:
         resident.names += other.names
-        resident.unwritten = [*resident.unwritten, *other.names]
+        resident.unwritten = [*resident.unwritten, *map(key_of, other.names)]
         resident.weight += other.weight
         resident.covers = max(resident.covers, other.covers)
         resident.gone = [*resident.gone, *other.gone]
@@ -234,6 +245,13 @@ class Residence:
             self._by_name[name] = resident
         self._changed.pop(other, None)
         self._used.pop(other, None)
+
+    def _read_back_all(self, keys: Iterable[int]) -> None:
+        """Have all circles of names with these keys in memory."""
+        asked = list(keys)
+        for numbers in self._shelf.find(asked).values() if asked else ():
+            for number in numbers:
+                self._read_back(number)
 
     def _read_back(self, number: int) -> Resident | None:
         """The circle of a number, in memory; None where the file has none."""
@@ -292,8 +310,7 @@ class Residence:
                 self._by_number[resident.number] = resident
             circle = write_circle(self.engine, resident.names)
             row = Row(resident.number, seq, earliest_due(self.engine, resident.names), _write(circle))
-            names = [key_of(name) for name in resident.unwritten]
-            written.append(Written(row, names, resident.before, list(resident.gone)))
+            written.append(Written(row, list(resident.unwritten), resident.before, list(resident.gone)))
             self._weight += (now := weight(circle)) - resident.weight
             resident.weight = now
         return written
@@ -301,6 +318,7 @@ class Residence:
     def note_written(self, residents: Iterable[Resident], written: Iterable[Written]) -> None:
         """They are on the disk; who has not been used for the longest time leaves, while there is too much."""
         self._came = 0
+        self._nowhere.clear()
         for resident, one in zip(residents, written, strict=True):
             for number, _ in resident.gone:
                 del self._by_number[number]

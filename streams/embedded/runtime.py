@@ -45,6 +45,8 @@ _MEND_CONFLICT: Final = "the same source and id came before with other content; 
 _MEND_FUTURE: Final = "it lies more than an hour ahead of this machine's clock; check the sender's clock"
 _MEND_DATA: Final = "numbers of 64 bits and data nested 64 deep at most can be kept; write larger numbers as text"
 _MEND_ENGINE: Final = "the hub failed on this message and goes on without it; report it, then replay the dead letter"
+_ACCEPTED: Final = Verdict(Outcome.ACCEPTED)  # before its place is known
+_WORDS: Final = {outcome: outcome.value for outcome in Outcome}  # to ask an enum for its value costs a microsecond
 
 Clock = Literal["log", "event"]
 IsSame = Callable[[str, bytes, bytes], bool]
@@ -111,39 +113,41 @@ class Runtime:
         seq, recorded, met = self._seq, self.recorded, batch.seen
         verdicts: list[Verdict] = []
         pending: list[Taken] = []
+        latest = (now if self.by_event else max(now, recorded)) + HOUR  # where the clock was set back too
         for message in messages:
-            recorded = self._time_of(message, recorded, now)
-            verdict, hash_ = self._judge(message, met, batch.entries, now)
+            if self.by_event:
+                for event in message.events:
+                    recorded = max(recorded, event.time)
+            elif now > recorded:
+                recorded = now  # the machine's clock never goes back here
+            verdict, hash_ = self._judge(message, met, batch.entries, latest)
             blob = None
-            if verdict.outcome is Outcome.ACCEPTED and (blob := written(message.events)) is None:
+            if verdict is _ACCEPTED and (blob := written(message.events)) is None:
                 verdict, hash_ = self._dead(Reason.INVALID.value, "data", _MEND_DATA, message, met)
-            outcome = verdict.outcome
-            tally = (message.kind, outcome.value, verdict.reason or "")
+            outcome, reason = _WORDS[verdict.outcome], verdict.reason
+            tally = (message.kind, outcome, reason or "")
             batch.tallies[tally] = batch.tallies.get(tally, 0) + 1
-            if outcome is Outcome.DUPLICATE:
+            if verdict.outcome is Outcome.DUPLICATE:
                 verdicts.append(verdict)
                 continue
             seq += 1
-            taken = outcome is Outcome.ACCEPTED
             # what happens at an instant is heard before the clock reaches it
             clock = recorded - 1 if self.by_event or recorded >= self._settled else 0
             batch.entries.append(
                 Entry(
-                    seq, recorded, clock, message.kind, outcome.value, verdict.reason, message.source, message.id,
-                    message.raw, blob,
+                    seq, recorded, clock, message.kind, outcome, reason, message.source, message.id, message.raw, blob
                 )
-            )  # fmt: skip
-            if taken:
+            )
+            if verdict is _ACCEPTED:
                 pending.append(Taken(seq, recorded, clock, message.events))
             if hash_ is not None:
                 met[hash_] = (message.digest, seq)
-            if outcome is Outcome.DEAD:
-                batch.dead.append((seq, verdict.reason or "", verdict.place or "", verdict.mend or ""))
-            verdicts.append(Verdict(outcome, seq, verdict.reason, verdict.place, verdict.mend))
+            if verdict.outcome is Outcome.DEAD:
+                batch.dead.append((seq, reason or "", verdict.place or "", verdict.mend or ""))
+            verdicts.append(Verdict(verdict.outcome, seq, reason, verdict.place, verdict.mend))
         self._commit(batch, len(messages))
         self._seq, self.recorded = seq, recorded
-        for hash_ in met:
-            self._remembered.add(hash_)
+        self._remembered.add(met)
         if self._remembered.is_full:
             self._remembered = Remembered(self.store.hashes(), seq)
         self._remembered.fill(_IDS)
@@ -152,29 +156,23 @@ class Runtime:
             self.judging.applied = seq
         return verdicts
 
-    def _time_of(self, message: Message, recorded: int, now: int) -> int:
-        """When a message is recorded: by the machine's clock, which never goes back here, or by its events' time."""
-        if self.by_event:
-            return max([recorded, *(event.time for event in message.events)])
-        return max(recorded, now)
-
     def _judge(
-        self, message: Message, met: dict[bytes, tuple[bytes, int]], entries: list[Entry], now: int
+        self, message: Message, met: dict[bytes, tuple[bytes, int]], entries: list[Entry], latest: int
     ) -> tuple[Verdict, bytes | None]:
-        """What a message is, and the hash to remember it by. The same bytes as an earlier dead letter are that dead
-        letter again, and counted as a repetition."""
+        """What a message is, and the hash to remember it by; none of its events may be later than `latest`. The same
+        bytes as an earlier dead letter are that dead letter again, and counted as a repetition."""
         if message.ignored is not None:
             return Verdict(Outcome.IGNORED, reason=message.ignored), None
         dead = message.dead
         hash_ = id_hash(message.source, message.id) if message.id else None
         if dead is None:
             assert hash_ is not None  # noqa: S101 - what has events has an identity
-            latest = (now if self.by_event else max(now, self.recorded)) + HOUR  # where the clock was set back too
-            if any(event.time > latest for event in message.events):
-                return self._dead(Reason.FROM_THE_FUTURE.value, "time", _MEND_FUTURE, message, met)
+            for event in message.events:
+                if event.time > latest:
+                    return self._dead(Reason.FROM_THE_FUTURE.value, "time", _MEND_FUTURE, message, met)
             first = self._first(hash_, met)
             if first is None:
-                return Verdict(Outcome.ACCEPTED), hash_
+                return _ACCEPTED, hash_
             known = None if first[0] == message.digest else self._raw(first[1], entries)
             if known is None or self._is_same(message.kind, known, message.raw):
                 return Verdict(Outcome.DUPLICATE, first[1]), None
@@ -207,6 +205,7 @@ class Runtime:
 
     def apply(self) -> int:
         """Put to the engine what was committed; returns how many changes of alerts came of it."""
+        self.judging.expect(self._pending)
         while self._pending:  # what the file cannot be read for now stays, to be put again
             self._put_safely(self._pending[0])
             self._pending.popleft()

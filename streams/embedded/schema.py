@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-FORMAT: Final = 2
-"""Raised when a store of the older kind can no longer be read as it stands."""
+FORMAT: Final = 3
+"""Raised when an older pxhub would read or write a store wrongly. Stores of the formats before are read as they stand,
+with what was `ADDED` since; 3: ids stand in `run`."""
 
 TABLES: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -14,7 +15,7 @@ CREATE TABLE log (
     seq INTEGER PRIMARY KEY, recorded INTEGER NOT NULL, clock INTEGER NOT NULL, kind TEXT NOT NULL,
     outcome TEXT NOT NULL, reason TEXT, source TEXT NOT NULL, id TEXT NOT NULL, raw BLOB NOT NULL, events BLOB
 );
--- ids met, led by the run in which they were written (ids.py); older stores have the day for it
+-- ids met, by the run in which older stores wrote them, or the day (ids.py); 0: written one by one
 CREATE TABLE seen (day INTEGER, hash BLOB, digest BLOB NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (day, hash))
 WITHOUT ROWID;
 CREATE TABLE dead_letter (
@@ -47,5 +48,13 @@ CREATE TABLE bucket (
 CREATE TABLE outbox (
     webhook TEXT NOT NULL, cursor INTEGER NOT NULL, tries INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL,
     state TEXT NOT NULL DEFAULT 'open', told TEXT, PRIMARY KEY (webhook, cursor)
+) WITHOUT ROWID;
+"""
+
+ADDED: Final = """
+-- ids met, led by the run in which they were written: some at a time, in order of their hashes, from `first` on; `last`
+-- is the last place of the log among them
+CREATE TABLE IF NOT EXISTS run (
+    number INTEGER, first BLOB, last INTEGER NOT NULL, ids BLOB NOT NULL, PRIMARY KEY (number, first)
 ) WITHOUT ROWID;
 """

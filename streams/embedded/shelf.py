@@ -28,12 +28,13 @@ class SqlShelf:
     def __init__(self, rows: Rows) -> None:
         self._rows: Rows = rows
 
-    def find(self, keys: Sequence[int]) -> set[int]:
-        found: set[int] = set()
+    def find(self, keys: Sequence[int]) -> dict[int, list[int]]:
+        found: dict[int, list[int]] = {}
         for at in range(0, len(keys), _MOST_NAMES):
             some = keys[at : at + _MOST_NAMES]
             marks = ",".join("?" * len(some))
-            found.update(n for (n,) in self._rows(f"SELECT circle FROM name WHERE key IN ({marks})", *some))  # noqa: S608
+            for key, number in self._rows(f"SELECT key, circle FROM name WHERE key IN ({marks})", *some):  # noqa: S608
+                found.setdefault(key, []).append(number)
         return found
 
     def row(self, number: int) -> Row | None:

@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import msgspec
+from msgspec.structs import astuple
 
 from schemas.errors import StoreFailed, TryAgain, WrongUse
 from streams.embedded.entries import Batch, Said
 from streams.embedded.ids import Ids
 from streams.embedded.reader import FILE, Reader, Reading, check_format, told
-from streams.embedded.schema import FORMAT, TABLES
+from streams.embedded.schema import ADDED, FORMAT, TABLES
 from streams.embedded.shelf import write_circles, write_rates
 
 _LOCK: Final = "lock"
@@ -72,8 +73,9 @@ class Store(Reading):
             db.execute("PRAGMA cache_size = -65536")
             db.execute("PRAGMA wal_autocheckpoint = 4000")
             if fresh:
-                db.executescript("BEGIN;" + TABLES + f"PRAGMA user_version = {FORMAT}; COMMIT;")
-            check_format(db, folder)
+                db.executescript("BEGIN;" + TABLES + ADDED + f"PRAGMA user_version = {FORMAT}; COMMIT;")
+            elif check_format(db, folder) < FORMAT:
+                db.executescript("BEGIN IMMEDIATE;" + ADDED + f"PRAGMA user_version = {FORMAT}; COMMIT;")
             db.execute("INSERT OR IGNORE INTO meta VALUES ('id', lower(hex(randomblob(8))))")  # a restore keeps it
             ids = Ids(db)
         except sqlite3.Error as wrong:
@@ -95,13 +97,7 @@ class Store(Reading):
         try:
             self._begin()
             if batch.entries:
-                db.executemany(
-                    "INSERT INTO log VALUES (?,?,?,?,?,?,?,?,?,?)",
-                    [
-                        (e.seq, e.recorded, e.clock, e.kind, e.outcome, e.reason, e.source, e.id, e.raw, e.blob)
-                        for e in batch.entries
-                    ],
-                )  # fmt: skip
+                db.executemany("INSERT INTO log VALUES (?,?,?,?,?,?,?,?,?,?)", map(astuple, batch.entries))
             (self._ids.write_at_once if self._joined else self._ids.write)(batch.seen)
             if batch.dead:
                 db.executemany("INSERT INTO dead_letter (seq, reason, place, mend) VALUES (?,?,?,?)", batch.dead)

@@ -38,8 +38,8 @@ class Drawer:
         self.names: dict[int, int] = {}
         self.dues: set[tuple[int, int]] = set()
 
-    def find(self, keys: Sequence[int]) -> set[int]:
-        return {self.names[key] for key in keys if key in self.names}
+    def find(self, keys: Sequence[int]) -> dict[int, list[int]]:
+        return {key: [self.names[key]] for key in keys if key in self.names}
 
     def row(self, number: int) -> Row | None:
         return self.rows.get(number)
@@ -104,8 +104,10 @@ class Ward:
 def run_leaving(declared: str, history: Sequence[Told], random: Random, after: timedelta) -> Standing:
     ward = Ward(declared, random)
     clock = None
-    for told in history:
+    for number, told in enumerate(history):
         event = to_event(told)
+        if random.random() < 0.5:
+            ward.residence.expect(map(to_event, history[number : number + 3]))
         if clock is None or event.time > clock:
             clock = event.time
             ward.advance(clock - 1)

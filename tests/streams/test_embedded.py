@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -259,7 +259,7 @@ def test_an_id_is_known_again_wherever_it_stands(tmp_path: Path, monkeypatch: py
         [verdict] = first.runtime.take([one], BEGIN + HOUR)
         assert verdict.outcome in (Outcome.ACCEPTED, Outcome.DEAD)
         first.runtime.apply()
-    [(runs,)] = first.store.rows("SELECT count(DISTINCT day) FROM seen")
+    [(runs,)] = first.store.rows("SELECT count(DISTINCT number) FROM run")
     assert runs == 2
     shutil.copytree(first.folder, tmp_path / "left")  # what a kill leaves on the disk
     for ward_ in (first, Ward(tmp_path / "left")):
@@ -270,6 +270,18 @@ def test_an_id_is_known_again_wherever_it_stands(tmp_path: Path, monkeypatch: py
         [conflict] = ward_.runtime.take([other], BEGIN + HOUR)
         assert conflict.reason == Reason.CONFLICT
         ward_.close()
+
+
+def test_an_id_is_known_again_that_an_older_pxhub_wrote(tmp_path: Path) -> None:
+    """A store of format 2 had a row for each id, and no runs."""
+    with closing(Store.open(tmp_path / "store")) as store:
+        store.write("INSERT INTO seen VALUES (?,?,?,?)", [(1, b"h" * 16, b"d", 1)])
+        store.rows("DROP TABLE run")
+        store.rows("PRAGMA user_version = 2")
+    with closing(Store.open(tmp_path / "store")) as store:
+        assert store.find_seen(b"h" * 16) == (b"d", 1)
+        assert list(store.hashes()) == [b"h" * 16]
+        assert store.rows("SELECT number FROM run") == []
 
 
 def test_an_id_of_a_commit_that_was_undone_is_not_known(ward: Ward) -> None:

@@ -165,3 +165,19 @@ def test_an_alert_that_was_purged_is_not_said_again_of_a_person_heard_of_since(t
         runtime.apply()
         runtime.flush()
         assert [(a.key, a.state) for _, _, a in store.transitions(after=said, limit=9)] == [("b", State.RESOLVED)]
+
+
+@pytest.fixture
+def short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids are written fifty at a time, so that a store of a thousand messages has runs of them."""
+    monkeypatch.setattr("streams.embedded.ids._RUN", 50)
+
+
+@pytest.mark.usefixtures("short_runs")
+def test_ids_go_with_the_last_message_of_their_run(folder: Path) -> None:
+    purge(folder)
+    with closing(Reader.open(folder)) as reader:
+        upto = read_purged(reader).upto
+        runs = reader.rows("SELECT number, max(last) FROM run GROUP BY number ORDER BY number")
+    assert runs[0][0] > 1
+    assert all(last > upto for _, last in runs)
