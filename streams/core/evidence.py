@@ -126,13 +126,16 @@ class Evidence:
 
     @property
     def has_moved(self) -> bool:
-        """Whether an alert's person or journey may be another one since `take_moved` was called last."""
+        """Whether an alert's person or journey may be another one since `forget_moved` was called last."""
         return bool(self._moved)
 
-    def take_moved(self) -> list[Alert]:
-        """The alerts whose person or journey may be another one since the last call, as they stand."""
-        moved, self._moved = self._moved, {}
-        found = [self._alerts.by_id[id_] for id_ in moved if id_ in self._alerts.by_id]
+    def forget_moved(self) -> None:
+        """They are written."""
+        self._moved = {}
+
+    def moved(self) -> list[Alert]:
+        """The alerts whose person or journey may be another one, as they stand."""
+        found = [self._alerts.by_id[id_] for id_ in self._moved if id_ in self._alerts.by_id]
         for alert in found:
             address(alert, self._alerts.owners.get(alert.id), self.identity)
         return found

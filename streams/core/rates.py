@@ -149,7 +149,10 @@ class Rate:
     def take_out(self, event: Event, *, of: bool, value: _Number = 1) -> None:
         """Undo an `add`: a statement turned out to tell something else."""
         bucket = -(-event.time // self.step)
-        (self.upper if of else self.lower).take_out(bucket, event, value, self.plan.rule.distinct)
+        buckets = self.upper if of else self.lower
+        if bucket not in buckets.by_step:
+            return  # let go of long ago
+        buckets.take_out(bucket, event, value, self.plan.rule.distinct)
         self.is_changed = True
         self.touched.add((of, bucket))
         if self.judged is not None and bucket <= self.judged:

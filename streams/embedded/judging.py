@@ -29,6 +29,7 @@ from streams.embedded.entries import Batch, Position, Taken
 from streams.embedded.purged import is_of_before
 from streams.embedded.residence import MOST, TAIL, Residence, Resident
 from streams.embedded.shelf import SqlShelf, read_rates
+from streams.embedded.store import Store
 
 _AT_ONCE: Final = 2_000  # circles whose timers ring are read back at a time
 _FEW: Final = 50
@@ -60,6 +61,34 @@ def same_standing(one: Alert, other: Alert) -> bool:
     return (one.state, one.level, one.due_at, one.ended_at) == (other.state, other.level, other.due_at, other.ended_at)
 
 
+def same_weight(one: Alert, other: Alert) -> bool:
+    """Whether two say it as urgently, and to the same readers."""
+    return (one.severity, one.mode) == (other.severity, other.mode)
+
+
+def what_differs(file: Store, made: dict[str, Alert], now: int) -> tuple[list[Transition], list[Alert]]:
+    """What is to be said at `now` so that the alerts in the file are those of a log that was judged again; and those
+    that stand as they did, but under another key, or with another reason."""
+    stored = {alert.id: alert for alert in file.alerts()}
+    changes: list[Transition] = []
+    restated: list[Alert] = []
+    for id_, alert in made.items():
+        known = stored.pop(id_, None)
+        if known is not None and same_standing(known, alert) and same_weight(known, alert):
+            again = msgspec.structs.replace(alert, fired_at=known.fired_at, late_start=known.late_start)
+            if again != known:
+                restated.append(again)
+            continue
+        if known is None and (alert.state is State.RETRACTED or is_of_before(file, alert)):
+            continue  # raised and taken back within one judgement, or said long ago and purged
+        changes.append(Transition(now, msgspec.structs.replace(alert)))
+    for gone in stored.values():
+        if gone.state is not State.RETRACTED:
+            taken_back = msgspec.structs.replace(gone, state=State.RETRACTED, ended_at=None, delay_seconds=None)
+            changes.append(Transition(now, taken_back))
+    return changes, restated
+
+
 class Judging:
     """The engine of the thresholds in force over a file, and those of before. `heard` is what was said and not taken,
     without what the latest entry gave."""
@@ -83,6 +112,7 @@ class Judging:
         self._source: Source = source
         self._known: Callable[[str], Alert | None] = known
         self.heard: list[Heard] = []
+        self._read_back: list[Transition] = []  # said by circles that were read back, and not compared yet
         self._made: dict[str, Alert] | None = None  # while the log is judged again: what is said last
         self._chosen: tuple[list[Resident], list[Any], list[Any]] = ([], [], [])
         self._name: str = name_of(thresholds)
@@ -148,6 +178,8 @@ class Judging:
 
     def take_news(self) -> list[Heard]:
         """What changed since the last call, in order."""
+        if self._read_back:
+            self._compare([])
         self._listen()
         news, self.heard = self.heard, []
         return news
@@ -209,8 +241,11 @@ class Judging:
             self.heard.append((change, self.applied))
 
     def _compare(self, changes: list[Transition]) -> None:
-        """Hear of what circles say that were read back only what the file does not know."""
-        last = {change.alert.id: change for change in changes}
+        """Hear of what circles say that were read back only what the file does not know. Where the file cannot be
+        asked for now, it is asked with the next."""
+        self._read_back += changes
+        last = {change.alert.id: change for change in self._read_back}
+        heard: list[Transition] = []
         for id_, change in last.items():
             if self._made is not None:
                 self._made[id_] = change.alert
@@ -222,6 +257,9 @@ class Judging:
                     continue
             elif change.alert.state is State.RETRACTED or is_of_before(self._source, change.alert):
                 continue
+            heard.append(change)
+        self._read_back = []
+        for change in heard:
             self._hear(change)
 
     # -- what a commit writes
@@ -235,7 +273,7 @@ class Judging:
         self._chosen = (chosen, written, rates)
         batch.circles = written
         batch.rates = [(write_rate(rate), write_buckets(rate)) for rate in rates]
-        batch.alerts = [a for a in self.engine.take_moved() if not self.earlier.owns(a.id)]
+        batch.alerts = [a for a in self.engine.moved() if not self.earlier.owns(a.id)]
         batch.position = self._position(set(chosen))
 
     def note_written(self) -> None:
@@ -244,6 +282,7 @@ class Judging:
         self.residence.note_written(chosen, written)
         for rate in rates:
             note_written(rate)
+        self.engine.forget_moved()
         self._chosen = ([], [], [])
 
     def _position(self, written: set[Resident]) -> Position:

@@ -8,6 +8,7 @@ open whom nobody has heard of since loses the evidence too, but for who it is an
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Any, Final
 
 import msgspec
@@ -58,18 +59,19 @@ def purge_some(store: Store, bound: int, before: int) -> bool:
             store.write("DELETE FROM dead_letter WHERE seq <= ?", [(purged.upto,)])
             purged.before = max(purged.before, stays)
             store.write("INSERT OR REPLACE INTO meta VALUES (?,?)", [(PURGED, _write(purged))])
-        said = store.rows(
-            "SELECT cursor, alert FROM transition WHERE at < ? AND cursor < (SELECT max(cursor) FROM transition) "
+        oldest = store.rows(
+            "SELECT cursor, alert, at FROM transition WHERE cursor < (SELECT max(cursor) FROM transition) "
             "ORDER BY cursor LIMIT ?",
-            before, _AT_ONCE,
+            _AT_ONCE,
         )  # fmt: skip
+        said = list(takewhile(lambda row: row[2] < before, oldest))  # log time never goes back
         if said:
             last = said[-1][0]
             store.write("DELETE FROM transition WHERE cursor <= ?", [(last,)])
             store.write("DELETE FROM outbox WHERE cursor <= ?", [(last,)])
             store.write(
                 "DELETE FROM alert WHERE id = ? AND cursor <= ? AND state NOT IN (?, ?)",
-                [(id_, last, *(state.value for state in OPEN)) for id_ in {alert for _, alert in said}],
+                [(id_, last, *(state.value for state in OPEN)) for id_ in {alert for _, alert, _ in said}],
             )
         ids = 0 if rows else _purge_ids(store, bound)
     store.give_room_back(_AT_ONCE)

@@ -17,9 +17,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
-import msgspec
-
-from schemas.alert import Alert, State
+from schemas.alert import Alert
 from schemas.errors import Reason, StoreFailed
 from schemas.event import HOUR, MINUTE
 from schemas.message import Message, Outcome, Verdict
@@ -29,8 +27,8 @@ from streams.core.engine import Engine
 from streams.embedded.earlier import Kept
 from streams.embedded.entries import Batch, Entry, Position, Said, Taken, written
 from streams.embedded.ids import id_hash, letter_hash
-from streams.embedded.judging import Judging, Progress, same_standing
-from streams.embedded.purged import in_pieces, is_of_before, read_purged, stand_at_base
+from streams.embedded.judging import Judging, Progress, what_differs
+from streams.embedded.purged import in_pieces, read_purged, stand_at_base
 from streams.embedded.remembered import Remembered
 from streams.embedded.residence import MOST, TAIL
 from streams.embedded.store import Store
@@ -109,6 +107,7 @@ class Runtime:
     def take(self, messages: Sequence[Message], now: int) -> list[Verdict]:
         """Decide what each message is, and commit all of them. When this returns they are durable; it raises
         StoreFailed, and then none of them is taken. `now` is the machine's clock."""
+        self._remembered.fill(_IDS)
         batch = Batch(transitions=self._said)
         seq, recorded, met = self._seq, self.recorded, batch.seen
         verdicts: list[Verdict] = []
@@ -150,7 +149,6 @@ class Runtime:
         self._remembered.add(met)
         if self._remembered.is_full:
             self._remembered = Remembered(self.store.hashes(), seq)
-        self._remembered.fill(_IDS)
         self._pending += pending
         if not self._pending:
             self.judging.applied = seq
@@ -200,6 +198,11 @@ class Runtime:
         if hash_ in met:
             return met[hash_]
         return self.store.find_seen(hash_) if self._remembered.may_hold(hash_) else None
+
+    def remember(self, met: dict[bytes, tuple[bytes, int]]) -> None:
+        """Know ids again, by their hashes, of messages that were ignored when they came: their digests and places."""
+        self.store.commit(Batch(seen=met))
+        self._remembered.add(met)
 
     # -- judging
 
@@ -308,8 +311,9 @@ class Runtime:
         """Set an entry apart, and stand again as the file has it and the log behind it."""
         clock = self.engine.clock
         self.store.set_apart(entry.seq, ENGINE, "the event", _MEND_ENGINE)
-        self.judging = self._judging()
-        self.judging.recover(self.store.position(), upto=entry.seq, clock=clock)
+        judging = self._judging()
+        judging.recover(self.store.position(), upto=entry.seq, clock=clock)
+        self.judging = judging  # where the file cannot be read for now, the entry is met again
         self._hear()
 
     # -- judged anew
@@ -319,6 +323,8 @@ class Runtime:
         than the store has it: alerts that are new or stand otherwise, and those that nothing gives any more, which are
         taken back. Returns how many changes that are. What ended long ago is listed too: who delivers looks at how
         long ago it was due."""
+        if self._said:
+            self.flush()
         clock = max(self.engine.clock, self.store.position().clock, 0)
         upto = self._seq
         purged = read_purged(self.store)
@@ -344,9 +350,12 @@ class Runtime:
         for numbers in in_pieces(self.judging.shelf.numbers() if purged.upto else []):
             self.judging.admit_all(numbers)
             self._write_on_the_way()
-        changes = self._reconcile(self.judging.end_again())
+        changes, restated = what_differs(self.store, self.judging.end_again(), self.recorded)
+        self.store.commit(Batch(alerts=restated))
+        for change in changes:
+            self._say(change)
         self.flush(everything=True)
-        return changes
+        return len(changes)
 
     def _write_on_the_way(self) -> None:
         batch = Batch()
@@ -354,24 +363,6 @@ class Runtime:
         batch.position = None  # after a crash all is judged again, up to where it was before
         self.store.commit(batch)
         self.judging.note_written()
-
-    def _reconcile(self, made: dict[str, Alert]) -> int:
-        stored = {alert.id: alert for alert in self.store.alerts()}
-        now, changes = self.recorded, 0
-        for id_, alert in made.items():
-            known = stored.pop(id_, None)
-            if known is not None and same_standing(known, alert):
-                continue
-            if known is None and (alert.state is State.RETRACTED or is_of_before(self.store, alert)):
-                continue  # raised and taken back within one judgement, or said long ago and purged
-            self._say(Transition(now, msgspec.structs.replace(alert)))
-            changes += 1
-        for gone in stored.values():
-            if gone.state is not State.RETRACTED:
-                taken_back = msgspec.structs.replace(gone, state=State.RETRACTED, ended_at=None, delay_seconds=None)
-                self._say(Transition(now, taken_back))
-                changes += 1
-        return changes
 
     def _say(self, change: Transition, seq: int = 0) -> None:
         self._cursor += 1

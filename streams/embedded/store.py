@@ -157,11 +157,14 @@ class Store(Reading):
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('position', ?)", (_pack(position),))
 
     def set_apart(self, seq: int, reason: str, place: str, mend: str) -> None:
-        """Make a dead letter of an accepted message, in the log and in the counts."""
+        """Make a dead letter of an accepted message, in the log and in the counts; what is one stays as it is."""
         db = self._db
         try:
             db.execute("BEGIN IMMEDIATE")
-            db.execute("UPDATE log SET outcome = 'dead', reason = ? WHERE seq = ?", (reason, seq))
+            apart = "UPDATE log SET outcome = 'dead', reason = ? WHERE seq = ? AND outcome = 'accepted'"
+            if not db.execute(apart, (reason, seq)).rowcount:
+                db.execute("ROLLBACK")
+                return
             db.execute("INSERT OR REPLACE INTO dead_letter (seq, reason, place, mend) VALUES (?,?,?,?)",
                        (seq, reason, place, mend))  # fmt: skip
             db.executemany(

@@ -11,6 +11,7 @@ from pathlib import Path
 from schemas.errors import WrongUse
 from schemas.message import Message, Outcome, Verdict
 from streams.embedded.entries import written
+from streams.embedded.ids import id_hash
 from streams.embedded.purged import read_purged
 from streams.embedded.reader import FILE, Reader, check_format, connect_to_read
 from streams.embedded.runtime import Runtime
@@ -71,6 +72,7 @@ def remap(runtime: Runtime, read: Reread, since: int, until: int) -> dict[str, i
     counts = {"messages": 0, "changed": 0, "kept": 0}
     changed: list[tuple[str, str | None, bytes | None, int]] = []
     moved: dict[tuple[str, str, str], int] = {}
+    met: dict[bytes, tuple[bytes, int]] = {}
     with closing(store.reader()) as reader:
         where = "recorded >= ? AND recorded <= ? AND outcome IN ('accepted', 'ignored')"
         for entry in reader.entries(where=where, values=(since, until)):
@@ -87,6 +89,8 @@ def remap(runtime: Runtime, read: Reread, since: int, until: int) -> dict[str, i
             counts["changed"] += 1
             changed.append((outcome.value, message.ignored, blob, entry.seq))
             if outcome.value != entry.outcome:
+                if outcome is Outcome.ACCEPTED:
+                    met.setdefault(id_hash(entry.source, entry.id), (message.digest, entry.seq))
                 for name, by in (
                     ((entry.kind, entry.outcome, entry.reason or ""), -1),
                     ((entry.kind, outcome.value, message.ignored or ""), 1),
@@ -95,6 +99,7 @@ def remap(runtime: Runtime, read: Reread, since: int, until: int) -> dict[str, i
     with store.together():
         store.write("UPDATE log SET outcome = ?, reason = ?, events = ? WHERE seq = ?", changed)
         _count(store, moved)
+        runtime.remember(met)
     runtime.judge_anew()
     runtime.flush()
     return counts

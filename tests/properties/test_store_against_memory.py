@@ -1,10 +1,10 @@
-"""A store whose persons come and go, and whose process dies now and then, says what an engine that holds all says."""
+"""A store says what an engine that holds all says, though its persons come and go, its process dies, its file fails."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.alert import Alert, State
+from schemas.errors import StoreFailed
 from schemas.event import HOUR, MINUTE, SECOND
 from schemas.instant import read_instant
 from schemas.message import Message
@@ -68,6 +69,7 @@ class Memory:
     """The engine that holds all, told of the same at the same time."""
 
     def __init__(self, thresholds: ThresholdSet) -> None:
+        self.thresholds = thresholds
         self.engine = Engine(thresholds)
         self.seq = 0
         self.said: Changes = {}
@@ -122,6 +124,24 @@ class Stored:
         )
         self.runtime.settle(0)  # it stands still for nobody here
 
+    def insist(self, work: Callable[[], object]) -> None:
+        """Do something while the file may fail, at one statement; and where it did, once more."""
+        db = self.store._db
+        left = self.random.choice((0, 0, 5, 50, 500))  # steps of the database until it fails
+
+        def fails() -> bool:
+            nonlocal left
+            left -= 1
+            return left == 0
+
+        db.set_progress_handler(fails, 1)
+        try:
+            work()
+        except StoreFailed:
+            work()
+        finally:
+            db.set_progress_handler(None, 1)
+
     def crash(self) -> None:
         """What was not committed is gone."""
         if self.random.random() < 0.2:
@@ -129,23 +149,32 @@ class Stored:
             self.store = Store.open(self.folder)
             self.open()
 
+    def change(self, thresholds: ThresholdSet) -> None:
+        """Be opened with other thresholds, maybe killed on the way."""
+        self.thresholds = thresholds
+        self.store.close()
+        self.store = Store.open(self.folder)
+        with suppress(StoreFailed):
+            self.insist(self.open)
+        self.open()
+
     def take(self, messages: Sequence[Message]) -> None:
-        self.runtime.take(messages, self.now)
+        self.insist(lambda: self.runtime.take(messages, self.now))
         self.crash()
-        self.runtime.apply()
+        self.insist(self.runtime.apply)
         self.crash()
         if self.random.random() < 0.5:
-            self.runtime.flush(everything=self.random.random() < 0.3)
+            self.insist(lambda: self.runtime.flush(everything=self.random.random() < 0.3))
             self.crash()
 
     def reach(self, now: int) -> None:
         if self.clock == "event":
-            self.runtime.finish(now)
+            self.insist(lambda: self.runtime.finish(now))
         else:
             self.now = now
             while self.runtime.due <= now:
-                self.runtime.tick(now)
-            self.runtime.tick(now)
+                self.insist(lambda: self.runtime.tick(now))
+            self.insist(lambda: self.runtime.tick(now))
         self.runtime.flush()
         self.crash()
 
@@ -169,13 +198,18 @@ def steps(history: list[Told], random: Random) -> Iterator[list[Told]]:
 
 
 def run_both(
-    declared: str, history: list[Told], random: Random, after: timedelta, clock: Clock
+    declared: Sequence[str], history: list[Told], random: Random, after: timedelta, clock: Clock
 ) -> tuple[Standing, Standing]:
-    """What stands and what was said in memory, and in the store."""
-    found, _ = read_thresholds([("generated.yaml", declared)], default_zone="UTC")
-    memory = Memory(found)
-    with opened(found, clock, random) as stored:
+    """What stands and what was said in memory, and in the store; with several declarations, one after the other."""
+    found = [read_thresholds([("generated.yaml", text)], default_zone="UTC")[0] for text in declared]
+    memory = Memory(found.pop(0))
+    with opened(memory.thresholds, clock, random) as stored:
         for told in steps(history, random):
+            if found and random.random() < 0.2:
+                memory = Memory(found.pop(0))
+                stored.change(memory.thresholds)
+                memory.follow(stored.store)
+                memory.advance(stored.runtime.engine.clock)
             messages = [to_message(one) for one in told]
             if clock == "log":
                 latest = max(event.time for message in messages for event in message.events)
@@ -199,10 +233,12 @@ Case = tuple[str, list[Told]]
 """What is declared, and what is told."""
 
 
+KINDS = st.sampled_from(("all", "people", "people", "moves", "appointments"))
+
+
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
+def cases(draw: st.DrawFn, kind: str) -> Case:
     """Of everything something; or few thresholds and few people, about whom much is told."""
-    kind = draw(st.sampled_from(("all", "people", "people", "moves", "appointments")))
     if kind == "all":
         return draw(declarations(most=3)), once(draw(histories(most=20)))
     if kind == "people":
@@ -224,8 +260,23 @@ def cases(draw: st.DrawFn) -> Case:
     return declared, statements.numbered(stated + draw(st.lists(statements.changed(), max_size=2)))
 
 
-@given(cases(), afters, st.randoms(use_true_random=False), st.sampled_from(["log", "event"]))
+@given(KINDS.flatmap(cases), afters, st.randoms(use_true_random=False), st.sampled_from(["log", "event"]))
 def test_a_store_says_what_memory_says(case: Case, after: timedelta, random: Random, clock: Clock) -> None:
-    inside, stored = run_both(*case, random, after, clock)
+    declared, history = case
+    inside, stored = run_both([declared], history, random, after, clock)
     assert (stored.alerts, stored.counts) == (inside.alerts, inside.counts)
     assert [id_ for id_, states in inside.said.items() if not is_told(states, stored.said.get(id_, []))] == []
+
+
+@given(
+    KINDS.flatmap(lambda kind: st.tuples(cases(kind), cases(kind))),
+    afters,
+    st.randoms(use_true_random=False),
+    st.sampled_from(["log", "event"]),
+)
+def test_other_thresholds_say_what_memory_says(
+    both: tuple[Case, Case], after: timedelta, random: Random, clock: Clock
+) -> None:
+    (declared, history), (other, _) = both
+    inside, stored = run_both([declared, other], history, random, after, clock)
+    assert stored.alerts == inside.alerts
