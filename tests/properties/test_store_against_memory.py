@@ -172,9 +172,9 @@ class Stored:
             self.insist(lambda: self.runtime.finish(now))
         else:
             self.now = now
-            while self.runtime.due <= now:
-                self.insist(lambda: self.runtime.tick(now))
             self.insist(lambda: self.runtime.tick(now))
+            while self.runtime.engine.clock < now:
+                self.insist(lambda: self.runtime.tick(now))
         self.runtime.flush()
         self.crash()
 
