@@ -110,7 +110,7 @@ def _look_into(reader: Reader, now: datetime) -> Iterator[Finding]:
 
 
 def _store_clock(reader: Reader, now: datetime) -> Finding:
-    clock = to_datetime(max(int(reader.meta("clock", 0)), reader.rows("SELECT max(recorded) FROM log")[0][0] or 0))
+    clock = to_datetime(max(reader.position().clock, reader.rows("SELECT max(recorded) FROM log")[0][0] or 0))
     ahead = (clock - now).total_seconds()
     if ahead < 1:
         return Finding("store clock", True, f"{clock:%Y-%m-%dT%H:%M:%SZ}")

@@ -57,7 +57,7 @@ def stats(store: StoreOption, format_: FormatOption = Format.TABLE) -> None:
         "alerts": dict(reader.rows("SELECT state, count(*) FROM alert GROUP BY state ORDER BY state")),
         "transitions": reader.last_cursor(),
         "open_dead_letters": len(open_letters(reader)),
-        "clock": write_instant(int(reader.meta("clock", 0))),
+        "clock": write_instant(reader.position().clock),
         "bytes": sum(path.stat().st_size for path in store.iterdir() if path.is_file()),
     }
     write_object(value, format_, lambda: _as_lines(value))

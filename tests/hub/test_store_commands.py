@@ -99,6 +99,7 @@ def test_what_a_store_holds_is_told(desk: Desk) -> None:
     assert {row["journey"] for row in desk.ask("journeys", "show", alert["person"])} == {"order_id o1", "order_id o2"}
     [stats] = desk.ask("store", "stats")
     assert (stats["messages"], stats["accepted"], stats["dead_letters"], stats["open_dead_letters"]) == (4, 3, 1, 1)
+    assert stats["clock"] >= "2026-03-02T"
 
 
 def test_a_dead_letter_is_shown_replayed_and_dropped(desk: Desk) -> None:
