@@ -214,8 +214,8 @@ class Writer:
         if not self._is_judged:
             self._runtime.apply()
             self._is_judged = True
-        if self._runtime.due <= self._now:
-            self._runtime.tick(self._now)
+        if self._runtime.due <= self._now and self._runtime.tick(self._now):
+            self._runtime.flush()  # what is due now does not wait for the next batch
 
     def _look(self) -> None:
         """See how the clock stands; a hub that stood still (stopped, suspended) settles like one that was down. The
