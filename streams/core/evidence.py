@@ -192,8 +192,10 @@ class Evidence:
 
     def _learn_numbers(self, person: Person, event: Event) -> bool:
         """Learn which numbers are one; True when the person's evidence was put in again, this event with it."""
+        if self._putting_back:
+            return False  # learned before anything was put in
         changed = learn_aliases(person, event)
-        if not changed or self._putting_back:
+        if not changed:
             return False
         if not any(person.carries(attribute, number, ALIASES) for attribute, number in changed):
             return False
@@ -321,7 +323,8 @@ class Evidence:
         for event, person in placed:  # what is true of the person at any time is known before anything is judged
             if event.type in FACT_EVENTS:
                 learn_fact(person, event, self.compiled.facts)
-            learn_aliases(person, event)
+            if not event.data.keys().isdisjoint(SECOND_NUMBERS):
+                learn_aliases(person, event)
             if self.journeys is not None:
                 self.journeys.add(person, event.data, KEYS)
         for event, person in placed:

@@ -100,6 +100,9 @@ def _unite_numbers(person: Person, attribute: str, placer: str, filler: str) -> 
     aliases = person.aliases
     if aliases is None:
         aliases = person.aliases = {}
+    known = aliases.get((attribute, placer))
+    if known is not None and known <= placer and known == aliases.get((attribute, filler)):
+        return []  # as nearly always
     first = aliases.get((attribute, placer), placer)
     second = aliases.get((attribute, filler), filler)
     # a number is known as a placer's if it ever was one, which its mapping to itself remembers
