@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from hub import __version__
-from schemas.errors import StoreFailed, TryAgain, WrongUse
+from schemas.errors import StoreFailed, StoreFull, TryAgain, WrongUse
 
 WRONG_USE = 2
 TRY_AGAIN = 75
@@ -82,12 +82,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; what the caller must mend is one sentence and exit code 2."""
     try:
         app(args=list(arguments) if arguments is not None else None, prog_name="pxhub")
+    except (TryAgain, StoreFull) as busy:
+        typer.echo(str(busy), err=True)
+        sys.exit(TRY_AGAIN)
     except (WrongUse, StoreFailed) as wrong:
         typer.echo(str(wrong), err=True)
         sys.exit(WRONG_USE)
-    except TryAgain as busy:
-        typer.echo(str(busy), err=True)
-        sys.exit(TRY_AGAIN)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone; nobody is left to tell
         sys.exit(0)

@@ -43,6 +43,7 @@ class Door:
         self._latest: int = until if until is not None else now + HOUR
         self._left_out: LeftOut | None = left_out or None  # None too where a site names nobody
         self._seen: dict[str, dict[str, int | bytes]] = {}
+        self._letters: set[tuple[str, tuple[str, str], bytes]] = set()  # dead letters by their content
         self._paths: list[Path] = []
         self._numbers: dict[Path, int] = {}
         self._path: Path | None = None  # of the latest message, and its number
@@ -79,13 +80,18 @@ class Door:
     def _take_reading(self, reading: Reading, message: Message, input_: Input) -> tuple[Event, ...]:
         self.notes.update(reading.notes)
         if reading.dead is not None:
-            self._bury(reading.dead)
+            if self._is_again(reading.dead.reason.value, (reading.source, reading.id), reading.digest):
+                self.duplicates += 1
+            else:
+                self._bury(reading.dead)
         elif reading.ignored is not None:
             self.ignored[reading.ignored] += 1
         elif any(e.time > self._latest for e in reading.events):
             self._too_late(message, input_)
         elif (first := self._seen.setdefault(reading.source, {}).get(reading.id)) is not None:
-            if first == reading.digest:
+            if first == reading.digest or self._is_again(
+                Reason.CONFLICT.value, (reading.source, reading.id), reading.digest
+            ):
                 self.duplicates += 1
             else:
                 self._conflict(message, input_)
@@ -97,6 +103,15 @@ class Door:
             self.events += len(reading.events)
             return reading.events
         return ()
+
+    def _is_again(self, reason: str, name: tuple[str, str], digest: bytes) -> bool:
+        """Whether a dead letter came before with the same content; without a digest nobody can say."""
+        if not digest:
+            return False
+        letter = (reason, name, digest)
+        again = letter in self._letters
+        self._letters.add(letter)
+        return again
 
     def _mark(self, message: Message, path: Path | None) -> int | bytes:
         """Where the content of an accepted event can be found again, or its digest."""
@@ -121,7 +136,8 @@ class Door:
         else:
             assert input_.path is not None  # noqa: S101 - as in _mark
             digest = digest_at(input_.path, message.place)
-        if self._digest(first) == digest:
+        name = (message.event.source, message.event.id) if message.event is not None else ("", "")
+        if self._digest(first) == digest or self._is_again(Reason.CONFLICT.value, name, digest):
             self.duplicates += 1
         else:
             self._conflict(message, input_)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
@@ -17,7 +18,7 @@ from hub.inputs import find_inputs
 from hub.merge import merged
 from hub.replay import ReplayOptions
 from hub.serve.reading import LiveReader
-from hub.serve.service import ServeSettings, Service, machine_time
+from hub.serve.service import ServeSettings, Service, live_reader, machine_time
 from hub.stored import judge_log
 from hub.telemetry import start_telemetry
 from schemas.alert import Alert
@@ -60,12 +61,13 @@ def replay_store(store: Path, options: ReplayOptions) -> tuple[dict[str, Any], l
             "--until lies ahead of this machine's clock, and a store's clock never goes back: it would stand until "
             "then. Name a time that has passed, or leave out --store"
         )
+    named = options.timezone or read_declared(options.site, None, None, None).site.timezone
     settings = ServeSettings(
         store=store,
         thresholds=options.thresholds,
         mapping=options.mapping,
         site=options.site,
-        timezone=options.timezone or "UTC",
+        timezone=options.timezone if named else "UTC",
         clock="event",
         takes_tests=True,
     )
@@ -78,7 +80,8 @@ def replay_store(store: Path, options: ReplayOptions) -> tuple[dict[str, Any], l
 def replay_into(service: Service, options: ReplayOptions) -> dict[str, Any]:
     """Take the messages of files into a service's store, and judge them; returns the report of `replay`, over all
     that the store holds."""
-    hl7, cloud = service.reader.parts
+    settings = replace(service.settings, timezone=options.timezone)  # what is assumed is counted
+    hl7, cloud = live_reader(settings, service.declared, service.runtime).parts
     one, other = _Keeping(hl7), _Keeping(cloud)
     inputs = find_inputs(options.paths)
     batch: list[Message] = []
@@ -96,10 +99,10 @@ def replay_into(service: Service, options: ReplayOptions) -> dict[str, Any]:
                 options.progress(sum(i.done for i in inputs), size)
     _take(service, batch, now)
     service.runtime.finish(options.until)
-    service.runtime.flush()
+    service.runtime.end()
     for input_ in inputs:
         notes.update(+input_.notes)
-    return report_of(service, notes)
+    return report_of(service, notes) | {"assumed_utc": cloud.assumed_utc + notes["zone_assumed"]}
 
 
 def _messages(

@@ -19,6 +19,7 @@ from streams.embedded.earlier import Kept
 from streams.embedded.judging import Judging, Progress
 from streams.embedded.purged import Base
 from streams.embedded.reader import Reader
+from streams.embedded.runtime import Clock
 from streams.embedded.store import Store
 
 Kind = TypeVar("Kind")
@@ -27,12 +28,15 @@ _KEPT = "kept"
 
 
 class Remembered(msgspec.Struct):
-    """What a store was served with: threshold files and the site file as texts, and the zone."""
+    """What a store was served with: threshold files and the site file as texts, the zone, and by which clock and
+    whether with messages marked as tests."""
 
     thresholds: list[tuple[str, str]]
     site: tuple[str, str] | None = None
     timezone: str | None = None
     mapping: str | None = None  # where the site's own mapping stood
+    clock: Clock = "log"
+    takes_tests: bool = False
 
 
 class KeptSet(msgspec.Struct):

@@ -44,3 +44,7 @@ class TryAgain(PxError):
 
 class StoreFailed(PxError):
     """A store could not be written or read; nothing of what was asked was done."""
+
+
+class StoreFull(StoreFailed):
+    """There is no room for a store to be written; with room it goes on. Exit code 75."""

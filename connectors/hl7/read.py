@@ -61,11 +61,11 @@ class Hl7Reader:
         """What one message is. `place` names file and message, for dead letters."""
         text, codec, note = decode(raw, self._charsets)
         notes = [note] if note is not None else []
-        source, id_, digest = "", "", b""
+        source, id_, digest = "", "", content_digest(raw)
         try:
             message = Message(text, codec)
-            head = _Head(message, content_digest(raw), self._kinds)
-            source, id_, digest = head.source, head.id, head.digest
+            head = _Head(message, digest, self._kinds)
+            source, id_ = head.source, head.id
             return self._read(head, notes)
         except Unreadable as wrong:
             letter = DeadLetter(reason=wrong.reason, place=f"{place}, {wrong.place}", mend=wrong.mend)

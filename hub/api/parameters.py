@@ -45,7 +45,7 @@ def read_query(request: Request, known: Collection[str]) -> dict[str, str]:
         if name in found:
             raise bad_parameter(name, "it stands twice")
         found[name] = value
-    return found
+    return {name: value for name, value in found.items() if value}  # an empty one asks for nothing
 
 
 def read_narrowing(query: dict[str, str]) -> Narrowing:
@@ -54,8 +54,8 @@ def read_narrowing(query: dict[str, str]) -> Narrowing:
     if state is not None and state not in {known.value for known in State}:
         raise bad_parameter("state", f"it is one of {', '.join(known.value for known in State)}")
     for name in ("threshold", "facility"):
-        if not 0 < len(query.get(name, "-")) <= _LONGEST:
-            raise bad_parameter(name, "it is empty or too long")
+        if len(query.get(name, "")) > _LONGEST:
+            raise bad_parameter(name, "it is too long")
     return Narrowing(state, query.get("threshold"), query.get("facility"))
 
 

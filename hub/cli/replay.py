@@ -89,12 +89,7 @@ def replay_command(  # noqa: PLR0913, PLR0917 - a flag each
         typer.echo(warning, err=True)
     if result.report["not_judged"]:
         typer.echo(f"not judged in this release (kind: silence): {', '.join(result.report['not_judged'])}", err=True)
-    if result.assumed_utc:
-        typer.echo(
-            f"{result.assumed_utc} times carried no offset and no zone was named for them: read as UTC. "
-            "Name it with --timezone, or zone: for each facility in the site file.",
-            err=True,
-        )
+    _tell_assumed(result.assumed_utc)
     if explain is not None and not explained:
         typer.echo(f"--explain {explain}: there is no such alert", err=True)
         raise typer.Exit(1)
@@ -111,8 +106,18 @@ def _into_store(store: Path, options: ReplayOptions, format_: Format, alerts_out
     encoded = msgspec.json.encode(report)
     text = encoded if format_ is Format.NDJSON else msgspec.json.format(encoded, indent=2)
     sys.stdout.write(text.decode() + "\n")
+    _tell_assumed(report["assumed_utc"])
     if strict and report["dead_letters"]:
         raise typer.Exit(1)
+
+
+def _tell_assumed(times: int) -> None:
+    if times:
+        typer.echo(
+            f"{times} times carried no offset and no zone was named for them: read as UTC. "
+            "Name it with --timezone, or zone: for each facility in the site file.",
+            err=True,
+        )
 
 
 def read_time(text: str, zone: str | None) -> int:

@@ -50,7 +50,8 @@ def serve(  # noqa: PLR0913, PLR0917 - a flag each
 ) -> None:
     """Take messages over MLLP and HTTP into a store, acknowledge what is durable, raise alerts as they are due.
 
-    SIGTERM drains and stops. Exit code 0 stopped, 2 wrong use or a wrong file, 75 another pxhub writes this store.
+    SIGTERM drains and stops. Exit code 0 stopped, 2 wrong use or a wrong file, 75 another pxhub writes this
+    store, or the disk is full.
     """
     if ack_dead_letters not in ("AE", "AA"):
         raise WrongUse("--ack-dead-letters is AE or AA")

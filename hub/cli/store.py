@@ -116,7 +116,9 @@ def purge(
     store is served: pxhub serve --keep does the same by itself."""
     with _writing(store, None, None, None) as service:
         before = read_purged(service.store)
-        Purge(service.runtime.recorded - read_keep(keep)).finish(service.runtime)
+        runtime = service.runtime
+        now = runtime.recorded if runtime.by_event else max(machine_time(), runtime.recorded)
+        Purge(now - read_keep(keep)).finish(runtime)
         after = read_purged(service.store)
     value = {
         "messages": sum(after.messages.values()) - sum(before.messages.values()),
@@ -326,5 +328,7 @@ def _writing(store: Path, mapping: Path | None, site: Path | None, timezone: str
         mapping=mapping or (Path(declared.mapping) if declared.mapping is not None else None),
         site=site or (Path(declared.site[0]) if declared.site is not None else None),
         timezone=timezone or declared.timezone,
+        clock=declared.clock,
+        takes_tests=declared.takes_tests,
     )
     return Service(settings, start_telemetry(), judged_by=declared)

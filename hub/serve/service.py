@@ -199,9 +199,9 @@ class Service:
         if self.changes:
             for word, ids in self.changes.items():
                 self.log.warning("thresholds.changed", outcome=word, threshold=", ".join(ids), count=len(ids))
-        remember(
-            self.store, declarations(settings.thresholds, settings.site, settings.timezone, settings.mapping), kept
-        )
+        declared = declarations(settings.thresholds, settings.site, settings.timezone, settings.mapping)
+        declared.clock, declared.takes_tests = settings.clock, settings.takes_tests
+        remember(self.store, declared, kept)
 
     def __enter__(self) -> Self:
         return self

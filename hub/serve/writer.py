@@ -249,7 +249,7 @@ class Writer:
         self._runtime.apply()
         if self._runtime.by_event:
             self._runtime.finish()
-        self._runtime.flush()
+        self._runtime.end()
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.alert import Alert
-from schemas.errors import StoreFailed, WrongUse
+from schemas.errors import StoreFailed, StoreFull, WrongUse
 from streams.embedded.entries import Entry, Position, Taken, read_alert, read_events
 from streams.embedded.schema import FORMAT
 
@@ -36,7 +36,7 @@ class Reading:
         try:
             return self._db.execute(statement, values).fetchall()
         except sqlite3.Error as wrong:
-            raise StoreFailed(f"{self.folder}: {told(wrong)}") from wrong
+            raise failure(self.folder, wrong) from wrong
 
     def entries(
         self, *, after: int = 0, upto: int | None = None, where: str = "1", values: tuple[Any, ...] = ()
@@ -128,6 +128,7 @@ class Reader(Reading):
         path = folder / FILE
         if not path.exists():
             raise WrongUse(f"{folder}: there is no store here; pxhub serve or replay --store makes one")
+        check_whole(folder)
         try:
             db = connect_to_read(path)
             db.execute("PRAGMA busy_timeout = 5000")
@@ -149,6 +150,29 @@ def check_format(db: sqlite3.Connection, folder: Path) -> int:
     if version < 1:
         raise WrongUse(f"{folder}: {FILE} is a database, but no store of pxhub")
     return int(version)
+
+
+def failure(folder: Path, wrong: sqlite3.Error) -> StoreFailed:
+    """What is raised for an error of the database."""
+    name = getattr(wrong, "sqlite_errorname", "")
+    return (StoreFull if name == "SQLITE_FULL" else StoreFailed)(f"{folder}: {told(wrong)}")
+
+
+def check_whole(folder: Path) -> None:
+    """Raises WrongUse for a file that is shorter than its header says (SQLite's format, offsets 16, 24, 28 and 92): its
+    last pages would be read as empty. Where a log of writes stands beside it, they may be there."""
+    path = folder / FILE
+    beside = path.with_name(path.name + "-wal")
+    if beside.exists() and beside.stat().st_size:
+        return
+    with path.open("rb") as file:
+        head = file.read(100)
+    if len(head) < 100 or head[24:28] != head[92:96]:
+        return
+    page = int.from_bytes(head[16:18], "big")
+    wanted = int.from_bytes(head[28:32], "big") * (65_536 if page == 1 else page)
+    if (found := path.stat().st_size) < wanted:
+        raise WrongUse(f"{folder}: {FILE} is cut short, {found:,} of {wanted:,} bytes; restore a backup")
 
 
 def told(wrong: sqlite3.Error) -> str:

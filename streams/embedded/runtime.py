@@ -114,15 +114,15 @@ class Runtime:
         pending: list[Taken] = []
         latest = (now if self.by_event else max(now, recorded)) + HOUR  # where the clock was set back too
         for message in messages:
-            if self.by_event:
-                for event in message.events:
-                    recorded = max(recorded, event.time)
-            elif now > recorded:
+            if not self.by_event and now > recorded:
                 recorded = now  # the machine's clock never goes back here
             verdict, hash_ = self._judge(message, met, batch.entries, latest)
             blob = None
             if verdict is _ACCEPTED and (blob := written(message.events)) is None:
                 verdict, hash_ = self._dead(Reason.INVALID.value, "data", _MEND_DATA, message, met)
+            if self.by_event and verdict is _ACCEPTED:  # no other may run the clock away
+                for event in message.events:
+                    recorded = max(recorded, event.time)
             outcome, reason = _WORDS[verdict.outcome], verdict.reason
             tally = (message.kind, outcome, reason or "")
             batch.tallies[tally] = batch.tallies.get(tally, 0) + 1
@@ -242,6 +242,10 @@ class Runtime:
             return False
         self._commit(Batch(transitions=self._said), 0, everything=everything)
         return True
+
+    def end(self) -> None:
+        """Commit what was said, and where the clock stands: nothing more comes for now."""
+        self._commit(Batch(transitions=self._said), 0)
 
     def _commit(self, batch: Batch, messages: int, *, everything: bool = False) -> None:
         """Write a batch with all that was said, and with it where the judging stands."""

@@ -11,6 +11,7 @@ its own, for a long reader would keep the write-ahead log from being cut.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -22,10 +23,10 @@ from typing import IO, Any, Final
 import msgspec
 from msgspec.structs import astuple
 
-from schemas.errors import StoreFailed, TryAgain, WrongUse
+from schemas.errors import StoreFull, TryAgain, WrongUse
 from streams.embedded.entries import Batch, Said
 from streams.embedded.ids import Ids
-from streams.embedded.reader import FILE, Reader, Reading, check_format, told
+from streams.embedded.reader import FILE, Reader, Reading, check_format, check_whole, failure
 from streams.embedded.schema import ADDED, FORMAT, TABLES
 from streams.embedded.shelf import write_circles, write_rates
 
@@ -45,13 +46,14 @@ class Store(Reading):
 
     @classmethod
     def open(cls, folder: Path) -> Store:
-        """Open a store for writing, made where there is none. Raises TryAgain where another process writes it, and
-        WrongUse where it cannot be one."""
+        """Open a store for writing, made where there is none. Raises TryAgain where another process writes it,
+        StoreFull where there is no room, and WrongUse where it cannot be one."""
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = os.fdopen(os.open(folder / _LOCK, os.O_CREAT | os.O_WRONLY, 0o600), "wb")
         except OSError as wrong:
-            raise WrongUse(f"{folder}: the store cannot be opened for writing ({wrong.strerror})") from wrong
+            error = StoreFull if wrong.errno == errno.ENOSPC else WrongUse
+            raise error(f"{folder}: the store cannot be opened for writing ({wrong.strerror})") from wrong
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -60,6 +62,8 @@ class Store(Reading):
         path = folder / FILE
         fresh = not path.exists() or path.stat().st_size == 0
         try:
+            if not fresh:
+                check_whole(folder)
             old = os.umask(0o077)
             try:
                 db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
@@ -80,7 +84,8 @@ class Store(Reading):
             ids = Ids(db)
         except sqlite3.Error as wrong:
             lock.close()
-            raise WrongUse(f"{folder}: {told(wrong)}") from wrong
+            failed = failure(folder, wrong)
+            raise failed if isinstance(failed, StoreFull) else WrongUse(str(failed)) from wrong
         except WrongUse:
             lock.close()
             raise
@@ -121,7 +126,7 @@ class Store(Reading):
             self._end()
             self._ids.note_written()
         except sqlite3.Error as wrong:
-            raise StoreFailed(f"{self.folder}: {told(wrong)}") from wrong
+            raise failure(self.folder, wrong) from wrong
         finally:
             if db.in_transaction and not self._joined:
                 db.execute("ROLLBACK")
@@ -145,7 +150,7 @@ class Store(Reading):
         try:
             self._db.execute(f"PRAGMA incremental_vacuum({pages:d})").fetchall()
         except sqlite3.Error as wrong:
-            raise StoreFailed(f"{self.folder}: {told(wrong)}") from wrong
+            raise failure(self.folder, wrong) from wrong
 
     def forget_state(self, *, base: bool) -> None:
         """Let go of circles and rates: all of the log is about to be judged again. With `base` circles stay."""
@@ -176,7 +181,7 @@ class Store(Reading):
         except sqlite3.Error as wrong:
             if db.in_transaction:
                 db.execute("ROLLBACK")
-            raise StoreFailed(f"{self.folder}: {told(wrong)}") from wrong
+            raise failure(self.folder, wrong) from wrong
 
     def write(self, statement: str, values: Iterable[tuple[Any, ...]]) -> int:
         """One statement over some rows, in a transaction of its own; returns how many rows changed."""
@@ -187,7 +192,7 @@ class Store(Reading):
         except sqlite3.Error as wrong:
             if self._db.in_transaction and not self._joined:
                 self._db.execute("ROLLBACK")
-            raise StoreFailed(f"{self.folder}: {told(wrong)}") from wrong
+            raise failure(self.folder, wrong) from wrong
         return changed
 
     @contextmanager
@@ -200,7 +205,7 @@ class Store(Reading):
             self._joined = False
             self._end()
         except sqlite3.Error as wrong:
-            raise StoreFailed(f"{self.folder}: {told(wrong)}") from wrong
+            raise failure(self.folder, wrong) from wrong
         finally:
             self._joined = False
             if self._db.in_transaction:
@@ -223,7 +228,7 @@ class Store(Reading):
         try:
             return self._ids.find(hash_)
         except sqlite3.Error as wrong:
-            raise StoreFailed(f"{self.folder}: {told(wrong)}") from wrong
+            raise failure(self.folder, wrong) from wrong
 
     def raw(self, seq: int) -> bytes | None:
         """The bytes of a message of the log, as they came; None where it was purged."""
@@ -235,4 +240,4 @@ class Store(Reading):
         try:
             yield from self._ids.hashes()
         except sqlite3.Error as wrong:
-            raise StoreFailed(f"{self.folder}: {told(wrong)}") from wrong
+            raise failure(self.folder, wrong) from wrong

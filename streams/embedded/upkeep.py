@@ -28,6 +28,8 @@ def replay_letters(runtime: Runtime, read: Reread, wanted: list[int], now: int) 
     with runtime.store.together():
         verdicts = _take_letters(runtime, read, wanted, now)
     runtime.apply()
+    if runtime.by_event:
+        runtime.finish()
     runtime.flush()
     return verdicts
 

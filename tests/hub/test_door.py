@@ -93,3 +93,12 @@ def test_a_place_is_told_where_a_file_cannot_be_read_by_offset(
 ) -> None:
     result = played(tmp_path, "", a=content)
     assert [letter.place for letter in result.dead_letters] == [f"{tmp_path}/a, {place}, id"]
+
+
+def test_a_dead_letter_that_comes_again_is_a_repetition(tmp_path: Path) -> None:
+    """As in a store, so that both ways count alike."""
+    other, broken = message("1", status="P"), "MSH|^~\\&|LAB|NORTH|||x"
+    hl7 = "\r".join((message("1"), other, other, broken, broken))
+    lines = event("1") + event("1", order_id="o") + event("1", order_id="o") + event("2", order_id="o")
+    result = played(tmp_path, "", a=hl7, b=lines)
+    assert (result.report["accepted"], result.report["duplicates"], result.report["dead_letters"]) == (3, 3, 3)

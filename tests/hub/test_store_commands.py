@@ -240,3 +240,44 @@ def test_where_there_is_no_store_it_is_said(desk: Desk, command: tuple[str, str]
     code, _, err = desk.run(*command, "--store", desk.folder / "none")
     assert code == 2
     assert "there is no store here" in err
+
+
+def test_a_stamp_from_the_future_does_not_run_the_clock_of_a_store_away(desk: Desk) -> None:
+    far = event("9", "result.viewed", "2099-11-01T10:00:00Z", order_id="o9")
+    told(desk, event("3", "result.final", "2026-03-02T10:00:00Z", order_id="o2"), far)
+    [stats] = desk.ask("store", "stats")
+    assert (stats["dead_letters"], stats["clock"]) == (1, "2026-03-02T10:00:00Z")
+    assert desk.ask("alerts", "list") == []
+    assert [w["key"] for w in desk.ask("waits", "list")] == ["o2"]
+
+
+def test_what_was_taken_as_a_test_is_taken_when_it_is_read_again(desk: Desk) -> None:
+    message = (
+        "MSH|^~\\&|LAB|NORTH|HUB|HUB|20260302100000||ORU^R01|7|T|2.5.1\rPID|1||M1^^^NORTH^MR||Doe^Jane\r"
+        "ORC|RE|P1^WARD|F1^LAB\rOBR|1|P1^WARD|F1^LAB|GLU|||20260302080000|||||||||||||||20260302100000|||F\r"
+    )
+    path = desk.folder / "a.hl7"
+    path.write_bytes(message.encode())
+    assert desk.run("replay", path, "--store", desk.store, "--timezone", "UTC", "--format", "json")[0] == 0
+    [counts] = desk.ask("store", "remap")
+    assert (counts["messages"], counts["changed"]) == (1, 0)
+    [stats] = desk.ask("store", "stats")
+    assert (stats["accepted"], stats["ignored"]) == (1, 0)
+
+
+def test_a_zone_that_was_assumed_is_told(desk: Desk) -> None:
+    path = desk.folder / "a.ndjson"
+    path.write_text(event("1", "result.final", "2026-03-02T10:00:00"))
+    code, out, err = desk.run("replay", path, "--store", desk.store, "--format", "json")
+    assert (code, json.loads(out)["assumed_utc"]) == (0, 1)
+    assert "read as UTC" in err
+
+
+def test_a_file_that_is_cut_short_is_told(desk: Desk) -> None:
+    told(desk, FINAL)
+    path = desk.store / "pxhub.db"
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - 2048)
+    for command in (("alerts", "list"), ("store", "purge")):
+        code, _, err = desk.run(*command, "--store", desk.store)
+        assert (code, "cut short" in err, "restore a backup" in err) == (2, True, True)
