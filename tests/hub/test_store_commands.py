@@ -15,6 +15,7 @@ from hub.__main__ import main
 from hub.cli.alerts import alerts_app, journeys_app, waits_app
 from hub.cli.store import events_app, letters_app, store_app
 from hub.cli.stored import FormatOption, StoreOption
+from schemas.alert import State
 
 
 class Desk:
@@ -52,12 +53,12 @@ def event(id_: str, type_: str, time: str, **data: Any) -> str:
     return json.dumps(told) + "\n"
 
 
-def told(desk: Desk, *lines: str) -> None:
+def told(desk: Desk, *lines: str, id_: str = "told") -> None:
     """Put a few events into the store, judged by one threshold."""
     thresholds = desk.folder / "t.yaml"
     thresholds.write_text(
         "thresholds:\n"
-        "  - {id: told, kind: wait, key: order_id, start: result.final, satisfied_by: result.viewed, within: 4h}\n"
+        f"  - {{id: {id_}, kind: wait, key: order_id, start: result.final, satisfied_by: result.viewed, within: 4h}}\n"
     )
     path = desk.folder / "events.ndjson"
     path.write_text("".join(lines))
@@ -136,6 +137,28 @@ def test_a_dead_letter_that_does_not_wait_is_told_of(desk: Desk, command: str) -
     assert code == 1
     assert said(err) == [f"{seq}: there is no such open dead letter" for seq in ("999", settled)]
     assert desk.run("dead-letters", "replay", "--store", desk.store)[0] == 0  # none is named, and none waits
+
+
+def test_what_is_asked_for_and_unknown_is_wrong_use(desk: Desk) -> None:
+    told(desk, FINAL, VIEWED)
+    code, _, err = desk.run("alerts", "list", "--state", "bogus", "--store", desk.store)
+    assert code == 2
+    assert all(state.value in err for state in State)
+    for command in ("alerts", "waits"):
+        code, _, err = desk.run(command, "list", "--threshold", "tolt", "--store", desk.store)
+        assert code == 2
+        assert err == "--threshold tolt: this store knows no such threshold (did you mean `told`?)\n"
+    assert len(desk.ask("alerts", "list", "--state", "resolved", "--threshold", "told")) == 1
+    assert desk.ask("alerts", "list", "--state", "breached") == []
+    assert desk.ask("waits", "list", "--threshold", "told") == []
+
+
+def test_a_threshold_of_before_is_known_by_its_alerts(desk: Desk) -> None:
+    told(desk, FINAL, VIEWED)
+    told(desk, RUNS, id_="later")
+    assert len(desk.ask("alerts", "list", "--threshold", "told")) == 1
+    assert desk.ask("waits", "list", "--threshold", "told") == []
+    assert desk.run("alerts", "list", "--threshold", "other", "--store", desk.store)[0] == 2
 
 
 @pytest.mark.parametrize("option", ["--since", "--until"])
