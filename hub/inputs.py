@@ -29,6 +29,7 @@ _SNIFFED: Final = 1 << 16
 _CHUNK: Final = 1 << 20
 _BOM: Final = b"\xef\xbb\xbf"
 _EMPTY: Final = "nothing in it"
+STANDARD_INPUT: Final = "standard input"
 
 
 class Input:
@@ -170,7 +171,7 @@ def find_inputs(paths: list[str]) -> list[Input]:
         if not path:
             raise WrongUse("an empty path is no path; . is this folder")
         if path == "-":
-            inputs.append(Input("standard input", lambda: sys.stdin.buffer, path=None, size=0))
+            inputs.append(Input(STANDARD_INPUT, lambda: sys.stdin.buffer, path=None, size=0))
             continue
         try:
             inputs += _inputs_of(Path(path))

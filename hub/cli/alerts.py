@@ -11,9 +11,9 @@ import msgspec
 import typer
 
 from hub.cli.replay import as_line
-from hub.cli.stored import Format, FormatOption, StoreOption, judged, write_object, write_rows
+from hub.cli.stored import Format, FormatOption, StoreOption, check_threshold, judged, write_object, write_rows
 from hub.explain import explain_alert
-from schemas.alert import Alert
+from schemas.alert import Alert, State
 from schemas.errors import WrongUse
 from schemas.event import Event
 from schemas.instant import write_instant
@@ -39,17 +39,19 @@ _COLUMNS = ("id", "threshold", "key", "state", "severity", "started_at", "due_at
 @alerts_app.command("list")
 def list_(
     store: StoreOption,
-    state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
+    state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
     threshold: Annotated[str | None, typer.Option(help="Only those of this threshold.")] = None,
     facility: Annotated[str | None, typer.Option(help="Only those of this facility.")] = None,
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """All alerts in their last state, sorted by start and id, with the fields of `replay --alerts-out`."""
     reader = Reader.open(store)
+    if threshold is not None:
+        check_threshold(threshold, reader)
 
     def wanted(alert: Alert) -> bool:
         return (
-            (state is None or alert.state.value == state)
+            (state is None or alert.state is state)
             and (threshold is None or alert.threshold == threshold)
             and (facility is None or alert.facility == facility)
         )
@@ -110,6 +112,8 @@ def waits(
 ) -> None:
     """The waits that run, by their due time."""
     stands = judged(store)
+    if threshold is not None:
+        check_threshold(threshold, stands.reader)
     stands.admit_all()
     engine = stands.engine
     running = [w for w in open_waits(engine) if threshold is None or w.plan.id == threshold]

@@ -7,16 +7,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 from zoneinfo import TZPATH, ZoneInfo, ZoneInfoNotFoundError
 
-import msgspec
 import typer
 
 import hub
+from hub.cli.stored import Format, FormatOption, write_object
 from hub.thresholds import PACKS, check_thresholds
 from schemas.declaration import has_errors
 from schemas.errors import StoreFailed, WrongUse
@@ -32,11 +31,6 @@ _AHEAD: Final = timedelta(days=365 * 20)
 _NEW_YORK: Final = "America/New_York"
 
 
-class Format(StrEnum):
-    TABLE = "table"
-    JSON = "json"
-
-
 class Finding(NamedTuple):
     """One thing looked at. `mend` says what to do where it is not well, and is empty where it is."""
 
@@ -47,7 +41,7 @@ class Finding(NamedTuple):
 
 
 def doctor(
-    format_: Annotated[Format, typer.Option("--format", help="table for people, json for machines.")] = Format.TABLE,
+    format_: FormatOption = Format.TABLE,
     store: Annotated[Path | None, typer.Option(metavar="DIR", help="Look at this store too.")] = None,
 ) -> None:
     """Look at Python, time zones, holidays, the clock, HL7 definitions, the disk, the shipped packs, and a store.
@@ -56,17 +50,20 @@ def doctor(
     """
     now, here = datetime.now(tz=UTC), Path.cwd() if store is None else store  # noqa: TID251 - the command line reads the clock once
     findings = list(examine(now, here)) + ([] if store is None else list(examine_store(store, now)))
-    if format_ is Format.JSON:
-        told = {"well": all(f.well for f in findings), "findings": [f._asdict() for f in findings]}
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n")
-    else:
-        width = max(len(f.what) for f in findings)
-        for finding in findings:
-            typer.echo(f"{'ok' if finding.well else 'WRONG':<5} {finding.what:<{width}}  {finding.found}")
-            if finding.mend:
-                typer.echo(f"      {'':<{width}}  {finding.mend}")
-    if not all(f.well for f in findings):
+    well = all(f.well for f in findings)
+    write_object({"well": well, "findings": [f._asdict() for f in findings]}, format_, lambda: _as_lines(findings))
+    if not well:
         raise typer.Exit(1)
+
+
+def _as_lines(findings: list[Finding]) -> str:
+    width = max(len(f.what) for f in findings)
+    lines = []
+    for finding in findings:
+        lines.append(f"{'ok' if finding.well else 'WRONG':<5} {finding.what:<{width}}  {finding.found}")
+        if finding.mend:
+            lines.append(f"      {'':<{width}}  {finding.mend}")
+    return "\n".join(lines)
 
 
 def examine(now: datetime, folder: Path) -> Iterator[Finding]:

@@ -54,7 +54,8 @@ def send(  # noqa: PLR0913, PLR0917 - a flag each
     receiver's certificate must name HOST and be signed by --ca, or by whom the system trusts.
 
     Exit code 0 when every message was accepted (AA) or is kept by the receiver with an error (AE: sending it again
-    changes nothing), 1 when one was rejected (AR), got no answer or could not be read.
+    changes nothing), 1 when one was rejected (AR), got no answer or could not be read, and when a file that was named
+    holds none. What a folder holds beside messages is passed by.
     """
     host, port = read_address("--to", to)
     if rate is not None and rate <= 0:
@@ -74,7 +75,9 @@ def send(  # noqa: PLR0913, PLR0917 - a flag each
         typer.echo(json.dumps(report, indent=2))
     else:
         _show(report)
-    if not sent.is_well or outgoing.unreadable:
+    for fault in outgoing.faults:
+        typer.echo(fault, err=True)
+    if not sent.is_well or outgoing.unreadable or outgoing.faults:
         raise typer.Exit(1)
 
 

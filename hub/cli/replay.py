@@ -65,7 +65,7 @@ def replay_command(  # noqa: PLR0913, PLR0917 - a flag each
         thresholds=thresholds,
         mapping=mapping,
         site=site,
-        until=None if until is None else read_time(until, zone),
+        until=None if until is None else read_time("--until", until, zone),
         timezone=None if timezone is None else checked_zone(timezone),
     )
     if store is not None:
@@ -120,8 +120,8 @@ def _tell_assumed(times: int) -> None:
         )
 
 
-def read_time(text: str, zone: str | None) -> int:
-    """A time on the command line: RFC 3339, or without an offset in the zone given, else UTC; a day is its start."""
+def read_time(option: str, text: str, zone: str | None) -> int:
+    """A time of an option: RFC 3339, or without an offset in the zone given, else UTC; a day is its start."""
     try:
         return read_instant(text)
     except (ValueError, OverflowError):
@@ -133,7 +133,7 @@ def read_time(text: str, zone: str | None) -> int:
         try:
             moment = datetime.combine(date.fromisoformat(text), datetime.min.time())
         except ValueError:
-            raise WrongUse(f"--until {text}: a time such as 2026-03-08T17:00:00Z is expected") from None
+            raise WrongUse(f"{option} {text}: a time such as 2026-03-08T17:00:00Z is expected") from None
     return from_datetime(moment if moment.tzinfo is not None else moment.replace(tzinfo=where))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -130,17 +130,26 @@ def purge(
 
 
 @store_app.command("backup")
-def backup(to: Annotated[Path, typer.Argument(metavar="FILE", help="A new file.")], store: StoreOption) -> None:
+def backup(
+    to: Annotated[Path, typer.Argument(metavar="FILE", help="A new file.")],
+    store: StoreOption,
+    format_: FormatOption = Format.TABLE,
+) -> None:
     """Copy a store to one file, also while it is served."""
     size = back_up(store, to)
-    typer.echo(f"{to}: {size:,} bytes")
+    write_object({"file": str(to), "bytes": size}, format_, lambda: f"{to}: {size:,} bytes")
 
 
 @store_app.command("restore")
-def restore_(backup: Annotated[Path, typer.Argument(metavar="FILE", help="A backup.")], store: StoreOption) -> None:
+def restore_(
+    backup: Annotated[Path, typer.Argument(metavar="FILE", help="A backup.")],
+    store: StoreOption,
+    format_: FormatOption = Format.TABLE,
+) -> None:
     """Make a store of a backup, in a folder that holds none."""
     restore(backup, store)
-    typer.echo(f"{store}: restored; pxhub store check --store {store} compares it with its log")
+    said = f"{store}: restored; pxhub store check --store {store} compares it with its log"
+    write_object({"store": str(store), "file": str(backup)}, format_, lambda: said)
 
 
 @store_app.command("remap")
@@ -157,8 +166,8 @@ def remap_(
     served. Dead letters are for dead-letters replay."""
     with _writing(store, mapping, site, timezone) as service:
         zone = service.settings.timezone
-        begin = 0 if since is None else read_time(since, zone)
-        end = 2**62 if until is None else read_time(until, zone)
+        begin = 0 if since is None else read_time("--since", since, zone)
+        end = 2**62 if until is None else read_time("--until", until, zone)
         counts = remap(service.runtime, service.reader.read, begin, end)
     said = f"{counts['messages']:,} messages read again: {counts['changed']:,} say something else now"
     write_object(dict(counts), format_, lambda: said)
@@ -282,7 +291,7 @@ def replay_(
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """Read dead letters again, with what was mended; those that are well now are taken. Exit code 75 while the store
-    is served, 1 if some are still dead."""
+    is served, 1 if some are still dead, or one that is named is not there or settled already."""
     with _writing(store, mapping, site, timezone) as service:
         reader = service.store.reader()
         wanted = ids or open_letters(reader)
@@ -299,20 +308,33 @@ def replay_(
         for seq, verdict in verdicts.items()
     ]
     write_rows(rows, ("id", "outcome", "reason", "place", "mend"), format_)
-    if any(verdict.outcome is Outcome.DEAD for verdict in verdicts.values()):
+    missing = _tell_missing(seq for seq in dict.fromkeys(ids or ()) if seq not in verdicts)
+    if missing or any(verdict.outcome is Outcome.DEAD for verdict in verdicts.values()):
         raise typer.Exit(1)
 
 
 @letters_app.command("drop")
-def drop(ids: Annotated[list[int], typer.Argument(metavar="ID...")], store: StoreOption) -> None:
+def drop(
+    ids: Annotated[list[int], typer.Argument(metavar="ID...")],
+    store: StoreOption,
+    format_: FormatOption = Format.TABLE,
+) -> None:
     """Settle dead letters that nobody will mend; they stay in the log and in the counts. Exit code 75 while the store
     is served, 1 if one is not there or settled already."""
     with _writing(store, None, None, None) as service:
-        missing = [seq for seq in ids if not settle(service.store, seq, "dropped", machine_time())]
+        dropped = {seq: settle(service.store, seq, "dropped", machine_time()) for seq in dict.fromkeys(ids)}
+    rows = ({"id": seq, "state": "dropped"} for seq, is_dropped in dropped.items() if is_dropped)
+    write_rows(rows, ("id", "state"), format_)
+    if _tell_missing(seq for seq, is_dropped in dropped.items() if not is_dropped):
+        raise typer.Exit(1)
+
+
+def _tell_missing(ids: Iterable[int]) -> bool:
+    """Say of each that it is no dead letter that waits; whether there were any."""
+    missing = list(ids)
     for seq in missing:
         typer.echo(f"{seq}: there is no such open dead letter", err=True)
-    if missing:
-        raise typer.Exit(1)
+    return bool(missing)
 
 
 def _writing(store: Path, mapping: Path | None, site: Path | None, timezone: str | None) -> Service:

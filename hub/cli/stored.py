@@ -15,10 +15,12 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from hub.deliver.backfill import LONG
-from hub.stored import Judged
+from hub.stored import Judged, recall, thresholds_of
+from schemas.declaration import suggest
 from schemas.duration_text import exact_seconds, read_duration
 from schemas.errors import WrongUse
 from schemas.event import SECOND
+from streams.embedded.reader import Reader
 
 _encode = msgspec.json.Encoder().encode
 
@@ -67,6 +69,20 @@ def judged(store: Path, *, whole: bool = False) -> Judged:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading the log", total=None)
         return Judged(store, lambda done, total: bar.update(task, completed=done, total=total or None), whole=whole)
+
+
+def check_threshold(id_: str, reader: Reader) -> None:
+    """Raises WrongUse for a threshold that the store neither was served with last nor has an alert of."""
+    if reader.rows("SELECT 1 FROM alert WHERE threshold = ? LIMIT 1", id_):
+        return
+    declared = recall(reader)
+    known = [] if declared is None else [threshold.id for threshold in thresholds_of(declared)[0].thresholds]
+    if id_ in known:
+        return
+    near = suggest(id_, [*known, *(other for (other,) in reader.rows("SELECT DISTINCT threshold FROM alert"))])
+    raise WrongUse(
+        f"--threshold {id_}: this store knows no such threshold" + (f" (did you mean `{near}`?)" if near else "")
+    )
 
 
 def read_keep(text: str) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from connectors.api import Reading
-from hub.inputs import Input, find_inputs
+from hub.inputs import STANDARD_INPUT, Input, find_inputs
 from schemas.errors import WrongUse
 
 _CR: Final = b"\r"
@@ -14,10 +15,14 @@ _CR: Final = b"\r"
 
 class Outgoing:
     """Iterates over messages. `unreadable` counts what stands in the files and is no message, and files that cannot be
-    read to their end; `passed_by` counts files without any message. Raises WrongUse for a path that is not there."""
+    read to their end; `passed_by` counts files without any message. `faults` names the files that cannot be read, and
+    those without any message that were named and not found in a folder. Raises WrongUse for a path that is not there.
+    """
 
     def __init__(self, paths: list[str]) -> None:
         self._inputs: list[Input] = find_inputs(paths)
+        self._named: set[str] = {STANDARD_INPUT if path == "-" else str(Path(path)) for path in paths}
+        self.faults: list[str] = []
         self.unreadable: int = 0
         self.passed_by: int = 0
 
@@ -31,12 +36,15 @@ class Outgoing:
                         continue
                     messages += 1
                     yield with_cr(piece)
-            except WrongUse:
+            except WrongUse as wrong:
                 self.unreadable += 1
+                self.faults.append(str(wrong))
             if messages:
                 self.unreadable += strays
-            else:
-                self.passed_by += bool(strays)
+            elif strays:
+                self.passed_by += 1
+                if input_.name in self._named:  # a folder may hold anything; who names a file means it
+                    self.faults.append(f"{input_.name}: no HL7 v2 message is in it; nothing of it was sent")
 
 
 def with_cr(message: bytes) -> bytes:

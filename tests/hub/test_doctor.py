@@ -39,6 +39,12 @@ def test_json_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
     assert [finding["what"] for finding in told["findings"]] == LOOKED_AT
 
 
+def test_ndjson_is_the_same_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--format", "ndjson"]) == 0
+    [line] = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["well"] is True
+
+
 @pytest.mark.parametrize("year", [1970, 2025, 2090])
 def test_a_clock_that_cannot_be_right_is_told(year: int) -> None:
     clock = found("clock", now=datetime(year, 1, 1, tzinfo=UTC))

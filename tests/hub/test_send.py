@@ -236,6 +236,30 @@ def test_the_command_reports_and_says_by_its_code(tmp_path: Path, capsys: pytest
     assert "unreadable" in capsys.readouterr().out
 
 
+def test_a_named_file_without_a_message_is_told_of_and_one_in_a_folder_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    bad = inbox / "bad.txt"
+    bad.write_text("Dear colleague,\n")
+    (inbox / "good.hl7").write_bytes(adt("1"))
+
+    async def told(*paths: Path) -> int:
+        async with asyncio.timeout(60), hub(tmp_path) as there:
+            to = f"127.0.0.1:{there.listener.port}"
+            return await asyncio.to_thread(command, *map(str, paths), "--to", to, "--format", "json")
+
+    assert asyncio.run(told(inbox)) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["files_passed_by"] == 1
+    assert "bad.txt" not in err
+    assert asyncio.run(told(inbox / "good.hl7", bad)) == 1
+    out, err = capsys.readouterr()
+    assert (json.loads(out)["files_passed_by"], json.loads(out)["sent"]) == (1, 1)
+    assert f"{bad}: no HL7 v2 message is in it; nothing of it was sent" in err.splitlines()
+
+
 @pytest.mark.parametrize(
     "options", [["--to", "here"], ["--to", "h:1", "--rate", "0"], ["--to", "h:1", "--timeout", "0"]]
 )

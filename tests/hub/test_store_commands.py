@@ -6,11 +6,16 @@ import json
 import resource
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
+import typer
 
 from hub.__main__ import main
+from hub.cli.alerts import alerts_app, journeys_app, waits_app
+from hub.cli.store import events_app, letters_app, store_app
+from hub.cli.stored import FormatOption, StoreOption
+from schemas.alert import State
 
 
 class Desk:
@@ -48,17 +53,22 @@ def event(id_: str, type_: str, time: str, **data: Any) -> str:
     return json.dumps(told) + "\n"
 
 
-def told(desk: Desk, *lines: str) -> None:
+def told(desk: Desk, *lines: str, id_: str = "told") -> None:
     """Put a few events into the store, judged by one threshold."""
     thresholds = desk.folder / "t.yaml"
     thresholds.write_text(
         "thresholds:\n"
-        "  - {id: told, kind: wait, key: order_id, start: result.final, satisfied_by: result.viewed, within: 4h}\n"
+        f"  - {{id: {id_}, kind: wait, key: order_id, start: result.final, satisfied_by: result.viewed, within: 4h}}\n"
     )
     path = desk.folder / "events.ndjson"
     path.write_text("".join(lines))
     code, _, err = desk.run("replay", path, "--store", desk.store, "--thresholds", thresholds, "--format", "json")
     assert code == 0, err
+
+
+def said(err: str) -> list[str]:
+    """What is said on stderr beside the log."""
+    return [line for line in err.splitlines() if not line.startswith("{")]
 
 
 FINAL = event("1", "result.final", "2026-03-02T10:00:00Z", order_id="o1")
@@ -110,9 +120,53 @@ def test_a_dead_letter_is_shown_replayed_and_dropped(desk: Desk) -> None:
     assert (code, json.loads(raw)) == (0, json.loads(OTHER))
     code, out, _ = desk.run("dead-letters", "replay", "--store", desk.store, "--format", "ndjson")
     assert (code, json.loads(out)["reason"]) == (1, "conflict")
-    assert desk.run("dead-letters", "drop", str(letter["id"]), "--store", desk.store)[0] == 0
+    assert desk.ask("dead-letters", "drop", str(letter["id"])) == [{"id": letter["id"], "state": "dropped"}]
     assert desk.ask("dead-letters", "list") == []
     assert desk.run("dead-letters", "drop", str(letter["id"]), "--store", desk.store)[0] == 1
+
+
+@pytest.mark.parametrize("command", ["replay", "drop"])
+def test_a_dead_letter_that_does_not_wait_is_told_of(desk: Desk, command: str) -> None:
+    told(desk, FINAL, OTHER, VIEWED)
+    [letter] = desk.ask("dead-letters", "list")
+    settled = str(letter["id"])
+    code, out, err = desk.run("dead-letters", command, "999", "--store", desk.store, "--format", "ndjson")
+    assert (code, out, said(err)) == (1, "", ["999: there is no such open dead letter"])
+    assert desk.run("dead-letters", "drop", settled, settled, "--store", desk.store)[0] == 0
+    code, _, err = desk.run("dead-letters", command, "999", settled, "--store", desk.store)
+    assert code == 1
+    assert said(err) == [f"{seq}: there is no such open dead letter" for seq in ("999", settled)]
+    assert desk.run("dead-letters", "replay", "--store", desk.store)[0] == 0  # none is named, and none waits
+
+
+def test_what_is_asked_for_and_unknown_is_wrong_use(desk: Desk) -> None:
+    told(desk, FINAL, VIEWED)
+    code, _, err = desk.run("alerts", "list", "--state", "bogus", "--store", desk.store)
+    assert code == 2
+    assert all(state.value in err for state in State)
+    for command in ("alerts", "waits"):
+        code, _, err = desk.run(command, "list", "--threshold", "tolt", "--store", desk.store)
+        assert code == 2
+        assert err == "--threshold tolt: this store knows no such threshold (did you mean `told`?)\n"
+    assert len(desk.ask("alerts", "list", "--state", "resolved", "--threshold", "told")) == 1
+    assert desk.ask("alerts", "list", "--state", "breached") == []
+    assert desk.ask("waits", "list", "--threshold", "told") == []
+
+
+def test_a_threshold_of_before_is_known_by_its_alerts(desk: Desk) -> None:
+    told(desk, FINAL, VIEWED)
+    told(desk, RUNS, id_="later")
+    assert len(desk.ask("alerts", "list", "--threshold", "told")) == 1
+    assert desk.ask("waits", "list", "--threshold", "told") == []
+    assert desk.run("alerts", "list", "--threshold", "other", "--store", desk.store)[0] == 2
+
+
+@pytest.mark.parametrize("option", ["--since", "--until"])
+def test_a_time_that_is_none_names_its_option(desk: Desk, option: str) -> None:
+    told(desk, FINAL)
+    code, _, err = desk.run("store", "remap", option, "yesterday", "--store", desk.store)
+    assert code == 2
+    assert said(err) == [f"{option} yesterday: a time such as 2026-03-08T17:00:00Z is expected"]
 
 
 def test_a_letter_that_is_well_now_moves_from_one_count_to_the_other(desk: Desk) -> None:
@@ -164,10 +218,11 @@ def test_a_mended_mapping_is_run_over_what_came_before(desk: Desk) -> None:
 def test_a_copy_is_the_store(desk: Desk) -> None:
     told(desk, FINAL, VIEWED)
     copy = desk.folder / "copy.db"
-    assert desk.run("store", "backup", copy, "--store", desk.store)[0] == 0
+    assert desk.ask("store", "backup", copy) == [{"file": str(copy), "bytes": copy.stat().st_size}]
     assert desk.run("store", "backup", copy, "--store", desk.store)[0] == 2
     again = desk.folder / "again"
-    assert desk.run("store", "restore", copy, "--store", again)[0] == 0
+    code, out, _ = desk.run("store", "restore", copy, "--store", again, "--format", "json")
+    assert (code, json.loads(out)) == (0, {"store": str(again), "file": str(copy)})
     assert desk.run("store", "restore", copy, "--store", again)[0] == 2
     assert desk.run("store", "check", "--store", again)[0] == 0
     copy.write_bytes(b"no store")
@@ -195,6 +250,8 @@ def test_the_doctor_looks_at_a_store(desk: Desk) -> None:
     assert code == 0, out
     assert findings["store"]["found"] == "2 messages, 0 transitions"
     assert findings["dead letters"]["found"].startswith("1 ")
+    [whole] = desk.ask("doctor")
+    assert [finding["what"] for finding in whole["findings"]] == list(findings)
     (desk.store / "pxhub.db").chmod(0o644)
     code, out, _ = desk.run("doctor", "--store", desk.store, "--format", "json")
     assert code == 1
@@ -233,6 +290,14 @@ def test_a_store_that_was_tampered_with_is_found(desk: Desk) -> None:
     faults = json.loads(out)["faults"]
     assert any("not stored" in fault for fault in faults)
     assert any("counted" in fault for fault in faults)
+
+
+@pytest.mark.parametrize("app", [alerts_app, waits_app, journeys_app, events_app, letters_app, store_app])
+def test_every_command_on_a_store_takes_the_store_and_the_three_formats(app: typer.Typer) -> None:
+    for command in app.registered_commands:
+        assert command.callback is not None
+        taken = get_type_hints(command.callback, include_extras=True)
+        assert (taken["store"], taken["format_"]) == (StoreOption, FormatOption), command.name
 
 
 @pytest.mark.parametrize("command", [("alerts", "list"), ("waits", "list"), ("store", "stats"), ("events", "show")])
