@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from connectors.api import Reading
-from connectors.fhir.references import ALONE, Around, Entry, flags_of, numbers_of
+from connectors.fhir.references import ALONE, Around, Entry, flags_of, id_in, numbers_of
 from schemas.dead_letter import DeadLetter
 from schemas.errors import Reason
 
@@ -144,12 +144,13 @@ def _index(entry: _Entry, index: dict[str, Entry]) -> None:
     if head.resource_type is None:
         return
     numbers = numbers_of(known.identifier, head.resource_type)
-    found = Entry(head.resource_type, head.id, numbers, flags_of(known.interpretation))
+    id_ = head.id or id_in(entry.full_url, head.resource_type)
+    found = Entry(head.resource_type, id_, numbers, flags_of(known.interpretation))
     # The first of several versions in a history serves as well as another: a number stays what it is.
     if entry.full_url:
         index.setdefault(entry.full_url, found)
-    if head.id:
-        index.setdefault(f"{head.resource_type}/{head.id}", found)
+    if id_:
+        index.setdefault(f"{head.resource_type}/{id_}", found)
 
 
 def _refused(raw: bytes | msgspec.Raw, wrong: Exception, place: str) -> Reading:

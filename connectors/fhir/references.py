@@ -20,7 +20,7 @@ from connectors.fhir.shapes import Concept, Contained, Identifier, Reference
 
 _RESTFUL: Final = re.compile(r"(?:(.+)/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[^/]+)?")
 _SEARCH: Final = re.compile(r"(?:.*/)?([A-Z][A-Za-z]+)\?(?:.*&)?identifier=([^&]+)(?:&.*)?")
-_URN: Final = ("urn:uuid:", "urn:oid:")
+URN: Final = ("urn:uuid:", "urn:oid:")
 
 
 class Named(NamedTuple):
@@ -100,7 +100,7 @@ class References:
         if entry is not None:
             number = self.local(entry.type, entry.id) if entry.id else text
             return Named(entry.type, number, entry.numbers, entry.flags)
-        if text.startswith(_URN):
+        if text.startswith(URN):
             return None  # it was to be found in the bundle, and nowhere else
         asked = _SEARCH.fullmatch(text)
         if asked is not None:
@@ -109,7 +109,8 @@ class References:
         if at is None:
             return None
         server, type_, id_ = at
-        number = self.local(type_, id_) if server is None or server in self._bases else f"{type_}/{id_}^{server}"
+        is_own = server is None or server.rstrip("/") in self._bases
+        number = self.local(type_, id_) if is_own else f"{type_}/{id_}^{server}"
         return Named(type_, number)
 
 
@@ -117,6 +118,12 @@ def restful(text: str | None) -> tuple[str | None, str, str] | None:
     """Base, type and id of a reference or a URL; None for what is neither."""
     found = _RESTFUL.fullmatch(text) if text else None
     return (found[1], found[2], found[3]) if found else None
+
+
+def id_in(url: str | None, type_: str) -> str | None:
+    """The id that a fullUrl gives a resource of this type."""
+    at = restful(url)
+    return at[2] if at is not None and at[1] == type_ else None
 
 
 def _searched(text: str) -> str:

@@ -6,7 +6,7 @@ from datetime import tzinfo
 from typing import Any, Final
 
 from connectors.fhir.codes import STATUSES, sensitivity
-from connectors.fhir.references import Around, Named, References, first_number
+from connectors.fhir.references import URN, Around, Named, References, first_number, id_in
 from connectors.fhir.shapes import Reference, Resource
 from connectors.fhir.time import PRECISION_NAMES, Stamp, TooCoarse, read_stamp
 from schemas.errors import Reason, Unreadable
@@ -49,7 +49,11 @@ class Told:
     @property
     def reference(self) -> str | None:
         """The resource's own reference as a number: by its id, else by the name that its bundle gives it."""
-        return self.references.local(self.type, self._read.id) if self._read.id else self._around.full_url
+        id_ = self._read.id or id_in(self._around.full_url, self.type)
+        if id_:
+            return self.references.local(self.type, id_)
+        url = self._around.full_url
+        return url if url and url.startswith(URN) else None
 
     def number(self) -> str:
         """What other resources call this one: its reference, else its first identifier."""
