@@ -41,6 +41,7 @@ class ReplayOptions:
     site: Path | None = None
     until: int | None = None
     timezone: str | None = None
+    validate: bool = False
     progress: Progress | None = None
 
 
@@ -83,7 +84,12 @@ def replay(options: ReplayOptions) -> ReplayResult:
     gc.disable()  # records make no cycles, and a million of them are walked in vain
     try:
         last = _drive(
-            engine, merged(inputs, hl7, cloud, FhirReader(zone=zone)), door, enricher, inputs, options.progress
+            engine,
+            merged(inputs, hl7, cloud, FhirReader(zone=zone, validates=options.validate)),
+            door,
+            enricher,
+            inputs,
+            options.progress,
         )
         end = options.until if options.until is not None else last
         if end is not None:

@@ -80,7 +80,8 @@ def replay_into(service: Service, options: ReplayOptions) -> dict[str, Any]:
     """Take the messages of files into a service's store, and judge them; returns the report of `replay`, over all
     that the store holds."""
     hl7, cloud = service.reader.parts
-    fhir = FhirReader(zone=service.settings.timezone or service.declared.site.timezone)
+    zone = service.settings.timezone or service.declared.site.timezone
+    fhir = FhirReader(zone=zone, validates=options.validate)
     one, other, third = _Keeping(hl7), _Keeping(cloud), _Keeping(fhir)
     inputs = find_inputs(options.paths)
     batch: list[Message] = []

@@ -25,6 +25,7 @@ from connectors.fhir.people import read_patient
 from connectors.fhir.references import ALONE, Around
 from connectors.fhir.resource import PassedBy, Told
 from connectors.fhir.scheduling import read_appointment, read_encounter
+from connectors.fhir.validate import faults
 from schemas.dead_letter import DeadLetter
 from schemas.errors import Reason, Unreadable
 
@@ -39,6 +40,7 @@ _READ: Final[dict[str, tuple[type[shapes.Resource], Callable[[Told, Any], None]]
     "Task": (shapes.Task, read_task),
 }
 READ_TYPES: Final = frozenset(_READ)
+FHIR_INVALID: Final = "fhir_invalid"
 _TYPE: Final = "send the type that FHIR R4 gives it"
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 _VERSION: Final = ("versionId", "lastUpdated")
@@ -46,9 +48,13 @@ _VERSION: Final = ("versionId", "lastUpdated")
 
 class FhirReader:
     """Reads resources of one system. `base` is the URL that its references may begin with; `zone` is for days and for
-    stamps without an offset: without it they are read as UTC, and noted (`zone_assumed`)."""
+    stamps without an offset: without it they are read as UTC, and noted (`zone_assumed`). `validates`: what the models
+    of fhir.resources refuse is noted too (`fhir_invalid`)."""
 
-    def __init__(self, *, system: str = "fhir", base: str | None = None, zone: str | None = None) -> None:
+    def __init__(
+        self, *, system: str = "fhir", base: str | None = None, zone: str | None = None, validates: bool = False
+    ) -> None:
+        self._validates: bool = validates
         self._system: str = system
         self._base: str | None = base.rstrip("/") if base else None
         self._zone: tzinfo = ZoneInfo(zone) if zone else UTC
@@ -56,15 +62,9 @@ class FhirReader:
 
     def read(self, raw: bytes | msgspec.Raw | dict[str, Any], place: str, around: Around = ALONE) -> Reading:
         """What one resource is. `place` names file and entry, for dead letters."""
-        if isinstance(raw, dict):
-            value: Any = raw
-        else:
-            try:
-                value = msgspec.json.decode(raw.removeprefix(BOM) if isinstance(raw, bytes) else raw)
-            except RecursionError:
-                return _dead(Reason.UNREADABLE, place, "JSON nested so deeply is not read")
-            except NOT_JSON:
-                return _dead(Reason.UNREADABLE, place, "one whole JSON object is expected")
+        value = raw if isinstance(raw, dict) else _decoded(raw, place)
+        if isinstance(value, Reading):
+            return value
         if not isinstance(value, dict):
             return _dead(Reason.INVALID, place, "a resource is a JSON object")
         type_ = value.get("resourceType")
@@ -101,12 +101,23 @@ class FhirReader:
         except Unreadable as wrong:
             letter = DeadLetter(reason=wrong.reason, place=f"{place}, {wrong.place}", mend=wrong.mend)
             return Reading(*identity, dead=letter, notes=_once(told.notes))
+        if self._validates and faults(value):
+            told.notes.append(FHIR_INVALID)
         return Reading(*identity, tuple(told.events), notes=_once(told.notes))
 
     def read_all(self, raw: bytes, place: str) -> Iterator[Reading]:
         """A bundle, each of its resources; or one resource."""
         for piece in split_bundle(raw, place):
             yield piece if isinstance(piece, Reading) else self.read(piece.raw, piece.place, piece.around)
+
+
+def _decoded(raw: bytes | msgspec.Raw, place: str) -> Any:
+    try:
+        return msgspec.json.decode(raw.removeprefix(BOM) if isinstance(raw, bytes) else raw)
+    except RecursionError:
+        return _dead(Reason.UNREADABLE, place, "JSON nested so deeply is not read")
+    except NOT_JSON:
+        return _dead(Reason.UNREADABLE, place, "one whole JSON object is expected")
 
 
 def content_digest(resource: dict[str, Any]) -> bytes:
