@@ -69,7 +69,7 @@ class References:
 
     def local(self, type_: str, id_: str) -> str:
         """The number of a resource of this server."""
-        return f"{type_}/{id_}^{self._system}"
+        return f"{type_}/{_escaped(id_)}^{self._system}"
 
     def named(self, reference: Reference | None) -> Named | None:
         """What a reference leads to; None for none, for a text alone, and for what leads nowhere."""

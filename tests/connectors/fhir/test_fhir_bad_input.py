@@ -107,6 +107,16 @@ def test_what_is_strange_to_r4_spoils_nothing() -> None:
     assert told.type == "order.stated"
 
 
+@pytest.mark.parametrize(
+    "text", ["9999-12-31T23:59:60-14:00", "0001-01-01T00:00:00+14:00", "2026-02-30", "9999-12-31T23:59:60Z"]
+)
+def test_times_beyond_the_calendar_are_none(text: str) -> None:
+    told = read({**APPOINTMENT, "start": text})
+    assert told.events
+    assert "start" not in told.events[0].data
+    assert "bad_time" in told.notes
+
+
 def test_null_is_absent() -> None:
     assert "visit_id" not in event({**ORDER, "encounter": None}).data
 
@@ -137,7 +147,23 @@ def test_spoilt_bytes_and_spoilt_types_never_raise(seed: int) -> None:
 def _spoilt(value: Any, random: Random) -> Any:
     """The same with a part of another type somewhere."""
     if random.random() < 0.08:
-        return random.choice([None, 5, -1, "", "x", [], {}, [None], {"x": 1}, True, "9999-99-99", "0001-01-01"])
+        return random.choice(
+            [
+                None,
+                5,
+                -1,
+                "",
+                "x",
+                [],
+                {},
+                [None],
+                {"x": 1},
+                True,
+                "9999-99-99",
+                "0001-01-01",
+                "9999-12-31T23:59:60-12:00",
+            ]
+        )
     if isinstance(value, dict):
         return {name: _spoilt(part, random) if name != "resourceType" else part for name, part in value.items()}
     return [_spoilt(part, random) for part in value] if isinstance(value, list) else value
