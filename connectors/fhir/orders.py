@@ -19,6 +19,7 @@ from connectors.fhir.codes import (
 )
 from connectors.fhir.resource import MORE_ORDERS, PassedBy, Told
 from connectors.fhir.shapes import DiagnosticReport, Reference, ServiceRequest, Task
+from connectors.fhir.time import Stamp
 from schemas.errors import Reason, Unreadable
 
 _REPORTED: Final = {
@@ -86,11 +87,9 @@ def read_report(told: Told, report: DiagnosticReport) -> None:
     issued = told.stamp(report.issued, "issued") if type_ is not None else None
     version = told.version_time(issued, path="issued" if type_ is not None else None)
     orders = [n for r in report.based_on or () if (n := told.known(r, "ServiceRequest")) is not None]
-    if len(orders) > 1:
-        told.notes.append(MORE_ORDERS)
     group, raw = grouped(report.category)
     abnormal, critical = _flags(told, report)
-    data = {
+    data: dict[str, Any] = {
         "report_id": told.number(),
         "order_id": orders[0] if orders else None,
         "code": first_code(report.code),
@@ -103,6 +102,22 @@ def read_report(told: Told, report: DiagnosticReport) -> None:
         "status": status,
     }
     told.state("result.stated", names, data, version=version, moment=(type_, issued) if type_ is not None else None)
+    if len(orders) > 1:
+        _tell_further(told, names, data, orders[1:], (type_, issued))
+
+
+def _tell_further(
+    told: Told, names: tuple[str, ...], data: dict[str, Any], orders: list[str], moment: tuple[str | None, Stamp | None]
+) -> None:
+    """A report that answers several orders: the statement is of the first, and the others hear of what happened. Only
+    its own moment can say it to them: each version says it again, and must say the same."""
+    type_, issued = moment
+    if type_ is None or issued is None:
+        told.notes.append(MORE_ORDERS)
+        return
+    shared = {name: value for name, value in data.items() if name not in ("report_id", "status", "moments")}
+    for order in dict.fromkeys(orders):
+        told.tell(type_, names, {**shared, "order_id": order}, issued)
 
 
 def _flags(told: Told, report: DiagnosticReport) -> tuple[bool | None, bool | None]:

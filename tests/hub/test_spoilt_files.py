@@ -122,7 +122,7 @@ def test_an_element_that_is_too_large_is_one_dead_letter(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize(
-    "content", ['{"resourceType":"Patient"}\n' * 50, '[{"a":1},{"b":2}]', '{\n "a": 1\n}', "[1, 2"]
+    "content", ['{"kind":"Patient"}\n' * 50, '[{"a":1},{"b":2}]', '{\n "a": 1\n}', "[1, 2"]
 )
 def test_json_without_an_event_is_one_ignored_message(tmp_path: Path, content: str) -> None:
     path = tmp_path / "other.json"

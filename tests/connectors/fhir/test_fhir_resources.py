@@ -141,6 +141,16 @@ def test_a_report() -> None:
     assert "abnormal" not in told.data
 
 
+def test_a_report_that_answers_several_orders() -> None:
+    two = {**REPORT, "basedOn": [ref("ServiceRequest/o1"), ref("ServiceRequest/o2")]}
+    first, second = events(two)
+    assert (first.data["order_id"], second.data["order_id"]) == ("ServiceRequest/o1^ehr", "ServiceRequest/o2^ehr")
+    assert (second.type, second.time) == ("result.final", at("2026-03-02T09:30:00Z"))
+    assert "report_id" not in second.data
+    reading = read({**two, "issued": None})
+    assert (len(reading.events), reading.notes) == (1, ("more_orders",))
+
+
 def test_a_report_that_was_cancelled_happens_when_its_version_was_made() -> None:
     told = event({**REPORT, "status": "cancelled"})
     assert "moments" not in told.data

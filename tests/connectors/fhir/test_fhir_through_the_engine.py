@@ -75,6 +75,17 @@ STORIES: dict[str, tuple[list[Any], list[tuple[str, str]]]] = {
         [*versions(ORDER, (MORNING, {})), REPORT],
         [("told", "breached")],
     ),
+    "one report for two orders, said twice": (
+        [
+            *versions({**ORDER, "id": "o2", "identifier": []}, (MORNING, {})),
+            *versions(
+                {**REPORT, "basedOn": [ref("ServiceRequest/o1"), ref("ServiceRequest/o2")]},
+                ("2026-03-02T09:40:00Z", {}),
+                ("2026-03-02T12:00:00Z", {"note": "x"}),
+            ),
+        ],
+        [("told", "breached")],
+    ),
     "moved to another day": (
         versions(
             APPOINTMENT,
