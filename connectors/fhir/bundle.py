@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from connectors.api import Reading
-from connectors.fhir.references import ALONE, Around, Entry, flags_of, id_in, numbers_of
+from connectors.fhir.references import ALONE, Around, Entry, flags_of, id_in, numbers_of, restful
 from schemas.dead_letter import DeadLetter
 from schemas.errors import Reason
 
@@ -89,6 +89,7 @@ def split_bundle(raw: bytes | msgspec.Raw, place: str, depth: int = 0) -> Iterat
         return
     entries: list[_Entry | None] = []
     index: dict[str, Entry] = {}
+    home: str | None = None
     for text in bundle.entry or ():
         try:
             entry = _entry.decode(text)
@@ -96,13 +97,16 @@ def split_bundle(raw: bytes | msgspec.Raw, place: str, depth: int = 0) -> Iterat
             entries.append(None)
             continue
         entries.append(entry)
-        _index(entry, index)
+        at = restful(entry.full_url)
+        base = at[0] if at is not None else None
+        home = home or base
+        _index(entry, base, index)
     given = False
     for number, found in enumerate(entries):
         around = ALONE
         if found is not None:
             modified = found.response.last_modified if found.response is not None else None
-            around = Around(index, found.full_url, modified, bundle.timestamp)
+            around = Around(index, found.full_url, home, modified, bundle.timestamp)
         for piece in _of_entry(found, f"{place}, Bundle.entry[{number}]", around, depth):
             given = True
             yield piece
@@ -135,7 +139,7 @@ def type_of(raw: bytes | msgspec.Raw) -> str | None:
         return None
 
 
-def _index(entry: _Entry, index: dict[str, Entry]) -> None:
+def _index(entry: _Entry, base: str | None, index: dict[str, Entry]) -> None:
     try:
         head = _head.decode(entry.resource)
         known = _known.decode(entry.resource) if head.resource_type in _ASKED_FOR else _Known()
@@ -145,12 +149,13 @@ def _index(entry: _Entry, index: dict[str, Entry]) -> None:
         return
     numbers = numbers_of(known.identifier, head.resource_type)
     id_ = head.id or id_in(entry.full_url, head.resource_type)
-    found = Entry(head.resource_type, id_, numbers, flags_of(known.interpretation))
+    found = Entry(head.resource_type, id_, base, numbers, flags_of(known.interpretation))
     # The first of several versions in a history serves as well as another: a number stays what it is.
     if entry.full_url:
         index.setdefault(entry.full_url, found)
     if id_:
-        index.setdefault(f"{head.resource_type}/{id_}", found)
+        name = f"{head.resource_type}/{id_}"
+        index.setdefault(f"{base}/{name}" if base else name, found)
 
 
 def _refused(raw: bytes | msgspec.Raw, wrong: Exception, place: str) -> Reading:

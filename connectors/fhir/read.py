@@ -136,7 +136,7 @@ def _version_id(told: Told, resource: shapes.Resource, digest: bytes) -> str:
     meta = resource.meta
     version = (meta.version_id or meta.last_updated) if meta is not None else None
     own = told.reference
-    name = own.partition("^")[0] if own is not None else told.type
+    name = own.removesuffix(f"^{told.source.removeprefix('fhir/')}") if own is not None else told.type
     return f"{name}@{version or digest.hex()}" if own is not None else f"{name}@{digest.hex()}"
 
 

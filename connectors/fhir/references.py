@@ -2,8 +2,9 @@
 
 A number is written `value^authority`. A reference is a number too: `Patient/17^{system}`, so what is about a patient
 that was not seen yet belongs to that reference's person, who unites with the numbers of the resource when it comes.
-An absolute URL is of the same server where its base is the reader's, or that of the `fullUrl` that the referring
-resource came under; else the base is its authority.
+An absolute URL is of the same server where its base is the reader's; a reader that was told none takes that of the
+bundle's first `fullUrl`. Else the base is its authority, also for what came under such a `fullUrl`, and for what that
+refers to: number 17 of two servers is two persons.
 """
 
 from __future__ import annotations
@@ -34,20 +35,24 @@ class Named(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A resource of a bundle, as far as references to it ask. `flags` are an Observation's interpretations."""
+    """A resource of a bundle, as far as references to it ask. `base` is its fullUrl's; `flags` are an Observation's
+    interpretations."""
 
     type: str
     id: str | None
+    base: str | None
     numbers: tuple[str, ...]
     flags: tuple[str, ...] | None
 
 
 class Around(NamedTuple):
-    """What a resource came in. `entries` are those of its bundle by fullUrl and by `Type/id`; `full_url` is its own;
-    `modified` and `sent` are stamps of the entry and of the bundle."""
+    """What a resource came in. `entries` are those of its bundle by fullUrl, and by `Type/id` behind their base where
+    they have one; `full_url` is its own; `home` is the base of the bundle's first; `modified` and `sent` are stamps of
+    the entry and of the bundle."""
 
     entries: Mapping[str, Entry] = {}
     full_url: str | None = None
+    home: str | None = None
     modified: str | None = None
     sent: str | None = None
 
@@ -58,18 +63,23 @@ ALONE: Final = Around()
 class References:
     """Reads the references of one resource."""
 
-    __slots__ = ("_around", "_bases", "_contained", "_system")
+    __slots__ = ("_around", "_contained", "_home", "_own", "_system")
 
     def __init__(self, system: str, base: str | None, around: Around, contained: Iterable[Contained] | None) -> None:
         own = restful(around.full_url)
         self._system: str = system
-        self._bases: tuple[str, ...] = tuple(b for b in (base, own[0] if own else None) if b)
+        self._home: str | None = base or around.home
+        self._own: str | None = own[0] if own else None
         self._around: Around = around
         self._contained: dict[str, Contained] = {c.id: c for c in contained or () if c.id}
 
-    def local(self, type_: str, id_: str) -> str:
-        """The number of a resource of this server."""
-        return f"{type_}/{_escaped(id_)}^{self._system}"
+    def own(self, type_: str, id_: str) -> str:
+        """The number of the resource itself."""
+        return self._number(self._own, type_, id_)
+
+    def _number(self, base: str | None, type_: str, id_: str) -> str:
+        authority = self._system if base is None or base == self._home else base
+        return f"{type_}/{_escaped(id_)}^{authority}"
 
     def named(self, reference: Reference | None) -> Named | None:
         """What a reference leads to; None for none, for a text alone, and for what leads nowhere."""
@@ -94,30 +104,36 @@ class References:
                 numbers_of(inner.identifier, inner.resource_type),
                 flags_of(inner.interpretation),
             )
-        entry = self._around.entries.get(text)
-        if entry is None and self._around.entries and (at := restful(text)) is not None and at[0] in self._bases:
-            entry = self._around.entries.get(f"{at[1]}/{at[2]}")
+        at = restful(text)
+        base = (at[0] or self._own) if at is not None else None
+        entry = self._entry(text, at, base)
         if entry is not None:
-            number = self.local(entry.type, entry.id) if entry.id else text
+            number = self._number(entry.base, entry.type, entry.id) if entry.id else text
             return Named(entry.type, number, entry.numbers, entry.flags)
         if text.startswith(URN):
             return None  # it was to be found in the bundle, and nowhere else
         asked = _SEARCH.fullmatch(text)
         if asked is not None:
             return Named(asked[1], None, (_searched(asked[2]),))
-        at = restful(text)
-        if at is None:
+        return Named(at[1], self._number(base, at[1], at[2])) if at is not None else None
+
+    def _entry(self, text: str, at: tuple[str | None, str, str] | None, base: str | None) -> Entry | None:
+        entries = self._around.entries
+        if not entries:
             return None
-        server, type_, id_ = at
-        is_own = server is None or server.rstrip("/") in self._bases
-        number = self.local(type_, id_) if is_own else f"{type_}/{id_}^{server}"
-        return Named(type_, number)
+        found = entries.get(text)
+        if found is not None or at is None:
+            return found
+        name = f"{at[1]}/{at[2]}"
+        near = base or self._around.home
+        found = entries.get(f"{near}/{name}") if near else None
+        return found or (entries.get(name) if base in (None, self._home) else None)
 
 
 def restful(text: str | None) -> tuple[str | None, str, str] | None:
     """Base, type and id of a reference or a URL; None for what is neither."""
     found = _RESTFUL.fullmatch(text) if text else None
-    return (found[1], found[2], found[3]) if found else None
+    return (found[1].rstrip("/") if found[1] else None, found[2], found[3]) if found else None
 
 
 def id_in(url: str | None, type_: str) -> str | None:

@@ -51,7 +51,7 @@ class Told:
         """The resource's own reference as a number: by its id, else by the name that its bundle gives it."""
         id_ = self._read.id or id_in(self._around.full_url, self.type)
         if id_:
-            return self.references.local(self.type, id_)
+            return self.references.own(self.type, id_)
         url = self._around.full_url
         return url if url and url.startswith(URN) else None
 

@@ -84,6 +84,23 @@ def test_the_base_of_an_entry_is_its_own_server() -> None:
     assert {r.events[0].identifiers for r in read_all(bundle(*entries))} == {("Patient/17^ehr",)}
 
 
+def test_the_same_number_of_two_servers_is_two_persons() -> None:
+    one, other = "https://a.example/fhir", "https://b.example/fhir"
+    entries = [
+        {"fullUrl": f"{one}/Patient/17", "resource": {**PATIENT, "identifier": [{"value": "1"}]}},
+        {"fullUrl": f"{other}/Patient/17", "resource": {**PATIENT, "identifier": [{"value": "2"}]}},
+        {"fullUrl": f"{one}/ServiceRequest/o1", "resource": ORDER},
+        {"fullUrl": f"{other}/ServiceRequest/o1", "resource": ORDER},
+        {"fullUrl": f"{one}/DiagnosticReport/r1", "resource": {**REPORT, "subject": ref(f"{other}/Patient/17")}},
+        REPORT,
+    ]
+    ours, theirs = ("Patient/17^ehr", "1"), (f"Patient/17^{other}", "2")
+    assert [r.events[0].identifiers for r in read_all(bundle(*entries))] == [ours, theirs, ours, theirs, theirs, ours]
+    assert len({r.id for r in read_all(bundle(*entries[:4]))}) == 4
+    told = [r.events[0].identifiers for r in read_all(bundle(*entries[:4]), base=other)]
+    assert told == [(f"Patient/17^{one}", "1"), ("Patient/17^ehr", "2")] * 2
+
+
 def test_every_resource_has_its_place_and_a_spoilt_one_costs_itself_alone() -> None:
     whole = bundle(
         {"resource": {**ORDER, "status": "bogus"}}, {"fullUrl": 5, "resource": ORDER}, {"resource": 7}, ORDER
