@@ -18,6 +18,8 @@ from typing import Any, BinaryIO, Final
 
 from connectors.api import Reading
 from connectors.cloudevents.read import CloudEventReader, content_digest
+from connectors.fhir.files import looks_like_fhir, split_resources
+from connectors.fhir.read import FhirReader
 from connectors.hl7.files import looks_like_hl7, split_messages
 from connectors.hl7.read import Hl7Reader
 from hub.cloudevent_files import LARGEST, read_cloudevents
@@ -53,14 +55,14 @@ class Input:
         self._open: Callable[[], BinaryIO | io.RawIOBase] = open_
         self._reason: str | None = reason
 
-    def messages(self, hl7: Hl7Reader, cloud: CloudEventReader) -> Iterator[Message]:
+    def messages(self, hl7: Hl7Reader, cloud: CloudEventReader, fhir: FhirReader | None = None) -> Iterator[Message]:
         """The messages of the input, in its order. What cannot be opened or ends early is a dead letter."""
         if self._reason is not None:
             yield ignored(self._reason)
             return
         try:
             with self._open() as raw:
-                yield from self._of_stream(raw, hl7, cloud)
+                yield from self._of_stream(raw, hl7, cloud, fhir or FhirReader())
         except (EOFError, zlib.error):
             yield self._cut_short()
         except OSError as wrong:
@@ -86,7 +88,9 @@ class Input:
     def _cut_short(self) -> Message:
         return dead(Reason.UNREADABLE, self.name, "the compressed file is cut short or damaged: send it again whole")
 
-    def _of_stream(self, raw: BinaryIO | io.RawIOBase, hl7: Hl7Reader, cloud: CloudEventReader) -> Iterator[Message]:
+    def _of_stream(
+        self, raw: BinaryIO | io.RawIOBase, hl7: Hl7Reader, cloud: CloudEventReader, fhir: FhirReader
+    ) -> Iterator[Message]:
         stream, unpacked = self._unpacked(raw)
         head = stream.peek(_SNIFFED)[:_SNIFFED]
         if not head.strip():
@@ -94,11 +98,15 @@ class Input:
         elif looks_like_hl7(head):
             for place, piece in self._split(stream):
                 yield Message(piece if isinstance(piece, Reading) else hl7.read(piece, place), None, -1, None)
+        elif looks_like_fhir(head):
+            for one in split_resources(iter(lambda: stream.read1(_CHUNK), b""), self.name):
+                reading = one if isinstance(one, Reading) else fhir.read(one.raw, one.place, one.around)
+                yield Message(reading, None, -1, None)
         elif (first := head.removeprefix(_BOM).lstrip()[:1]) in (b"{", b"[") or b'"specversion"' in head:
             again = self.path is not None and unpacked is None
             yield from read_cloudevents(stream, self.name, cloud, again=again, array=first == b"[")
         else:
-            yield ignored("not HL7 v2 and not CloudEvents")
+            yield ignored("not HL7 v2, FHIR or CloudEvents")
         if unpacked is not None and unpacked.is_damaged:
             yield self._cut_short()
 

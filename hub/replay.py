@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors.cloudevents.read import CloudEventReader
+from connectors.fhir.read import FhirReader
 from hub.declared import hl7_reader, read_declared
 from hub.door import Door
 from hub.enrich import Enricher
@@ -40,6 +41,7 @@ class ReplayOptions:
     site: Path | None = None
     until: int | None = None
     timezone: str | None = None
+    validate: bool = False
     progress: Progress | None = None
 
 
@@ -81,7 +83,14 @@ def replay(options: ReplayOptions) -> ReplayResult:
     was_collecting = gc.isenabled()
     gc.disable()  # records make no cycles, and a million of them are walked in vain
     try:
-        last = _drive(engine, merged(inputs, hl7, cloud), door, enricher, inputs, options.progress)
+        last = _drive(
+            engine,
+            merged(inputs, hl7, cloud, FhirReader(zone=zone, validates=options.validate)),
+            door,
+            enricher,
+            inputs,
+            options.progress,
+        )
         end = options.until if options.until is not None else last
         if end is not None:
             engine.advance(end)

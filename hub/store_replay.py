@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol, cast
 
 from connectors.api import Reading
 from connectors.cloudevents.read import CloudEventReader
+from connectors.fhir.read import FhirReader
 from connectors.hl7.read import Hl7Reader
 from hub.declared import hl7_reader, read_declared
 from hub.door import AFTER_UNTIL
@@ -34,19 +35,19 @@ _BATCH: Final = 2_000  # messages of one commit
 
 
 class _Reads(Protocol):
-    def read(self, raw: bytes, place: str, /) -> Any: ...
+    def read(self, raw: bytes, place: str, /, *around: Any) -> Any: ...
 
 
 class _Keeping:
     """Reads, and keeps the bytes of what was found until somebody asks for them."""
 
-    def __init__(self, reader: _Reads) -> None:
+    def __init__(self, reader: Any) -> None:
         self._reader: _Reads = reader
         self._bytes: dict[int, tuple[bytes, object]] = {}  # what was found stays alive, so that its id is its own
 
-    def read(self, raw: bytes, place: str) -> Any:
-        found = self._reader.read(raw, place)
-        self._bytes[id(found)] = (raw, found)
+    def read(self, raw: bytes, place: str, *around: Any) -> Any:
+        found = self._reader.read(raw, place, *around)
+        self._bytes[id(found)] = (bytes(raw), found)
         return found
 
     def take(self, found: object) -> bytes:
@@ -82,14 +83,15 @@ def replay_into(service: Service, options: ReplayOptions) -> dict[str, Any]:
     that the store holds."""
     settings = replace(service.settings, timezone=options.timezone)  # what is assumed is counted
     hl7, cloud = live_reader(settings, service.declared, service.runtime).parts
-    one, other = _Keeping(hl7), _Keeping(cloud)
+    fhir = FhirReader(zone=options.timezone or service.declared.site.timezone, validates=options.validate)
+    one, other, third = _Keeping(hl7), _Keeping(cloud), _Keeping(fhir)
     inputs = find_inputs(options.paths)
     batch: list[Message] = []
-    found = merged(inputs, cast("Hl7Reader", one), cast("CloudEventReader", other))
+    found = merged(inputs, cast("Hl7Reader", one), cast("CloudEventReader", other), cast("FhirReader", third))
     now = machine_time()
     size = sum(i.size for i in inputs)
     notes: Counter[str] = Counter()
-    for message in _messages(found, one, other, service.reader, options.until):
+    for message in _messages(found, (one, other, third), service.reader, options.until):
         notes.update(message.notes)
         batch.append(message)
         if len(batch) >= _BATCH:
@@ -106,11 +108,12 @@ def replay_into(service: Service, options: ReplayOptions) -> dict[str, Any]:
 
 
 def _messages(
-    found: Iterator[Any], hl7: _Keeping, cloud: _Keeping, reader: LiveReader, until: int | None
+    found: Iterator[Any], keeping: tuple[_Keeping, ...], reader: LiveReader, until: int | None
 ) -> Iterator[Message]:
     for told, _ in found:
         what: Event | Reading = told.event if told.event is not None else told.reading
-        message = reader.of(hl7.take(what) or cloud.take(what), what)
+        raw = next((kept for keeper in keeping if (kept := keeper.take(what))), b"")
+        message = reader.of(raw, what)
         if until is not None and any(event.time > until for event in message.events):
             message.events, message.ignored = (), AFTER_UNTIL
         yield message

@@ -53,8 +53,9 @@ def replay_command(  # noqa: PLR0913, PLR0917 - a flag each
         Path | None, typer.Option(metavar="DIR", help="Put the files through the durable path, into this store.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if there were dead letters.")] = False,  # noqa: FBT002
+    validate: Annotated[bool, typer.Option("--validate", help="Note what R4B's models refuse (fhir_invalid).")] = False,  # noqa: FBT002
 ) -> None:
-    """Put HL7 v2 files and CloudEvents through the thresholds; event time is the clock, all in memory.
+    """Put HL7 v2, FHIR and CloudEvents files through the thresholds; event time is the clock, all in memory.
 
     Exit code 0 done (dead letters or not), 1 with --strict and dead letters, or an alert to explain is not there,
     2 wrong use or a wrong file.
@@ -67,6 +68,7 @@ def replay_command(  # noqa: PLR0913, PLR0917 - a flag each
         site=site,
         until=None if until is None else read_time("--until", until, zone),
         timezone=None if timezone is None else checked_zone(timezone),
+        validate=validate,
     )
     if store is not None:
         _into_store(store, options, format_, alerts_out, strict=strict)

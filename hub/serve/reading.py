@@ -8,6 +8,7 @@ from typing import Final
 
 from connectors.api import Reading
 from connectors.cloudevents.read import CloudEventReader, content_digest
+from connectors.fhir.read import FhirReader
 from connectors.hl7.read import Hl7Reader
 from connectors.hl7.read import content_digest as hl7_digest
 from hub.enrich import Enricher
@@ -19,6 +20,7 @@ from schemas.message import Message
 
 HL7: Final = "hl7"
 CLOUDEVENTS: Final = "cloudevents"
+FHIR: Final = "fhir"
 FILE: Final = "file"
 """A file that holds no message, or a part of one that nobody can read."""
 TEST_MESSAGE: Final = "test_message"
@@ -43,6 +45,7 @@ class LiveReader:
         left_out: LeftOut | None = None,
         takes_tests: bool = False,
         has_zone: bool = True,
+        fhir: FhirReader | None = None,
     ) -> None:
         self._hl7: Hl7Reader = hl7
         self._cloud: CloudEventReader = cloud
@@ -50,7 +53,12 @@ class LiveReader:
         self._left_out: LeftOut | None = left_out or None
         self._takes_tests: bool = takes_tests
         self._has_zone: bool = has_zone
-        self._readers: Mapping[str, Callable[[bytes], Message]] = {HL7: self._read_hl7, CLOUDEVENTS: self._read_event}
+        self._fhir: FhirReader = fhir or FhirReader()
+        self._readers: Mapping[str, Callable[[bytes], Message]] = {
+            HL7: self._read_hl7,
+            CLOUDEVENTS: self._read_event,
+            FHIR: self._read_resource,
+        }
 
     @property
     def parts(self) -> tuple[Hl7Reader, CloudEventReader]:
@@ -89,7 +97,12 @@ class LiveReader:
         if isinstance(found, Event):
             digest = blake2b(raw, digest_size=16).digest()
             return self._enriched(Message(CLOUDEVENTS, raw, found.source, found.id, digest, (found,)))
-        return self._enriched(_message(HL7 if found.source.startswith("hl7/") else FILE, raw, found))
+        system = found.source.partition("/")[0]
+        return self._enriched(_message(system if system in (HL7, FHIR) else FILE, raw, found))
+
+    def _read_resource(self, raw: bytes) -> Message:
+        """A resource alone: what stood around it in a bundle is not there any more."""
+        return self._enriched(_message(FHIR, raw, self._fhir.read(raw, "the resource")))
 
     def _enriched(self, message: Message) -> Message:
         if self._left_out is not None and any(self._left_out.has(e.identifiers) for e in message.events):
@@ -105,6 +118,9 @@ def is_same(kind: str, one: bytes, other: bytes) -> bool:
         return True
     if kind == HL7:
         return hl7_digest(one) == hl7_digest(other)
+    if kind == FHIR:
+        read = FhirReader().read
+        return read(one, "").digest == read(other, "").digest
     return kind == CLOUDEVENTS and content_digest(one) == content_digest(other)
 
 

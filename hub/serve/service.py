@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from connectors.cloudevents.read import CloudEventReader
+from connectors.fhir.read import FhirReader
 from hub.declared import Declared, checked_zone, hl7_reader, read_declared
 from hub.enrich import Enricher
 from hub.left_out import LeftOut
@@ -128,6 +129,7 @@ def live_reader(settings: ServeSettings, declared: Declared, runtime: Runtime) -
         left_out=LeftOut(site.test_patients, site.spellings),
         takes_tests=settings.takes_tests,
         has_zone=zone is not None,
+        fhir=FhirReader(zone=zone),
     )
 
 

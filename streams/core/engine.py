@@ -19,8 +19,6 @@ from streams.core.counts import Count
 from streams.core.evidence import IDENTITY_EVENTS, Evidence
 from streams.core.held import (
     ALIASES,
-    APPOINTMENT_EVENTS,
-    APPOINTMENT_STATED,
     FACT_EVENTS,
     SECOND_NUMBERS,
     fill_numbers,
@@ -29,11 +27,11 @@ from streams.core.identity import MOVABLE
 from streams.core.journeys import KEYS
 from streams.core.rates import Rate
 from streams.core.state import Wait, root
+from streams.core.stated import STATING, VERSIONS
 
-_SPECIAL: Final = frozenset((*IDENTITY_EVENTS, "identity.moved", *FACT_EVENTS, *APPOINTMENT_EVENTS))
+_SPECIAL: Final = frozenset((*IDENTITY_EVENTS, "identity.moved", *FACT_EVENTS, *STATING, *VERSIONS))
 _KEPT: Final = frozenset(("surviving", "retired", "contact_id", "department", *MOVABLE, *ALIASES, *SECOND_NUMBERS))
 """Kept of every event: what says whose it is and where it came from, and where a bottleneck is looked for."""
-_VERSIONS: Final = APPOINTMENT_EVENTS - {APPOINTMENT_STATED}
 _OF_VERSIONS: Final = frozenset(("start", "status"))  # what a later statement is compared with
 _SHAPES: Final = 4096  # of a type; a source that names its attributes by chance must not fill the memory
 
@@ -43,7 +41,7 @@ class Engine(Evidence):
 
     def __init__(self, thresholds: ThresholdSet, *, keeps_all: bool = True) -> None:
         super().__init__(thresholds, keeps_all=keeps_all)
-        for type_ in sorted(_VERSIONS):
+        for type_ in sorted(VERSIONS):
             self._types.setdefault(type_, TypePlan())  # what is kept of each differs
         self._places: dict[str, str] = {}
 
@@ -174,8 +172,8 @@ class Engine(Evidence):
         of it is kept: memory is what a year of evidence costs."""
         paired = not SECOND_NUMBERS.isdisjoint(names)
         kept: tuple[str, ...] = names
-        if not paired and (type_ in _VERSIONS or (plan.held and type_ not in _SPECIAL)):
-            versions = _OF_VERSIONS if type_ in _VERSIONS else frozenset()
+        if not paired and (type_ in VERSIONS or (plan.held and type_ not in _SPECIAL)):
+            versions = _OF_VERSIONS if type_ in VERSIONS else frozenset()
             kept = tuple(name for name in names if name in plan.keep or name in _KEPT or name in versions)
         ties = KEYS if paired else tuple(name for name in names if name in KEYS)
         shape = Shape(

@@ -19,14 +19,10 @@ from streams.core.compiled import Compiled, TypePlan, compile_thresholds
 from streams.core.counts import Count
 from streams.core.held import (
     ALIASES,
-    APPOINTMENT_EVENTS,
-    APPOINTMENT_STATED,
     FACT_EVENTS,
     SECOND_NUMBERS,
-    keep_appointment,
     learn_aliases,
     learn_fact,
-    transition,
 )
 from streams.core.identity import MOVABLE, Identity, named
 from streams.core.journeys import KEYS, Journeys
@@ -34,6 +30,7 @@ from streams.core.rate_rows import BucketRow, RateRow, read_rate
 from streams.core.running import Running
 from streams.core.sequences import Momentary
 from streams.core.state import NEVER, Person, Wait, root
+from streams.core.stated import STATING, VERSIONS, keep_version, transition
 from streams.core.tallies import Tallies
 from streams.core.timers import Timers
 
@@ -149,7 +146,8 @@ class Evidence:
 
     def _put(self, event: Event, person: Person) -> None:
         """Put an event into the evidence of its person."""
-        kept = event.type in APPOINTMENT_EVENTS
+        stated = event.type in STATING
+        kept = versioned = stated or event.type in VERSIONS
         if not event.data.keys().isdisjoint(SECOND_NUMBERS):
             kept = True
             if self._learn_numbers(person, event):
@@ -161,11 +159,14 @@ class Evidence:
                 person.log.append(event)
                 self._put_back([person])
                 return
-        if event.type in APPOINTMENT_EVENTS and keep_appointment(person, event) and not self._putting_back:
+        if versioned and keep_version(person, event) and not self._putting_back:
             person.log.append(event)
             self._put_back([person])
             return
-        told_as = transition(person, event) if event.type == APPOINTMENT_STATED else event
+        told_as = transition(person, event) if stated else event
+        if told_as is None:
+            person.log.append(event)
+            return
         plan = self._types.get(told_as.type, self._empty)
         logged = kept and not (plan.held and told_as is event)
         if logged:
@@ -245,7 +246,7 @@ class Evidence:
             winner, loser = loser, winner
         log = loser.log
         # what is true of the loser may change what the winner's evidence says
-        tells = bool(loser.aliases or (self.compiled.facts and loser.facts) or loser.appointments)
+        tells = bool(loser.aliases or (self.compiled.facts and loser.facts) or loser.versions)
         lost = self._let_go([loser])
         self.identity.unite(winner, loser)
         if tells:

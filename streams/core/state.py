@@ -35,7 +35,6 @@ class Person:
     __slots__ = (
         "aliases",
         "anonymous",
-        "appointments",
         "coarse",
         "counts",
         "facts",
@@ -51,6 +50,7 @@ class Person:
         "origins",
         "sequences",
         "told",
+        "versions",
         "wide",
         "wide_last",
     )
@@ -76,7 +76,7 @@ class Person:
         self.coarse: int = 0  # the coarsest stamp among its evidence
         self.facts: dict[str, list[tuple[int, str, str, Any]]] | None = None
         self.aliases: dict[tuple[str, str], str] | None = None
-        self.appointments: dict[str, list[Event]] | None = None
+        self.versions: dict[tuple[str, str], list[Event]] | None = None
         self.sequences: dict[tuple[int, Any], Followed] | None = None
         self.counts: dict[tuple[int, Any], Count] | None = None
         self.told: list[tuple[TypePlan, Event]] | None = None  # what rates counted of its statements

@@ -143,7 +143,7 @@ def test_every_message_is_counted_once(desk: Desk) -> None:
     assert report["messages"] == 7
     assert (report["accepted"], report["duplicates"], report["ignored"], report["dead_letters"]) == (1, 1, 1, 4)
     assert report["dead_letters_by_reason"] == {"conflict": 1, "from_the_future": 1, "no_time": 1, "unreadable": 1}
-    assert report["ignored_by_reason"] == {"not HL7 v2 and not CloudEvents": 1}
+    assert report["ignored_by_reason"] == {"not HL7 v2, FHIR or CloudEvents": 1}
 
 
 def test_the_order_of_files_means_nothing(desk: Desk) -> None:

@@ -346,3 +346,23 @@ def test_a_file_that_is_cut_short_is_told(desk: Desk) -> None:
     for command in (("alerts", "list"), ("store", "purge")):
         code, _, err = desk.run(*command, "--store", desk.store)
         assert (code, "cut short" in err, "restore a backup" in err) == (2, True, True)
+
+
+def test_a_fhir_resource_is_kept_and_read_again(desk: Desk) -> None:
+    order = {
+        "resourceType": "ServiceRequest", "id": "o", "status": "active", "intent": "order",
+        "meta": {"lastUpdated": "2026-03-02T10:00:00Z"}, "subject": {"reference": "Patient/1"},
+    }  # fmt: skip
+    lines = [json.dumps(one) for one in (order, order, order | {"subject": {"reference": "#nobody"}, "id": "p"})]
+    path = desk.folder / "orders.ndjson"
+    path.write_text("\n".join(lines))
+    code, out, err = desk.run("replay", path, "--store", desk.store, "--format", "json")
+    assert code == 0, err
+    report = json.loads(out)
+    assert (report["accepted"], report["duplicates"], report["dead_letters_by_reason"]) == (1, 1, {"no_identifier": 1})
+    [counts] = desk.ask("store", "remap")
+    assert (counts["messages"], counts["changed"], counts["kept"]) == (1, 0, 0)
+    assert [e["type"] for e in desk.ask("events", "show")] == ["order.stated"]
+    code, out, _ = desk.run("dead-letters", "replay", "--store", desk.store, "--format", "ndjson")
+    assert json.loads(out)["reason"] == "no_identifier"
+    assert desk.run("store", "check", "--store", desk.store)[0] == 0

@@ -1,0 +1,185 @@
+"""A bundle to its resources, each with its place and what its references may lead to.
+
+One pass makes the index of the entries, one gives them: a bundle of fifty thousand is as quick an entry as one of
+five. An entry that is spoilt costs itself alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from connectors.api import Reading
+from connectors.fhir.references import ALONE, Around, Entry, flags_of, id_in, numbers_of, restful
+from schemas.dead_letter import DeadLetter
+from schemas.errors import Reason
+
+NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a decoder raises for bytes that are no JSON: msgspec lets a byte that is no UTF-8 out as itself."""
+BOM: Final = b"\xef\xbb\xbf"
+DEEPEST: Final = 4  # bundles in bundles
+_ABSENT: Final = (b"", b"null")
+NO_RESOURCES: Final = "Bundle without resources"
+DELETED: Final = "a deletion names no patient"
+
+
+class Piece(NamedTuple):
+    """One resource as it stands in its input."""
+
+    place: str
+    raw: bytes | msgspec.Raw
+    around: Around = ALONE
+
+
+class _Modified(msgspec.Struct, gc=False, rename="camel"):
+    last_modified: str | None = None
+
+
+class _Request(msgspec.Struct, gc=False):
+    method: str | None = None
+
+
+class _Entry(msgspec.Struct, rename="camel"):
+    full_url: str | None = None
+    resource: msgspec.Raw = msgspec.Raw()
+    request: _Request | None = None
+    response: _Modified | None = None
+
+
+class _Bundle(msgspec.Struct, rename="camel"):
+    resource_type: str
+    timestamp: str | None = None
+    entry: list[msgspec.Raw] | None = None
+
+
+class _Head(msgspec.Struct, gc=False, rename="camel"):
+    resource_type: str | None = None
+    id: str | None = None
+
+
+class _Known(msgspec.Struct, gc=False):
+    identifier: Any = None
+    interpretation: Any = None
+
+
+_head: Final = msgspec.json.Decoder(_Head)
+_entry: Final = msgspec.json.Decoder(_Entry)
+_known: Final = msgspec.json.Decoder(_Known)
+_ASKED_FOR: Final = frozenset(("Patient", "ServiceRequest", "Claim", "Observation", "DiagnosticReport", "Appointment"))
+"""Types whose numbers or interpretation other resources ask for."""
+
+
+def split_bundle(raw: bytes | msgspec.Raw, place: str, depth: int = 0) -> Iterator[Piece | Reading]:
+    """The resources of a bundle; what is no bundle is one resource. `place` is said before `Bundle.entry[3].resource`.
+    A reading stands for what cannot be given."""
+    if isinstance(raw, bytes):
+        raw = raw.removeprefix(BOM)
+    if type_of(raw) != "Bundle":
+        yield Piece(place, raw)
+        return
+    if depth >= DEEPEST:
+        yield _dead(Reason.INVALID, place, "bundles stand in bundles: send the inner ones by themselves")
+        return
+    try:
+        bundle = msgspec.json.decode(raw, type=_Bundle)
+    except NOT_JSON as wrong:
+        yield _refused(raw, wrong, place)
+        return
+    entries: list[_Entry | None] = []
+    index: dict[str, Entry] = {}
+    home: str | None = None
+    for text in bundle.entry or ():
+        try:
+            entry = _entry.decode(text)
+        except NOT_JSON:
+            entries.append(None)
+            continue
+        entries.append(entry)
+        at = restful(entry.full_url)
+        base = at[0] if at is not None else None
+        home = home or base
+        _index(entry, base, index)
+    given = False
+    for number, found in enumerate(entries):
+        around = ALONE
+        if found is not None:
+            modified = found.response.last_modified if found.response is not None else None
+            around = Around(index, found.full_url, home, modified, bundle.timestamp)
+        for piece in _of_entry(found, f"{place}, Bundle.entry[{number}]", around, depth):
+            given = True
+            yield piece
+    if not given:
+        yield Reading(ignored=NO_RESOURCES)
+
+
+def _of_entry(entry: _Entry | None, place: str, around: Around, depth: int) -> Iterator[Piece | Reading]:
+    """What one entry holds; nothing where it only answers a request."""
+    if entry is None:
+        yield _dead(Reason.INVALID, place, "send the type that FHIR R4 gives it")
+    elif _is_absent(entry.resource):
+        if entry.request is not None and entry.request.method == "DELETE":
+            yield Reading(ignored=DELETED)
+    elif type_of(entry.resource) == "Bundle":
+        yield from split_bundle(entry.resource, f"{place}.resource", depth + 1)
+    else:
+        yield Piece(f"{place}.resource", entry.resource, around)
+
+
+def _is_absent(resource: msgspec.Raw) -> bool:
+    return bytes(resource) in _ABSENT
+
+
+def type_of(raw: bytes | msgspec.Raw) -> str | None:
+    """The resourceType of a JSON object; None for anything else."""
+    try:
+        return _head.decode(raw).resource_type
+    except NOT_JSON:
+        return None
+
+
+def _index(entry: _Entry, base: str | None, index: dict[str, Entry]) -> None:
+    try:
+        head = _head.decode(entry.resource)
+        known = _known.decode(entry.resource) if head.resource_type in _ASKED_FOR else _Known()
+    except NOT_JSON:
+        return
+    if head.resource_type is None:
+        return
+    numbers = numbers_of(known.identifier, head.resource_type)
+    id_ = head.id or id_in(entry.full_url, head.resource_type)
+    found = Entry(head.resource_type, id_, base, numbers, flags_of(known.interpretation))
+    # The first of several versions in a history serves as well as another: a number stays what it is.
+    if entry.full_url:
+        index.setdefault(entry.full_url, found)
+    if id_:
+        name = f"{head.resource_type}/{id_}"
+        index.setdefault(f"{base}/{name}" if base else name, found)
+
+
+def _refused(raw: bytes | msgspec.Raw, wrong: Exception, place: str) -> Reading:
+    if isinstance(wrong, msgspec.ValidationError) and is_json(raw):
+        return _dead(Reason.INVALID, f"{place}, {path_of(wrong, 'Bundle')}", "send the type that FHIR R4 gives it")
+    return _dead(Reason.UNREADABLE, place, "one whole JSON object is expected")
+
+
+def is_json(raw: bytes | msgspec.Raw) -> bool:
+    try:
+        msgspec.json.decode(raw)
+    except NOT_JSON:
+        return False
+    return True
+
+
+def path_of(wrong: Exception, type_: str) -> str:
+    """The FHIRPath out of msgspec's message; the rest may quote values."""
+    message = str(wrong)
+    at = message.rfind("`$")
+    if at < 0:
+        return type_
+    return type_ + message[at + 2 :].rstrip("`").replace("[...]", "")
+
+
+def _dead(reason: Reason, place: str, mend: str) -> Reading:
+    return Reading(dead=DeadLetter(reason=reason, place=place, mend=mend))

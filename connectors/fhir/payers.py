@@ -1,0 +1,119 @@
+"""Claim and ClaimResponse: what a payer is asked beforehand, and what it answers.
+
+The verdict is PAS's reviewAction (Da Vinci Prior Authorization Support), a code of X12 306. `outcome` says only how
+far processing went. Older versions of PAS put the code on the response itself, newer ones on the adjudication of each
+item, as an extension in an extension.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from connectors.fhir.codes import USES, VERDICTS, codes, first_code
+from connectors.fhir.references import first_number
+from connectors.fhir.resource import PassedBy, Told
+from connectors.fhir.shapes import Claim, ClaimResponse, Extension, Item, Reference
+from schemas.errors import Reason, Unreadable
+
+_REVIEW: Final = "/extension-reviewAction"
+_REVIEW_CODE: Final = "/extension-reviewActionCode"
+_SERVICE: Final = "/extension-requestedService"
+
+
+def read_claim(told: Told, claim: Claim) -> None:
+    if told.code(claim.use, USES, "use") != "preauthorization":
+        raise PassedBy("Claim that asks for no authorization")
+    status = told.status(claim.status)
+    names = told.person(claim.patient, "patient")
+    created = told.stamp(claim.created, "created") if status == "active" else None
+    version = told.version_time(created, path="created" if status == "active" else None)
+    services = [
+        e.value_reference
+        for e in (*(claim.extension or ()), *(e for i in claim.item or () for e in i.extension or ()))
+        if (e.url or "").endswith(_SERVICE)
+    ]
+    data: dict[str, Any] = {
+        # the reference stands where the payer's number comes later: both are names of the same request
+        **told.numbers("authorization_id", "payer_number"),
+        "payer": _payer(told, claim.insurer),
+        "urgent": first_code(claim.priority) == "stat",
+        "order_id": next((n for r in services if (n := told.known(r, "ServiceRequest")) is not None), None),
+        "visit_id": _visit(told, claim.item),
+        "status": "cancelled" if status == "entered-in-error" else status,
+    }
+    told.state("authorization.stated", names, data, version=version, moment=("authorization.requested", created))
+
+
+def read_claim_response(told: Told, response: ClaimResponse) -> None:
+    if told.code(response.use, USES, "use") != "preauthorization":
+        raise PassedBy("ClaimResponse about no authorization")
+    if told.status(response.status) != "active":
+        raise PassedBy("ClaimResponse that is not active")
+    verdicts = list(_verdicts(response))
+    if not verdicts:
+        raise PassedBy("ClaimResponse without a review action")
+    if not VERDICTS.issuperset(verdicts):
+        mend = "a code of X12 306 is expected: A1, A2, A3, A4, A6, CT, NA or C"
+        raise Unreadable(Reason.INVALID, place="ClaimResponse.item.adjudication.extension", mend=mend)
+    names = told.person(response.patient, "patient")
+    created = told.stamp(response.created, "created")
+    version = told.version_time(created, path="created")
+    asked = told.known(response.request, "Claim")
+    number = response.pre_auth_ref or None
+    own = asked or number or first_number(response.identifier) or told.number()
+    type_, extent = _verdict(verdicts)
+    until = response.pre_auth_period.end if response.pre_auth_period is not None else None
+    data: dict[str, Any] = {
+        "authorization_id": own,
+        "payer_number": number if number != own else None,
+        "payer": _payer(told, response.insurer),
+        "valid_until": told.instant(until, "preAuthPeriod.end"),
+        "extent": extent,
+    }
+    told.tell(type_, names, data, version)
+
+
+def _verdict(verdicts: Iterable[str]) -> tuple[str, str | None]:
+    """What all items together come to: nothing is decided while one is pended."""
+    told = set(verdicts)
+    if told & {"A4", "CT"}:
+        return "authorization.pended", None
+    granted = told & {"A1", "A2", "A6"}
+    if granted:
+        partial = "A2" in told or "A3" in told
+        return "authorization.approved", "partial" if partial else "modified" if "A6" in told else "total"
+    if "A3" in told:
+        return "authorization.denied", None
+    return ("authorization.not_required" if "NA" in told else "authorization.cancelled"), None
+
+
+def _verdicts(response: ClaimResponse) -> Iterator[str]:
+    """The codes of the items; where none has one, those of the response as a whole."""
+    items = (*(response.item or ()), *(response.add_item or ()))
+    found = [c for item in items for a in item.adjudication or () for c in _reviewed(a.extension)]
+    found = found or [c for a in response.adjudication or () for c in _reviewed(a.extension)]
+    return iter(found or _reviewed(response.extension))
+
+
+def _reviewed(extensions: list[Extension] | None) -> list[str]:
+    found: list[str] = []
+    for extension in extensions or ():
+        if not (extension.url or "").endswith(_REVIEW):
+            continue
+        inner = [e for e in extension.extension or () if (e.url or "").endswith(_REVIEW_CODE)]
+        for e in (extension, *inner):
+            coding = e.value_coding.code if e.value_coding is not None else None
+            told = [e.value_code, e.value_string, coding, *codes(e.value_codeable_concept)]
+            found += [code for code in told if code]
+    return found
+
+
+def _payer(told: Told, insurer: Reference | None) -> str | None:
+    named = told.references.named(insurer)
+    return next(iter(named.others), named.number) if named is not None else None
+
+
+def _visit(told: Told, items: list[Item] | None) -> str | None:
+    visits = (r for item in items or () for r in item.encounter or ())
+    return next((n for r in visits if (n := told.thing(r, "Encounter")) is not None), None)

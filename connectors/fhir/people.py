@@ -1,0 +1,80 @@
+"""Patient: who somebody is, which numbers are theirs, and who they turned out to be."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from connectors.fhir.codes import LINKS, codes
+from connectors.fhir.references import number_of, person_numbers
+from connectors.fhir.resource import Told, names_of
+from connectors.fhir.shapes import Communication, Identifier, Patient
+from connectors.hl7.languages import language_codes
+
+_INTERPRETER: Final = "http://hl7.org/fhir/StructureDefinition/patient-interpreterRequired"
+_LANGUAGES: Final = language_codes()
+
+
+def read_patient(told: Told, patient: Patient) -> None:
+    numbers = person_numbers(patient.identifier)
+    reference = told.reference
+    names = tuple(dict.fromkeys((*((reference,) if reference else ()), *numbers)))
+    if not names:
+        raise told.nobody("identifier")
+    version = told.version_time()
+    who = _mrn(patient.identifier)
+    facts = {
+        **who,
+        "language": _language(patient.communication),
+        "interpreter": _needs_interpreter(patient),
+        "phones": _phones(patient),
+        "birth_date": patient.birth_date if patient.birth_date and len(patient.birth_date) == 10 else None,
+        "identifiers": list(names),
+    }
+    told.tell("person.updated", names, facts, version)
+    died = told.stamp(patient.deceased_date_time, "deceasedDateTime")
+    if died is not None or patient.deceased_boolean or patient.deceased_date_time:
+        told.tell("person.died", names, dict(who), died if died is not None and died.time <= version.time else version)
+    for number, link in enumerate(patient.link or ()):
+        kind = told.code(link.type, LINKS, f"link[{number}].type")
+        other = told.references.named(link.other)
+        if kind == "refer" or other is None or other.type not in (None, "Patient"):
+            continue
+        others = names_of(other)
+        surviving, retired = (others, names) if kind == "replaced-by" else (names, others)
+        if set(surviving) == set(retired):
+            continue  # somebody who replaces themselves
+        type_ = "person.linked" if kind == "seealso" else "person.merged"
+        told.tell(type_, surviving, {"surviving": list(surviving), "retired": list(retired)}, version)
+
+
+def _mrn(identifiers: list[Identifier] | None) -> dict[str, Any]:
+    for identifier in identifiers or ():
+        if "MR" in codes(identifier.type) and identifier.use != "old" and number_of(identifier):
+            return {"mrn": identifier.value, "assigning_authority": identifier.system}
+    return {}
+
+
+def _language(spoken: list[Communication] | None) -> str | None:
+    """The language that is preferred, or the only one, as BCP 47."""
+    chosen = [c for c in spoken or () if c.preferred] or (spoken if spoken and len(spoken) == 1 else [])
+    for communication in chosen:
+        for code in codes(communication.language):
+            tag, _, rest = code.replace("_", "-").partition("-")
+            known = _LANGUAGES.get(tag.upper())
+            if known:
+                return f"{known}-{rest}" if rest else known
+    return None
+
+
+def _needs_interpreter(patient: Patient) -> bool | None:
+    told = [e.value_boolean for e in patient.extension or () if e.url == _INTERPRETER]
+    return next((value for value in told if value is not None), None)
+
+
+def _phones(patient: Patient) -> list[str] | None:
+    numbers = [
+        t.value.strip()
+        for t in patient.telecom or ()
+        if t.system in ("phone", "sms") and t.use != "old" and t.value and t.value.strip()
+    ]
+    return list(dict.fromkeys(numbers)) or None
