@@ -129,12 +129,15 @@ class Judging:
         engine, residence = self.engine, self.residence
         self._listen()
         told: Sequence[Event] = events
-        if len(events) != 1:
-            told = [event for event in events if residence.admit(event, seq)]
-        elif not residence.admit(events[0], seq):
-            told = ()
-        if engine.untaken:
-            self._compare(engine.take_transitions())
+        try:
+            if len(events) != 1:
+                told = [event for event in events if residence.admit(event, seq)]
+            elif not residence.admit(events[0], seq):
+                told = ()
+        finally:
+            self._keep_read_back()
+        if self._read_back:
+            self._compare([])
         if len(told) == 1:
             engine.apply(told[0], recorded)
         elif told:
@@ -150,17 +153,23 @@ class Judging:
     def advance(self, now: int, limit: int = _AT_ONCE) -> bool:
         """Let the clock reach an instant; False where so many timers ring that it must be asked again."""
         self._listen()
-        upto = self.residence.admit_due(now, limit, max(self.applied, 1))
-        if self.engine.untaken:
-            self._compare(self.engine.take_transitions())
+        try:
+            upto = self.residence.admit_due(now, limit, max(self.applied, 1))
+        finally:
+            self._keep_read_back()
+        if self._read_back:
+            self._compare([])
         reached = upto >= now
         self.engine.advance(now if reached else upto)
         self._listen()
         self.earlier.advance(now if reached else upto)
         if reached:
-            self.residence.look_ahead(now, max(self.applied, 1))
-            if self.engine.untaken:
-                self._compare(self.engine.take_transitions())
+            try:
+                self.residence.look_ahead(now, max(self.applied, 1))
+            finally:
+                self._keep_read_back()
+            if self._read_back:
+                self._compare([])
         return reached
 
     def reach(self, now: int) -> None:
@@ -187,16 +196,22 @@ class Judging:
     def admit_name(self, name: str) -> None:
         """Have a person in memory, by an identifier or an id, for who asks about it."""
         self._listen()
-        self.residence.admit_name(name)
-        if self.engine.untaken:
-            self._compare(self.engine.take_transitions())
+        try:
+            self.residence.admit_name(name)
+        finally:
+            self._keep_read_back()
+        if self._read_back:
+            self._compare([])
 
     def admit_all(self, numbers: Sequence[int]) -> None:
         """Have these circles in memory, for who asks about everybody."""
         self._listen()
-        self.residence.admit_all(numbers, max(self.applied, 1))
-        if self.engine.untaken:
-            self._compare(self.engine.take_transitions())
+        try:
+            self.residence.admit_all(numbers, max(self.applied, 1))
+        finally:
+            self._keep_read_back()
+        if self._read_back:
+            self._compare([])
 
     def owner(self, alert: Alert) -> object | None:
         """The record behind an alert, its person read back; None where there is none any more."""
@@ -239,6 +254,11 @@ class Judging:
             self._made[change.alert.id] = change.alert
         elif not self.earlier.owns(change.alert.id):
             self.heard.append((change, self.applied))
+
+    def _keep_read_back(self) -> None:
+        """What circles say that were read back is no news yet, also where the file failed behind the first of them."""
+        if self.engine.untaken:
+            self._read_back += self.engine.take_transitions()
 
     def _compare(self, changes: list[Transition]) -> None:
         """Hear of what circles say that were read back only what the file does not know. Where the file cannot be

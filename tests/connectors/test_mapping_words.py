@@ -9,7 +9,7 @@ import pytest
 
 from connectors.hl7.mappings import WrongMapping, load_mapping, shipped_mapping
 from schemas.vocabulary import VALUES
-from streams.core import held
+from streams.core import stated
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "mappings.md").read_text(encoding="utf-8"), re.DOTALL)
@@ -86,4 +86,4 @@ def test_the_words_are_those_of_the_catalogue_and_of_the_engine() -> None:
     of_several_events = {"kind"}
     listed = {name: ", ".join(values.words) for name, values in VALUES.items() if name not in of_several_events}
     assert [name for name, words in listed.items() if words not in catalogue] == []
-    assert set(VALUES["status"].words) == set(held._STATED_TYPES)
+    assert set(VALUES["status"].words) == set(stated.THINGS["appointment.stated"].stands)
