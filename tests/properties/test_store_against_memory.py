@@ -62,7 +62,9 @@ class Standing(NamedTuple):
 
 
 def to_said(alert: Alert) -> Said:
-    return alert.state.value, alert.level.value, alert.due_at, alert.ended_at, alert.person
+    # what is taken back ends by whatever took its record first when several do within one event
+    ended_at = None if alert.state is State.RETRACTED else alert.ended_at
+    return alert.state.value, alert.level.value, alert.due_at, ended_at, alert.person
 
 
 class Memory:
