@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from schemas.dead_letter import DeadLetter
+from schemas.errors import Reason
 from schemas.event import Event
 
 
@@ -24,3 +25,8 @@ class Reading(msgspec.Struct):
     ignored: str | None = None
     dead: DeadLetter | None = None
     notes: tuple[str, ...] = ()
+
+
+def dead(reason: Reason, place: str, mend: str) -> Reading:
+    """What cannot be taken, and is kept."""
+    return Reading(dead=DeadLetter(reason=reason, place=place, mend=mend))

@@ -63,7 +63,7 @@ class Door:
             if ids is None:
                 ids = self._seen[event.source] = {}
             if event.id in ids:
-                self._repeated(ids[event.id], message, input_)
+                self._repeated(ids[event.id], event, message, input_)
                 return ()
             if self._left_out is not None and self._left_out.has(event.identifiers):
                 self.ignored[TEST_PATIENT] += 1
@@ -89,12 +89,7 @@ class Door:
         elif any(e.time > self._latest for e in reading.events):
             self._too_late(message, input_)
         elif (first := self._seen.setdefault(reading.source, {}).get(reading.id)) is not None:
-            if first == reading.digest or self._is_again(
-                Reason.CONFLICT.value, (reading.source, reading.id), reading.digest
-            ):
-                self.duplicates += 1
-            else:
-                self._conflict(message, input_)
+            self._met(first == reading.digest, (reading.source, reading.id), reading.digest, message, input_)
         elif self._left_out is not None and any(self._left_out.has(e.identifiers) for e in reading.events):
             self.ignored[TEST_PATIENT] += 1
         else:
@@ -130,14 +125,17 @@ class Door:
             return mark
         return digest_at(self._paths[mark % _PLACES], mark // _PLACES)
 
-    def _repeated(self, first: int | bytes, message: Message, input_: Input) -> None:
+    def _repeated(self, first: int | bytes, event: Event, message: Message, input_: Input) -> None:
         if message.digest is not None:
             digest = message.digest
         else:
             assert input_.path is not None  # noqa: S101 - as in _mark
             digest = digest_at(input_.path, message.place)
-        name = (message.event.source, message.event.id) if message.event is not None else ("", "")
-        if self._digest(first) == digest or self._is_again(Reason.CONFLICT.value, name, digest):
+        self._met(self._digest(first) == digest, (event.source, event.id), digest, message, input_)
+
+    def _met(self, same: bool, name: tuple[str, str], digest: bytes, message: Message, input_: Input) -> None:  # noqa: FBT001
+        """Whose source and id came before: the same again, or another, which may itself come again."""
+        if same or self._is_again(Reason.CONFLICT.value, name, digest):
             self.duplicates += 1
         else:
             self._conflict(message, input_)

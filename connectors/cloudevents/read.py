@@ -14,8 +14,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from connectors.api import Reading
-from schemas.dead_letter import DeadLetter
+from connectors.api import Reading, dead
 from schemas.errors import Reason
 from schemas.event import DAY, HOUR, MINUTE, Event
 from schemas.instant import from_datetime, read_instant, write_instant
@@ -95,12 +94,12 @@ class CloudEventReader:
         except NOT_JSON as wrong:
             return _refused(line, wrong, place)
         if not (wire.id and wire.source and wire.type) or wire.specversion != "1.0":
-            return _dead(Reason.INVALID, place, "id, source, type and specversion 1.0 are required")
+            return dead(Reason.INVALID, place, "id, source, type and specversion 1.0 are required")
         data = wire.data
         if data is None:
             data = {} if wire.data_base64 is None else _decoded(wire.data_base64)
             if data is None:
-                return _dead(Reason.INVALID, f"{place}, data_base64", "a JSON object in base64 is expected")
+                return dead(Reason.INVALID, f"{place}, data_base64", "a JSON object in base64 is expected")
         facility = wire.facility or data.get("facility")
         try:
             time = read_instant(wire.time)
@@ -110,7 +109,7 @@ class CloudEventReader:
             except (ValueError, OverflowError):
                 missing = not wire.time
                 reason = Reason.NO_TIME if missing else Reason.BAD_TIME
-                return _dead(reason, f"{place}, time", "an RFC 3339 time is expected")
+                return dead(reason, f"{place}, time", "an RFC 3339 time is expected")
         if facility is not None and "facility" not in data:
             data["facility"] = facility
         if self._with_source and "source" not in data:
@@ -235,10 +234,10 @@ def _refused(line: bytes, wrong: Exception, place: str) -> Reading:
     """Why a line could not be decoded. A type is objected to before the rest is looked at: what is no JSON at all is
     unreadable, whatever it began with."""
     if isinstance(wrong, RecursionError):
-        return _dead(Reason.UNREADABLE, place, "JSON nested so deeply is not read")
+        return dead(Reason.UNREADABLE, place, "JSON nested so deeply is not read")
     if isinstance(wrong, msgspec.ValidationError) and _is_json(line):
-        return _dead(Reason.INVALID, f"{place}, {_path(str(wrong))}", "send the type that CloudEvents 1.0 gives it")
-    return _dead(Reason.UNREADABLE, place, "one whole JSON object a line is expected")
+        return dead(Reason.INVALID, f"{place}, {_path(str(wrong))}", "send the type that CloudEvents 1.0 gives it")
+    return dead(Reason.UNREADABLE, place, "one whole JSON object a line is expected")
 
 
 def _is_json(line: bytes) -> bool:
@@ -253,7 +252,3 @@ def _path(message: str) -> str:
     """The JSON path out of msgspec's message; the rest may quote values."""
     at = message.rfind("`$")
     return message[at + 1 :].rstrip("`").lstrip("$.") or "the event" if at >= 0 else "the event"
-
-
-def _dead(reason: Reason, place: str, mend: str) -> Reading:
-    return Reading(dead=DeadLetter(reason=reason, place=place, mend=mend))

@@ -11,9 +11,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from connectors.api import Reading
+from connectors.api import Reading, dead
 from connectors.fhir.references import ALONE, Around, Entry, flags_of, id_in, numbers_of, restful
-from schemas.dead_letter import DeadLetter
 from schemas.errors import Reason
 
 NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -80,7 +79,7 @@ def split_bundle(raw: bytes | msgspec.Raw, place: str, depth: int = 0) -> Iterat
         yield Piece(place, raw)
         return
     if depth >= DEEPEST:
-        yield _dead(Reason.INVALID, place, "bundles stand in bundles: send the inner ones by themselves")
+        yield dead(Reason.INVALID, place, "bundles stand in bundles: send the inner ones by themselves")
         return
     try:
         bundle = msgspec.json.decode(raw, type=_Bundle)
@@ -117,7 +116,7 @@ def split_bundle(raw: bytes | msgspec.Raw, place: str, depth: int = 0) -> Iterat
 def _of_entry(entry: _Entry | None, place: str, around: Around, depth: int) -> Iterator[Piece | Reading]:
     """What one entry holds; nothing where it only answers a request."""
     if entry is None:
-        yield _dead(Reason.INVALID, place, "send the type that FHIR R4 gives it")
+        yield dead(Reason.INVALID, place, "send the type that FHIR R4 gives it")
     elif _is_absent(entry.resource):
         if entry.request is not None and entry.request.method == "DELETE":
             yield Reading(ignored=DELETED)
@@ -160,8 +159,8 @@ def _index(entry: _Entry, base: str | None, index: dict[str, Entry]) -> None:
 
 def _refused(raw: bytes | msgspec.Raw, wrong: Exception, place: str) -> Reading:
     if isinstance(wrong, msgspec.ValidationError) and is_json(raw):
-        return _dead(Reason.INVALID, f"{place}, {path_of(wrong, 'Bundle')}", "send the type that FHIR R4 gives it")
-    return _dead(Reason.UNREADABLE, place, "one whole JSON object is expected")
+        return dead(Reason.INVALID, f"{place}, {path_of(wrong, 'Bundle')}", "send the type that FHIR R4 gives it")
+    return dead(Reason.UNREADABLE, place, "one whole JSON object is expected")
 
 
 def is_json(raw: bytes | msgspec.Raw) -> bool:
@@ -179,7 +178,3 @@ def path_of(wrong: Exception, type_: str) -> str:
     if at < 0:
         return type_
     return type_ + message[at + 2 :].rstrip("`").replace("[...]", "")
-
-
-def _dead(reason: Reason, place: str, mend: str) -> Reading:
-    return Reading(dead=DeadLetter(reason=reason, place=place, mend=mend))

@@ -10,9 +10,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from connectors.api import Reading
+from connectors.api import Reading, dead
 from connectors.fhir.bundle import BOM, Piece, is_json, split_bundle, type_of
-from schemas.dead_letter import DeadLetter
 from schemas.errors import Reason
 
 LARGEST: Final = 256 << 20  # bytes of one bundle
@@ -92,9 +91,9 @@ def _line(number: int, held: list[bytes], size: int, largest: int) -> Iterator[_
 def _of_line(line: _Line, place: str) -> Iterator[Piece | Reading]:
     text = line[1]
     if text is None:
-        yield _dead(Reason.TOO_LARGE, place, _TOO_LARGE)
+        yield dead(Reason.TOO_LARGE, place, _TOO_LARGE)
     elif not is_json(text):
-        yield _dead(Reason.UNREADABLE, place, _WHOLE)
+        yield dead(Reason.UNREADABLE, place, _WHOLE)
     else:
         yield from split_bundle(text, place)
 
@@ -106,7 +105,7 @@ def _printed(first: bytes, lines: Iterator[_Line], name: str, largest: int) -> I
     for line in lines:
         size += len(line[1]) + 1 if line[1] is not None else largest + 1
         if size > largest:
-            yield _dead(Reason.TOO_LARGE, name, _TOO_LARGE)
+            yield dead(Reason.TOO_LARGE, name, _TOO_LARGE)
             return
         held.append(line)
     whole = b"\n".join(text for _, text in held if text is not None)
@@ -116,8 +115,4 @@ def _printed(first: bytes, lines: Iterator[_Line], name: str, largest: int) -> I
         for line in held:
             yield from _of_line(line, f"{name}, line {line[0]}")
     else:
-        yield _dead(Reason.UNREADABLE, name, _WHOLE)
-
-
-def _dead(reason: Reason, place: str, mend: str) -> Reading:
-    return Reading(dead=DeadLetter(reason=reason, place=place, mend=mend))
+        yield dead(Reason.UNREADABLE, name, _WHOLE)

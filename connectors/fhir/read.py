@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from connectors.api import Reading
+from connectors.api import Reading, dead
 from connectors.fhir import shapes
 from connectors.fhir.bundle import BOM, NOT_JSON, path_of, split_bundle
 from connectors.fhir.codes import OLDER_TYPES, OTHER_VERSIONS
@@ -66,22 +66,22 @@ class FhirReader:
         if isinstance(value, Reading):
             return value
         if not isinstance(value, dict):
-            return _dead(Reason.INVALID, place, "a resource is a JSON object")
+            return dead(Reason.INVALID, place, "a resource is a JSON object")
         type_ = value.get("resourceType")
         if not isinstance(type_, str) or not type_:
-            return _dead(Reason.INVALID, f"{place}, resourceType", "name the type of the resource there")
+            return dead(Reason.INVALID, f"{place}, resourceType", "name the type of the resource there")
         found = _READ.get(type_)
         if found is None:
             return _not_read(type_, place)
         for element in OTHER_VERSIONS.get(type_, {}):
             if element in value:
                 version = OTHER_VERSIONS[type_][element]
-                return _dead(Reason.INVALID, f"{place}, {type_}.{element}", f"it is {version}: send FHIR R4 or R4B")
+                return dead(Reason.INVALID, f"{place}, {type_}.{element}", f"it is {version}: send FHIR R4 or R4B")
         shape, read = found
         try:
             resource = msgspec.convert(value, shape)
         except msgspec.ValidationError as wrong:
-            return _dead(Reason.INVALID, f"{place}, {path_of(wrong, type_)}", _TYPE)
+            return dead(Reason.INVALID, f"{place}, {path_of(wrong, type_)}", _TYPE)
         told = Told(
             type_,
             resource,
@@ -115,9 +115,9 @@ def _decoded(raw: bytes | msgspec.Raw, place: str) -> Any:
     try:
         return msgspec.json.decode(raw.removeprefix(BOM) if isinstance(raw, bytes) else raw)
     except RecursionError:
-        return _dead(Reason.UNREADABLE, place, "JSON nested so deeply is not read")
+        return dead(Reason.UNREADABLE, place, "JSON nested so deeply is not read")
     except NOT_JSON:
-        return _dead(Reason.UNREADABLE, place, "one whole JSON object is expected")
+        return dead(Reason.UNREADABLE, place, "one whole JSON object is expected")
 
 
 def content_digest(resource: dict[str, Any]) -> bytes:
@@ -143,17 +143,13 @@ def _version_id(told: Told, resource: shapes.Resource, digest: bytes) -> str:
 def _not_read(type_: str, place: str) -> Reading:
     if type_ in OLDER_TYPES:
         mend = f"it is of an older FHIR: send {OLDER_TYPES[type_]} of R4"
-        return _dead(Reason.INVALID, f"{place}, resourceType", mend)
+        return dead(Reason.INVALID, f"{place}, resourceType", mend)
     if type_ == "Bundle":
-        return _dead(Reason.INVALID, place, "a bundle is split into its resources first")
+        return dead(Reason.INVALID, place, "a bundle is split into its resources first")
     if not (type_.isascii() and type_.isalpha() and len(type_) <= 64):
-        return _dead(Reason.INVALID, f"{place}, resourceType", "name the type of the resource there")
+        return dead(Reason.INVALID, f"{place}, resourceType", "name the type of the resource there")
     return Reading(ignored=f"no mapping for {type_}")
 
 
 def _once(notes: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(notes)) if notes else ()
-
-
-def _dead(reason: Reason, place: str, mend: str) -> Reading:
-    return Reading(dead=DeadLetter(reason=reason, place=place, mend=mend))

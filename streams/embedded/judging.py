@@ -13,12 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from hashlib import blake2b
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
 from schemas.alert import Alert, State, alert_id
-from schemas.event import Event
 from schemas.threshold import MeasureRule, ThresholdSet
 from streams.core.alerts import Transition
 from streams.core.engine import Engine
@@ -33,6 +32,7 @@ from streams.embedded.store import Store
 
 _AT_ONCE: Final = 2_000  # circles whose timers ring are read back at a time
 _FEW: Final = 50
+Admitted = TypeVar("Admitted")
 Heard = tuple[Transition, int]
 """A change, and the place of the log after which it was said."""
 Progress = Callable[[int, int], None]
@@ -128,16 +128,7 @@ class Judging:
             self._advance(clock)
         engine, residence = self.engine, self.residence
         self._listen()
-        told: Sequence[Event] = events
-        try:
-            if len(events) != 1:
-                told = [event for event in events if residence.admit(event, seq)]
-            elif not residence.admit(events[0], seq):
-                told = ()
-        finally:
-            self._keep_read_back()
-        if self._read_back:
-            self._compare([])
+        told = self._read_back_by(lambda: [event for event in events if residence.admit(event, seq)])
         if len(told) == 1:
             engine.apply(told[0], recorded)
         elif told:
@@ -153,23 +144,13 @@ class Judging:
     def advance(self, now: int, limit: int = _AT_ONCE) -> bool:
         """Let the clock reach an instant; False where so many timers ring that it must be asked again."""
         self._listen()
-        try:
-            upto = self.residence.admit_due(now, limit, max(self.applied, 1))
-        finally:
-            self._keep_read_back()
-        if self._read_back:
-            self._compare([])
+        upto = self._read_back_by(lambda: self.residence.admit_due(now, limit, max(self.applied, 1)))
         reached = upto >= now
         self.engine.advance(now if reached else upto)
         self._listen()
         self.earlier.advance(now if reached else upto)
         if reached:
-            try:
-                self.residence.look_ahead(now, max(self.applied, 1))
-            finally:
-                self._keep_read_back()
-            if self._read_back:
-                self._compare([])
+            self._read_back_by(lambda: self.residence.look_ahead(now, max(self.applied, 1)))
         return reached
 
     def reach(self, now: int) -> None:
@@ -187,8 +168,7 @@ class Judging:
 
     def take_news(self) -> list[Heard]:
         """What changed since the last call, in order."""
-        if self._read_back:
-            self._compare([])
+        self._compare()
         self._listen()
         news, self.heard = self.heard, []
         return news
@@ -196,22 +176,12 @@ class Judging:
     def admit_name(self, name: str) -> None:
         """Have a person in memory, by an identifier or an id, for who asks about it."""
         self._listen()
-        try:
-            self.residence.admit_name(name)
-        finally:
-            self._keep_read_back()
-        if self._read_back:
-            self._compare([])
+        self._read_back_by(lambda: self.residence.admit_name(name))
 
     def admit_all(self, numbers: Sequence[int]) -> None:
         """Have these circles in memory, for who asks about everybody."""
         self._listen()
-        try:
-            self.residence.admit_all(numbers, max(self.applied, 1))
-        finally:
-            self._keep_read_back()
-        if self._read_back:
-            self._compare([])
+        self._read_back_by(lambda: self.residence.admit_all(numbers, max(self.applied, 1)))
 
     def owner(self, alert: Alert) -> object | None:
         """The record behind an alert, its person read back; None where there is none any more."""
@@ -255,15 +225,22 @@ class Judging:
         elif not self.earlier.owns(change.alert.id):
             self.heard.append((change, self.applied))
 
-    def _keep_read_back(self) -> None:
-        """What circles say that were read back is no news yet, also where the file failed behind the first of them."""
-        if self.engine.untaken:
-            self._read_back += self.engine.take_transitions()
+    def _read_back_by(self, admit: Callable[[], Admitted]) -> Admitted:
+        """Have circles in memory. What they say that were read back is no news by itself, also where the file failed
+        behind the first of them."""
+        try:
+            admitted = admit()
+        finally:
+            if self.engine.untaken:
+                self._read_back += self.engine.take_transitions()
+        self._compare()
+        return admitted
 
-    def _compare(self, changes: list[Transition]) -> None:
+    def _compare(self) -> None:
         """Hear of what circles say that were read back only what the file does not know. Where the file cannot be
         asked for now, it is asked with the next."""
-        self._read_back += changes
+        if not self._read_back:
+            return
         last = {change.alert.id: change for change in self._read_back}
         heard: list[Transition] = []
         for id_, change in last.items():
@@ -347,7 +324,8 @@ class Judging:
             self.reach(clock)
         self._listen()
         made, self._made = self._made, None
-        self._compare([Transition(max(engine.clock, 0), alert) for alert in made.values()])
+        self._read_back += [Transition(max(engine.clock, 0), alert) for alert in made.values()]
+        self._compare()
 
     def _put_all(self, after: int, upto: int, progress: Progress | None) -> None:
         for number, taken in enumerate(self._source.accepted(after=after, upto=upto)):
