@@ -62,9 +62,11 @@ class Standing(NamedTuple):
 
 
 def to_said(alert: Alert) -> Said:
-    # what is taken back ends by whatever took its record first when several do within one event
-    ended_at = None if alert.state is State.RETRACTED else alert.ended_at
-    return alert.state.value, alert.level.value, alert.due_at, ended_at, alert.person
+    if alert.state is State.RETRACTED:
+        # several may take it back within one event, each by its own end and under its own person: which is first is
+        # told by the order in which persons came into memory
+        return alert.state.value, alert.level.value, alert.due_at, None, None
+    return alert.state.value, alert.level.value, alert.due_at, alert.ended_at, alert.person
 
 
 class Memory:
