@@ -28,6 +28,7 @@ _COMMANDS = {
     "journeys": ("hub.cli.alerts", "journeys_app", "A person's journeys."),
     "events": ("hub.cli.store", "events_app", "The events of a store."),
     "dead-letters": ("hub.cli.store", "letters_app", "What could not be taken."),
+    "comments": ("hub.cli.comments", "comments_app", "What patients said in their own words."),
     "store": ("hub.cli.store", "store_app", "Look after a store."),
     "doctor": ("hub.cli.doctor", "doctor", "Say whether this machine has what the hub needs."),
 }

@@ -82,11 +82,27 @@ def site_schema() -> Schema:
                 "mapping": {},
                 "test_patients": {"$ref": "#/$defs/texts"},
                 "calendars": {"type": "object", "additionalProperties": calendar},
+                "surveys": _surveys(),
                 "thresholds": {"type": "object", "additionalProperties": _object(lines)},
             }
         ),
         "$defs": definitions,
     }
+
+
+def _surveys() -> Schema:
+    word: Schema = {"type": "string"}
+    scale: Schema = {
+        "anyOf": [{**word, "pattern": "^[0-9]{1,4}-[0-9]{1,4}$"}, {"type": "array", "items": word, "minItems": 2}]
+    }
+    item = {**_object({"scale": scale}), "required": ["scale"]}
+    instrument = {
+        "title": word,
+        "items": {"type": "object", "additionalProperties": item},
+        "score": word,
+        "low": {"type": "object", "additionalProperties": {"type": ["integer", "string"]}},
+    }
+    return _object({"instruments": {"type": "object", "additionalProperties": _object(instrument)}})
 
 
 _TYPE: Final = r"^[A-Za-z0-9][A-Za-z0-9_.:/\-]*$"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from connectors.cloudevents.read import CloudEventReader
 from connectors.fhir.read import FhirReader
+from connectors.surveys.feedback import FeedbackReader
 from hub.declared import Declared, checked_zone, hl7_reader, read_declared
 from hub.enrich import Enricher
 from hub.left_out import LeftOut
@@ -130,6 +131,7 @@ def live_reader(settings: ServeSettings, declared: Declared, runtime: Runtime) -
         takes_tests=settings.takes_tests,
         has_zone=zone is not None,
         fhir=FhirReader(zone=zone),
+        feedback=FeedbackReader(site.instruments),
     )
 
 

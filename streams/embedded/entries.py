@@ -120,6 +120,7 @@ class Batch:
     entries: list[Entry] = field(default_factory=list)
     seen: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)  # hash -> digest, seq
     dead: list[tuple[int, str, str, str]] = field(default_factory=list)  # seq, reason, place, mend
+    comments: list[tuple[str, int | None, str]] = field(default_factory=list)  # id, seq, text
     tallies: dict[tuple[str, str, str], int] = field(default_factory=dict)  # (kind, outcome, reason) -> count
     transitions: list[Said] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)  # whose person or journey is another one now

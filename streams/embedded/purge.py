@@ -57,6 +57,7 @@ def purge_some(store: Store, bound: int, before: int) -> bool:
         if rows:
             store.write("DELETE FROM log WHERE seq <= ?", [(purged.upto,)])
             store.write("DELETE FROM dead_letter WHERE seq <= ?", [(purged.upto,)])
+            store.write("DELETE FROM comment WHERE seq <= ?", [(purged.upto,)])
             purged.before = max(purged.before, stays)
             store.write("INSERT OR REPLACE INTO meta VALUES (?,?)", [(PURGED, _write(purged))])
         oldest = store.rows(

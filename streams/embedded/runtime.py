@@ -144,6 +144,11 @@ class Runtime:
             if verdict.outcome is Outcome.DEAD:
                 batch.dead.append((seq, reason or "", verdict.place or "", verdict.mend or ""))
             verdicts.append(Verdict(verdict.outcome, seq, reason, verdict.place, verdict.mend))
+        batch.comments = [
+            (m.comment.id, v.seq, m.comment.text)
+            for m, v in zip(messages, verdicts, strict=True)
+            if m.comment is not None and v.outcome is not Outcome.DUPLICATE
+        ]
         self._commit(batch, len(messages))
         self._seq, self.recorded = seq, recorded
         self._remembered.add(met)

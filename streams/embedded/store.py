@@ -106,6 +106,8 @@ class Store(Reading):
             (self._ids.write_at_once if self._joined else self._ids.write)(batch.seen)
             if batch.dead:
                 db.executemany("INSERT INTO dead_letter (seq, reason, place, mend) VALUES (?,?,?,?)", batch.dead)
+            if batch.comments:
+                db.executemany("INSERT OR IGNORE INTO comment VALUES (?,?,?)", batch.comments)
             if batch.tallies:
                 db.executemany(
                     "INSERT INTO tally VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
