@@ -13,6 +13,7 @@ import typer
 from hub.cli.replay import as_line
 from hub.cli.stored import Format, FormatOption, StoreOption, check_threshold, judged, write_object, write_rows
 from hub.explain import explain_alert
+from hub.serve.service import machine_time
 from schemas.alert import Alert, State
 from schemas.errors import WrongUse
 from schemas.event import Event
@@ -71,7 +72,7 @@ def show(
     if alert is None:
         typer.echo(f"{id_}: there is no such alert", err=True)
         raise typer.Exit(1)
-    lines = explain_alert(alert, stands.judging.owner(alert), stands.engine.clock, stands.zone)
+    lines = explain_alert(alert, stands.judging.owner(alert), stands.now(machine_time), stands.zone)
     write_object(as_line(alert) | {"explanation": lines}, format_, lambda: "\n".join(lines))
 
 
