@@ -120,7 +120,7 @@ async def _send(
     while True:
         before = state_of(path)
         outgoing = Outgoing([str(path)])
-        sent = await send_all(outgoing, settings)
+        sent = await send_all(outgoing, settings, say)
         if sent.stopped is not None:
             say(f"{sent.stopped}; the file waits in {_TAKEN}")
             if once:

@@ -33,7 +33,7 @@ def names(folder: Path) -> list[str]:
 
 
 def settings(port: int, **options: float) -> SendSettings:
-    return SendSettings(host="127.0.0.1", port=port, back_off=0.01, timeout=5.0, repeats_rejected=True, tries=2)
+    return SendSettings(host="127.0.0.1", port=port, back_off=0.01, timeout=5.0, repeats_rejected=True, retry_for=0.1)
 
 
 async def started(folder: Path, port: int, *options: str) -> asyncio.subprocess.Process:
