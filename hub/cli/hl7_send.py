@@ -102,9 +102,9 @@ def watch(  # noqa: PLR0913, PLR0917 - a flag each
 ) -> None:
     """Send the files that are put into a folder, and move them to done/ or failed/ in it.
 
-    A file is taken when it has stopped growing; names ending in .tmp or .part are left alone. After a kill the file
-    that was being sent is sent again from its beginning: a receiver that knows messages by their id, as pxhub serve
-    does, takes each once. A receiver that cannot be reached is waited for.
+    A file is taken when it has stopped growing; names ending in .tmp or .part are left alone, and so are links. After a
+    kill the file that was being sent is sent again from its beginning: a receiver that knows messages by their id, as
+    pxhub serve does, takes each once. A receiver that cannot be reached is waited for.
 
     Exit code with --once: 0 when every file was sent, 1 when one failed; 75 when another pxhub watches the folder.
     """

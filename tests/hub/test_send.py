@@ -312,6 +312,9 @@ def test_a_named_file_without_a_message_is_told_of_and_one_in_a_folder_is_not(
     out, err = capsys.readouterr()
     assert (json.loads(out)["files_passed_by"], json.loads(out)["sent"]) == (1, 1)
     assert f"{bad}: no HL7 v2 message is in it; nothing of it was sent" in err.splitlines()
+    bad.write_bytes(b"")
+    assert asyncio.run(told(inbox / "good.hl7", bad)) == 1
+    assert f"{bad}: no HL7 v2 message is in it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
