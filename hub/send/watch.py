@@ -4,8 +4,8 @@ Theory. A file goes one way: DIR, DIR/.taken, then DIR/done or DIR/failed, each 
 not. It is taken when two looks, `every` seconds apart, found it of the same size and time; an empty one when more did,
 for who has made it may yet write to it. Names that end in `.tmp` or `.part` or begin with a dot are another program's,
 and what is no file (a link, a pipe) is left alone and told of once. What lies in `.taken` at the start was taken and
-not finished: it is sent again from its beginning. So after a kill a message may be sent twice and none is left out; the hub
-knows a message by its id and counts the second as a duplicate. A file that was written to while it was sent is sent
+not finished: it is sent again from its beginning. So after a kill a message may be sent twice and none is left out; the
+hub knows a message by its id and counts the second as a duplicate. A file that was written to while it was sent is sent
 again too. A receiver that cannot be reached is waited for: that is no fault of the file.
 """
 
