@@ -82,7 +82,7 @@ def make_app(  # noqa: PLR0913 - what it stands on
         Route("/v1/feedback", FeedbackIntake(intake, read_bodies, clock).post_feedback, methods=["POST"]),
         Route("/v1/alerts", AlertPages(pages, cursors).list_alerts, methods=["GET"]),
         Route("/v1/alerts/stream", stream.stream_alerts, methods=["GET"]),
-        Route("/v1/alerts/{id}", AlertOne(intake, pages, zone).show_alert, methods=["GET"]),
+        Route("/v1/alerts/{id}", AlertOne(intake, pages, clock, zone).show_alert, methods=["GET"]),
     ]
     counts.routes = {route.endpoint: route.path for route in routes}
     counts.streams = frozenset(("/v1/alerts/stream",))

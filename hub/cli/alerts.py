@@ -10,9 +10,11 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from hub.api.cursor import OtherStore, cursors_of
 from hub.cli.replay import as_line
 from hub.cli.stored import Format, FormatOption, StoreOption, check_threshold, judged, write_object, write_rows
 from hub.explain import explain_alert
+from hub.serve.service import machine_time
 from schemas.alert import Alert, State
 from schemas.errors import WrongUse
 from schemas.event import Event
@@ -20,6 +22,7 @@ from schemas.instant import write_instant
 from streams.core.engine import Engine
 from streams.core.journeys import KEYS
 from streams.core.state import Wait
+from streams.embedded.following import Ahead, Gone, check_cursor
 from streams.embedded.reader import Reader
 
 alerts_app = typer.Typer(name="alerts", help="The alerts of a store.", no_args_is_help=True, add_completion=False)
@@ -71,20 +74,22 @@ def show(
     if alert is None:
         typer.echo(f"{id_}: there is no such alert", err=True)
         raise typer.Exit(1)
-    lines = explain_alert(alert, stands.judging.owner(alert), stands.engine.clock, stands.zone)
+    lines = explain_alert(alert, stands.judging.owner(alert), stands.now(machine_time), stands.zone)
     write_object(as_line(alert) | {"explanation": lines}, format_, lambda: "\n".join(lines))
 
 
 @alerts_app.command("tail")
 def tail(
     store: StoreOption,
-    after: Annotated[int, typer.Option(min=0, metavar="CURSOR", help="From behind this change on.")] = 0,
+    after: Annotated[
+        str, typer.Option(metavar="CURSOR", help="From behind this change on: as told here, or by HTTP.")
+    ] = "0",
     follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Wait for further changes.")] = True,  # noqa: FBT002
     format_: FormatOption = Format.NDJSON,
 ) -> None:
     """Every change of every alert, in order, as it happens; until interrupted, with --no-follow once."""
     reader = Reader.open(store)
-    cursor = after
+    cursor = read_after(after, reader)
     while True:
         page = reader.transitions(after=cursor, limit=_PAGE)
         for cursor, at, alert in page:
@@ -94,6 +99,22 @@ def tail(
             if not follow:
                 return
             time.sleep(_LOOK)  # noqa: TID251 - another process writes the file and tells nobody
+
+
+def read_after(text: str, reader: Reader) -> int:
+    """The number of a change, by itself or by the cursor that HTTP has for it. Raises WrongUse."""
+    try:
+        number = int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else cursors_of(reader).read(text)
+        check_cursor(reader, number)
+    except ValueError:
+        raise WrongUse("--after: this is no cursor; give a `cursor` of alerts tail or of HTTP as it stands") from None
+    except (OtherStore, Ahead):
+        raise WrongUse("--after: this cursor is of another store, or of before a restore; leave it out") from None
+    except Gone:
+        raise WrongUse(
+            "--after: what follows this cursor was purged; leave it out to begin with what is left"
+        ) from None
+    return number
 
 
 def _tell_change(cursor: int, at: int, alert: Alert, format_: Format) -> None:

@@ -24,6 +24,7 @@ from schemas.message import Message, Outcome, Verdict
 from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
 from streams.core.engine import Engine
+from streams.core.timers import FAR
 from streams.embedded.earlier import Kept
 from streams.embedded.entries import Batch, Entry, Position, Said, Taken, written
 from streams.embedded.ids import id_hash, letter_hash
@@ -283,6 +284,11 @@ class Runtime:
     def has_news(self) -> bool:
         """Whether something was said that is not committed yet."""
         return bool(self._said)
+
+    @property
+    def said_since(self) -> int:
+        """When the first of what is not committed yet was said; far off where all is."""
+        return self._said[0][1].at if self._said else FAR
 
     @property
     def committed_cursor(self) -> int:

@@ -12,7 +12,6 @@ its own, for a long reader would keep the write-ahead log from being cut.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -26,11 +25,11 @@ from msgspec.structs import astuple
 from schemas.errors import StoreFull, TryAgain, WrongUse
 from streams.embedded.entries import Batch, Said
 from streams.embedded.ids import Ids
+from streams.embedded.lock import take_lock
 from streams.embedded.reader import FILE, Reader, Reading, check_format, check_whole, failure
 from streams.embedded.schema import ADDED, FORMAT, TABLES
 from streams.embedded.shelf import write_circles, write_rates
 
-_LOCK: Final = "lock"
 _json: Final = msgspec.json.Encoder().encode
 _pack: Final = msgspec.msgpack.Encoder().encode
 
@@ -50,15 +49,12 @@ class Store(Reading):
         StoreFull where there is no room, and WrongUse where it cannot be one."""
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.fdopen(os.open(folder / _LOCK, os.O_CREAT | os.O_WRONLY, 0o600), "wb")
+            lock = take_lock(folder)
         except OSError as wrong:
             error = StoreFull if wrong.errno == errno.ENOSPC else WrongUse
             raise error(f"{folder}: the store cannot be opened for writing ({wrong.strerror})") from wrong
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
-            raise TryAgain(f"{folder}: another pxhub writes this store; stop it, or ask it over HTTP") from None
+        if lock is None:
+            raise TryAgain(f"{folder}: another pxhub writes this store; stop it, or ask it over HTTP")
         path = folder / FILE
         fresh = not path.exists() or path.stat().st_size == 0
         try:
