@@ -29,6 +29,7 @@ from streams.embedded.ids import Ids
 from streams.embedded.reader import FILE, Reader, Reading, check_format, check_whole, failure
 from streams.embedded.schema import ADDED, FORMAT, TABLES
 from streams.embedded.shelf import write_circles, write_rates
+from streams.embedded.sources import write_away, write_silences
 
 _LOCK: Final = "lock"
 _json: Final = msgspec.json.Encoder().encode
@@ -121,6 +122,10 @@ class Store(Reading):
                 write_circles(db, batch.circles)
             if batch.rates:
                 write_rates(db, batch.rates)
+            if batch.silences:
+                write_silences(db, batch.silences)
+            if batch.away:
+                write_away(db, batch.away)
             if batch.position is not None:
                 db.execute("INSERT OR REPLACE INTO meta VALUES ('position', ?)", (_pack(batch.position),))
             self._end()
@@ -153,9 +158,9 @@ class Store(Reading):
             raise failure(self.folder, wrong) from wrong
 
     def forget_state(self, *, base: bool) -> None:
-        """Let go of circles and rates: all of the log is about to be judged again. With `base` circles stay."""
+        """Let go of circles, rates, rhythms: all of the log is about to be judged again. With `base` circles stay."""
         with self.together():
-            for table in ("due", "rate", "bucket", *(() if base else ("circle", "name"))):
+            for table in ("due", "rate", "bucket", "silence", "rhythm", *(() if base else ("circle", "name"))):
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
             position = self.position()
             position.judged_by = ""
