@@ -26,6 +26,7 @@ class SilenceRow(msgspec.Struct, array_like=True):
     facility: str | None
     alert: str | None
     is_open: bool
+    before: list[int]
 
 
 class HourRow(msgspec.Struct, array_like=True):
@@ -56,6 +57,7 @@ def write_silence(silence: Silence) -> SilenceRow:
         silence.facility,
         silence.alert.id if silence.alert is not None else None,
         silence.is_open,
+        silence.before,
     )
 
 
@@ -77,7 +79,7 @@ def read_silence(
     silence.heard, silence.since = row.heard, row.since
     silence.end, silence.hour, silence.longest = row.end, row.hour, row.longest
     silence.whole, silence.stood, silence.asleep = row.whole, row.stood, row.asleep
-    silence.facility = row.facility
+    silence.facility, silence.before = row.facility, row.before
     known = alert(row.alert) if row.alert is not None else None
     if known is not None:
         silence.alert = msgspec.structs.replace(known)

@@ -8,11 +8,12 @@ A source is silent once its quiet reaches twice the longest of that hour and of 
 earlier or later than it did), and at least `at_least` (a minute); a message at that very instant is in time. So a night
 is as long as nights are, and what does not come back in the morning is missed in the first hour that was always busy.
 
-An hour that was not met whole four times is not judged: four weeks from the first message on. What a silence teaches is
-at most the limit that it broke, so that one outage does not teach that outages are usual, and a rhythm that has changed
-is learned within weeks. In planned downtime, and while the hub itself did not listen (`away`), nothing counts as quiet:
-it begins at the end of it, and such an hour teaches nothing. Who was quiet for five weeks is known no more: what is
-open stays open, and the next message begins anew.
+An hour that was not met whole four times is not judged: four weeks from the first message on. A silence teaches an hour
+at most twice what it knew, so that one outage does not teach that outages are usual, and a rhythm that has changed is
+learned within weeks; and the hour just over is asked what it knew before: no quiet is judged by itself. In planned
+downtime, and while the hub itself did not listen (`away`), nothing counts as quiet: it begins at the end of it, and
+such an hour teaches nothing. Who was quiet for five weeks is known no more: what is open stays open, and the next
+message begins anew.
 
 A source is known by the first message that was accepted; what is ignored or a dead letter shows that it is there, too.
 One alert a silence: its id follows from the threshold, the source, and when it was last heard.
@@ -20,7 +21,7 @@ One alert a silence: its id follows from the threshold, the source, and when it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from schemas.alert import Alert, Level, State, alert_id
@@ -43,15 +44,15 @@ _MOST: Final = 10_000  # sources of a threshold: who names its sources by chance
 class Silence:
     """One source under one threshold. Times in microseconds.
 
-    `heard` is the last message, `since` what its quiet counts from, `end` and `hour` the hour of the week that it was
-    looked at in last, `longest` the longest quiet in it so far; `whole` says that it teaches, `stood` that a silence
-    was open in it. `calm` is an instant before which a message only needs to be noted.
+    `heard` is the last message, `since` what its quiet counts from, `begin`, `end` and `hour` the hour of the week that
+    it was looked at in last, `longest` the longest quiet in it so far; `whole` says that it teaches, `stood` that a
+    silence was open in it. `calm` is an instant before which a message only needs to be noted.
     """
 
     __slots__ = (
-        "_alerts", "_away", "_pauses", "_timers", "_zone", "alert", "asleep", "calm", "cleared", "due", "end",
-        "facility", "heard", "hour", "hours", "is_changed", "longest", "next", "plan", "since", "source", "stood",
-        "touched", "whole", "written",
+        "_alerts", "_away", "_pauses", "_timers", "_zone", "alert", "asleep", "before", "begin", "calm", "cleared",
+        "due", "end", "facility", "heard", "hour", "hours", "is_changed", "longest", "next", "plan", "since", "source",
+        "stood", "touched", "whole", "written",
     )  # fmt: skip
 
     def __init__(self, plan: Plan[SilenceRule], source: str, alerts: Alerts, timers: Timers, away: list[Span]) -> None:
@@ -63,6 +64,10 @@ class Silence:
         calendar = plan.threshold.calendar
         self._zone: Zone = zone((calendar.timezone if calendar is not None else None) or "UTC")
         self.hours: dict[int, list[int]] = {}
+        self.before: list[int] = []  # what the hour just over knew before it was over
+        self.begin: int = (
+            -FAR
+        )  # of the hour that is looked at; what lasted until this very instant was the one's before
         self.heard: int = -FAR
         self.since: int = -FAR
         self.end: int = -FAR
@@ -90,7 +95,7 @@ class Silence:
     def hear(self, at: int, facility: str | None) -> None:
         """A message came at a log time."""
         self.facility = facility
-        if at < self.calm:
+        if self.begin < at < self.calm:
             quiet = at - self.since
             if quiet > 0:
                 self.longest = max(self.longest, quiet)
@@ -104,7 +109,8 @@ class Silence:
         if self.asleep:
             self.asleep = False
             self._enter(at, whole=False)
-        self.longest = max(self.longest, at - self.since)
+        if at > self.begin:
+            self.longest = max(self.longest, at - self.since)
         if self.alert is not None and self.is_open:
             self._say(self.alert.due_at, ended=at)
         self.heard = self.since = at
@@ -121,6 +127,7 @@ class Silence:
         if self.asleep:
             self.due, self.calm = None, -FAR
             return
+        self.begin = self.end - HOUR
         self._pauses = self._find_pauses()
         if self._pauses:
             self.whole = False
@@ -148,6 +155,7 @@ class Silence:
             self.heard = self.since = at
         offset = self._zone.offset(at)
         self.end = at - (at + offset) % HOUR + HOUR
+        self.begin = self.end - HOUR
         self.hour = ((at + offset) // HOUR + 3 * 24) % _WEEK  # the epoch was a Thursday
         self.longest = 0
         self.stood = self.is_open
@@ -159,35 +167,38 @@ class Silence:
         """The hour is over: learn from it."""
         self.since = max(self.since, *(end for _, end in self._pauses)) if self._pauses else self.since
         longest = max(self.longest, self.end - self.since)
-        if self.plan.rule.quiet is None and self.whole:
-            limit = self.limit()
-            if self.stood and limit is not None:
-                longest = min(longest, limit)
-            if limit is not None or not self.stood:
-                self.hours[self.hour] = [*self.hours.get(self.hour, ()), longest][-ENOUGH:]
-                self.touched.add(self.hour)
+        self.before = self.hours.get(self.hour, [])
+        knows = len(self.before) >= ENOUGH
+        if self.plan.rule.quiet is None and self.whole and (knows or not self.stood):
+            if self.stood:
+                longest = min(longest, self._allowed(self.before))
+            self.hours[self.hour] = [*self.before, longest][-ENOUGH:]
+            self.touched.add(self.hour)
         if self.end - self.since >= FORGOTTEN:
             self.asleep = self.cleared = True
             self.hours.clear()
+            self.before = []
             self.touched.clear()
 
     def limit(self) -> int | None:
         """How long the source may be quiet in this hour; None where not enough is known."""
-        rule = self.plan.rule
-        least = _LEAST if rule.at_least is None else micros(rule.at_least)
-        if rule.quiet is not None:
-            return max(micros(rule.quiet), least)
-        if len(self.hours.get(self.hour, ())) < ENOUGH:
-            return None
-        around = [self.hours.get((self.hour + n) % _WEEK, ()) for n in (-1, 0, 1)]
-        return max(2 * max(quiet for quiets in around for quiet in quiets), least)
+        quiet = self.plan.rule.quiet
+        if quiet is not None:
+            return max(micros(quiet), self._allowed(()))
+        own, later = self.hours.get(self.hour, ()), self.hours.get((self.hour + 1) % _WEEK, ())
+        return None if len(own) < ENOUGH else self._allowed((*self.before, *own, *later))
+
+    def _allowed(self, quiets: Sequence[int]) -> int:
+        """The limit that such quiets give."""
+        at_least = self.plan.rule.at_least
+        return max(2 * max(quiets, default=0), _LEAST if at_least is None else micros(at_least))
 
     def _find_due(self) -> int | None:
         """When the quiet reaches its limit within this hour, if nothing is heard; None if it does not."""
         limit = self.limit()
         if limit is None:
             return None
-        since, begin = self.since, self.end - HOUR
+        since, begin = self.since, self.begin
         due = max(begin, since + limit)
         for start, end in self._pauses:
             if start <= due and end > since:
@@ -196,7 +207,7 @@ class Silence:
         return due if due < self.end else None
 
     def _find_pauses(self) -> list[Span]:
-        begin, end = self.end - HOUR, self.end
+        begin, end = self.begin, self.end
         found = [(max(since, begin), min(until, end)) for since, until in self._away if since < end and until > begin]
         if self.plan.rule.downtime:
             offset = self._zone.offset(end - 1)
