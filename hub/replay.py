@@ -102,8 +102,7 @@ def replay(options: ReplayOptions) -> ReplayResult:
         door.notes.update(+input_.notes)
     assumed = cloud.assumed_utc + door.notes["zone_assumed"]
     return ReplayResult(
-        report=_report(engine, door, alerts, assumed)
-        | {"not_judged": [t.id for t in thresholds.thresholds if t.kind == "silence"]},
+        report=_report(engine, door, alerts, assumed),
         alerts=alerts,
         dead_letters=door.dead_letters,
         assumed_utc=assumed,
@@ -122,6 +121,7 @@ def _drive(
     told = _TOLD_EVERY
     size = sum(i.size for i in inputs)
     take, apply, advance, enrich = door.take, engine.apply, engine.advance, enricher.enrich
+    listens = bool(engine.silences)
     for message, input_ in messages:
         events = take(message, input_)
         if len(events) == 1:
@@ -137,6 +137,8 @@ def _drive(
                 last = time
                 advance(time - 1)
             engine.apply_together([enrich(e) for e in events], last)
+        elif listens and door.is_new:
+            engine.hear(message.source, last)
         told -= 1
         if not told:
             told = _TOLD_EVERY

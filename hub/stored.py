@@ -177,9 +177,12 @@ class Judged:
 def judge_log(reader: Reader, thresholds: ThresholdSet) -> Engine:
     """An engine that was told of all of a log, and keeps all of it."""
     engine = Engine(thresholds)
-    for taken in reader.accepted():
+    for taken in reader.accepted(others=bool(engine.silences)):
         if taken.clock:
             engine.advance(taken.clock)
-        engine.apply_together(taken.events, taken.recorded)
+        if taken.events:
+            engine.apply_together(taken.events, taken.recorded)
+        else:
+            engine.hear(taken.source, taken.recorded)
     engine.forget_transitions()
     return engine

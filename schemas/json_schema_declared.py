@@ -148,6 +148,7 @@ _SHAPES: Final = {  # which definition each key of a threshold follows
     "minimum": "positive",
     "quiet": "quiet",
     "at_least": "elapsed",
+    "downtime": "downtimes",
 }
 
 
@@ -252,6 +253,9 @@ def _where(attributes: list[str]) -> Schema:
 
 def _spans() -> Schema:
     spellings = sorted(UNIT_BY_SPELLING, key=lambda spelling: (-len(spelling), spelling))
+    day = f"({'|'.join(DAYS)})"
+    weekly = {"type": "string", "pattern": rf"^{day}(-{day})? [0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$"}
+    wall = {"type": "string", "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?$"}
     elapsed = [spelling for spelling in spellings if UNIT_BY_SPELLING[spelling] not in BUSINESS]
     return {
         "duration": {"type": "string", "pattern": rf"^0*[1-9][0-9]*\s*({'|'.join(spellings)})$"},
@@ -269,6 +273,15 @@ def _spans() -> Schema:
         "warning": {
             "anyOf": [{"type": "string", "pattern": r"^[0-9]{1,2}(\.[0-9]+)?\s*%$"}, {"$ref": "#/$defs/duration"}]
         },
+        "downtimes": _one_or_more(
+            {
+                "anyOf": [
+                    weekly,
+                    _object({"weekly": weekly, "source": {"$ref": "#/$defs/texts"}}, ("weekly",)),
+                    _object({"from": wall, "to": wall, "source": {"$ref": "#/$defs/texts"}}, ("from", "to")),
+                ]
+            }
+        ),
         "quiet": {"anyOf": [{"const": "learned"}, {"$ref": "#/$defs/elapsed"}]},
     }
 

@@ -14,6 +14,7 @@ from schemas.event import Event
 from streams.core.alerts import Transition
 from streams.core.circle import EventRow
 from streams.core.rate_rows import BucketRow, RateRow
+from streams.core.silence_rows import HourRow, SilenceRow
 from streams.embedded.residence import Written
 
 _DEEPEST: Final = 64  # objects and lists within each other
@@ -87,12 +88,14 @@ class Entry(msgspec.Struct):
 
 
 class Taken(NamedTuple):
-    """What the engine took of one message: where and when, and its events."""
+    """What the engine took of one message: where and when, and its events; or none, of a message that only shows that
+    its source is there."""
 
     seq: int
     recorded: int
     clock: int
     events: tuple[Event, ...]
+    source: str = ""
 
 
 Said = tuple[int, Transition, int]
@@ -126,4 +129,6 @@ class Batch:
     alerts: list[Alert] = field(default_factory=list)  # whose person or journey is another one now
     circles: list[Written] = field(default_factory=list)
     rates: list[tuple[RateRow, list[BucketRow]]] = field(default_factory=list)
+    silences: list[tuple[SilenceRow, list[HourRow], bool]] = field(default_factory=list)  # whether its hours went
+    away: list[tuple[int, int]] = field(default_factory=list)
     position: Position | None = None

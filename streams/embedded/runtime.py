@@ -94,6 +94,7 @@ class Runtime:
             self._settled: int = now + SETTLE if was_down else 0
             self._remembered: Remembered = Remembered(store.hashes(), self._seq)
             self.judging: Judging = self._judging()
+            self._stay_away(self.recorded, self._settled)
             self._recover(position, progress)
         finally:
             if collected:
@@ -113,6 +114,7 @@ class Runtime:
         seq, recorded, met = self._seq, self.recorded, batch.seen
         verdicts: list[Verdict] = []
         pending: list[Taken] = []
+        others = pending if self.judging.listens else []  # they show that their sources are there
         latest = (now if self.by_event else max(now, recorded)) + HOUR  # where the clock was set back too
         for message in messages:
             if not self.by_event and now > recorded:
@@ -133,13 +135,12 @@ class Runtime:
             seq += 1
             # what happens at an instant is heard before the clock reaches it
             clock = recorded - 1 if self.by_event or recorded >= self._settled else 0
-            batch.entries.append(
-                Entry(
-                    seq, recorded, clock, message.kind, outcome, reason, message.source, message.id, message.raw, blob
-                )
-            )
+            told = (message.kind, outcome, reason, message.source, message.id, message.raw, blob)
+            batch.entries.append(Entry(seq, recorded, clock, *told))
             if verdict is _ACCEPTED:
                 pending.append(Taken(seq, recorded, clock, message.events))
+            else:
+                others.append(Taken(seq, recorded, clock, (), message.source))
             if hash_ is not None:
                 met[hash_] = (message.digest, seq)
             if verdict.outcome is Outcome.DEAD:
@@ -234,6 +235,13 @@ class Runtime:
     def settle(self, now: int) -> None:
         """Let the clock stand for a while: the hub stood still, and what senders queued meanwhile is to be heard."""
         self._settled = now + SETTLE
+        self._stay_away(max(self.recorded, self.engine.clock), self._settled)
+
+    def _stay_away(self, since: int, until: int) -> None:
+        """Nobody was silent while the hub did not listen."""
+        if since < until and not self.by_event:
+            self.store.commit(Batch(away=[(since, until)]))
+            self.judging.stay_away(since, until)
 
     def finish(self, until: int | None = None) -> int:
         """By event time: let the clock reach the last event, or `until` if that is later."""
@@ -347,7 +355,7 @@ class Runtime:
         stand_at_base(self.store, purged)
         self.judging = self._judging()
         self.judging.begin_again()
-        for number, entry in enumerate(self.store.accepted(upto=upto)):
+        for number, entry in enumerate(self.store.accepted(upto=upto, others=self.judging.listens)):
             try:
                 self.judging.put(entry)
             except StoreFailed:
@@ -396,7 +404,7 @@ class Runtime:
             self.judging.recover(position, progress=progress)
             self.reconciled = self._hear()
             after = position.applied
-        for entry in self.store.accepted(after=after):
+        for entry in self.store.accepted(after=after, others=self.judging.listens):
             self._put_safely(entry)
         self.judging.applied = self._seq
         self._hear()
