@@ -112,38 +112,39 @@ class Runtime:
         seq, recorded, met = self._seq, self.recorded, batch.seen
         verdicts: list[Verdict] = []
         pending: list[Taken] = []
-        latest = (now if self.by_event else max(now, recorded)) + HOUR  # where the clock was set back too
+        by_event, entries, accepted = self.by_event, batch.entries, _ACCEPTED
+        if messages and not by_event:
+            recorded = max(recorded, now)  # the machine's clock never goes back here
+        latest = (now if by_event else recorded) + HOUR  # where the clock was set back too
         for message in messages:
-            if not self.by_event and now > recorded:
-                recorded = now  # the machine's clock never goes back here
-            verdict, hash_ = self._judge(message, met, batch.entries, latest)
+            verdict, hash_ = self._judge(message, met, entries, latest)
             blob = None
-            if verdict is _ACCEPTED and (blob := written(message.events)) is None:
+            if verdict is accepted and (blob := written(message.events)) is None:
                 verdict, hash_ = self._dead(Reason.INVALID.value, "data", _MEND_DATA, message, met)
-            if self.by_event and verdict is _ACCEPTED:  # no other may run the clock away
-                for event in message.events:
-                    recorded = max(recorded, event.time)
-            outcome, reason = _WORDS[verdict.outcome], verdict.reason
-            tally = (message.kind, outcome, reason or "")
+            kind, outcome, reason = message.kind, verdict.outcome, verdict.reason
+            tally = (kind, _WORDS[outcome], reason or "")
             batch.tallies[tally] = batch.tallies.get(tally, 0) + 1
-            if verdict.outcome is Outcome.DUPLICATE:
+            if outcome is Outcome.DUPLICATE:
                 verdicts.append(verdict)
                 continue
             seq += 1
+            if by_event and verdict is accepted:  # no other may run the clock away
+                for event in message.events:
+                    recorded = max(recorded, event.time)
             # what happens at an instant is heard before the clock reaches it
-            clock = recorded - 1 if self.by_event or recorded >= self._settled else 0
-            batch.entries.append(
-                Entry(
-                    seq, recorded, clock, message.kind, outcome, reason, message.source, message.id, message.raw, blob
-                )
+            clock = recorded - 1 if by_event or recorded >= self._settled else 0
+            entries.append(
+                Entry(seq, recorded, clock, kind, tally[1], reason, message.source, message.id, message.raw, blob)
             )
-            if verdict is _ACCEPTED:
-                pending.append(Taken(seq, recorded, clock, message.events))
             if hash_ is not None:
                 met[hash_] = (message.digest, seq)
-            if verdict.outcome is Outcome.DEAD:
+            if verdict is accepted:
+                pending.append(Taken(seq, recorded, clock, message.events))
+                verdicts.append(Verdict(outcome, seq))
+                continue
+            if outcome is Outcome.DEAD:
                 batch.dead.append((seq, reason or "", verdict.place or "", verdict.mend or ""))
-            verdicts.append(Verdict(verdict.outcome, seq, reason, verdict.place, verdict.mend))
+            verdicts.append(Verdict(outcome, seq, reason, verdict.place, verdict.mend))
         self._commit(batch, len(messages))
         self._seq, self.recorded = seq, recorded
         self._remembered.add(met)
