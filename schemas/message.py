@@ -20,7 +20,7 @@ class Outcome(StrEnum):
     DEAD = "dead"
 
 
-class Message(msgspec.Struct):
+class Message(msgspec.Struct, gc=False):
     """What one message became, before the door; one of `events`, `ignored`, `dead` is set.
 
     `kind` is the kind of its source (`hl7`, `cloudevents`), `raw` its bytes as they came. `source` and `id` are its
@@ -41,7 +41,7 @@ class Message(msgspec.Struct):
     comment: Comment | None = None
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """What became of a message, once it is durable. `seq` is its place in the log; `reason` says why it was ignored or
     is a dead letter, `place` and `mend` where and what to do about it."""
 

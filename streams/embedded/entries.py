@@ -66,7 +66,7 @@ def read_alert(body: bytes) -> Alert:
         raise StoreFailed("a row of the alerts is damaged; restore a backup") from wrong
 
 
-class Entry(msgspec.Struct):
+class Entry(msgspec.Struct, gc=False):
     """One row of the log, as its columns stand. `recorded` and `clock` in microseconds: when it was recorded, and where
     the engine's clock is put before it is applied. `events` is None for what is no event."""
 

@@ -18,6 +18,7 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 
 from schemas.alert import Alert, State, alert_id
+from schemas.event import Event
 from schemas.threshold import MeasureRule, ThresholdSet
 from streams.core.alerts import Transition
 from streams.core.engine import Engine
@@ -135,7 +136,12 @@ class Judging:
             self.engine.hear(source, recorded)
         engine, residence = self.engine, self.residence
         self._listen()
-        told = self._read_back_by(lambda: [event for event in events if residence.admit(event, seq)])
+        told: Sequence[Event] = events
+        if len(events) == 1 and (resident := residence.find(events[0])) is not None:  # nothing to read back
+            if not residence.is_told(resident, seq):
+                told = ()
+        else:
+            told = self._read_back_by(lambda: [event for event in events if residence.admit(event, seq)])
         if len(told) == 1:
             engine.apply(told[0], recorded)
         elif told:

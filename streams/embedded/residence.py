@@ -33,8 +33,9 @@ from streams.core.identity import PERSON, id_of, named
 from streams.core.state import Person
 from streams.core.timers import FAR
 
-TAIL: Final = 20_000
-"""Entries of the log that a start may have to read again."""
+TAIL: Final = 50_000
+"""Entries of the log that a start may have to read again: a second or so. A circle that changes all the time is written
+once in as many, for a commit that writes the whole of it each time would do little else."""
 MOST: Final = 250_000
 """Evidence in memory, in events and persons: about a kilobyte each."""
 _AHEAD: Final = MINUTE  # circles are read back before their timers ring, a few at a time
@@ -125,13 +126,19 @@ class Residence:
     def admit(self, event: Event, seq: int) -> bool:
         """Have all in memory that an event connects, which the log holds at `seq`. False: they were told of it before
         they were written."""
+        resident = self.find(event)
+        if resident is None:
+            ids = event.identifiers
+            resident = self._ask(names_of(event) if len(ids) != 1 or event.type in _STATING else ids)
+        return self.is_told(resident, seq)
+
+    def find(self, event: Event) -> Resident | None:
+        """The circle of an event that names one of it and connects nothing, if it is in memory: as with nearly all."""
         ids = event.identifiers
-        if len(ids) != 1 or event.type in _STATING:
-            resident = self._ask(names_of(event))
-        elif (found := self._by_name.get(ids[0])) is not None:
-            resident = found
-        else:
-            resident = self._ask(ids)
+        return self._by_name.get(ids[0]) if len(ids) == 1 and event.type not in _STATING else None
+
+    def is_told(self, resident: Resident, seq: int) -> bool:
+        """Note that it is told of an event of the log at `seq`. False: it was before it was written."""
         if seq <= resident.covers:
             return False
         self._note(resident, seq)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import gc
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final, Literal
 
 from schemas.alert import Alert
@@ -25,12 +25,11 @@ from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
 from streams.core.engine import Engine
 from streams.core.timers import FAR
+from streams.embedded.door import ACCEPTED, Door, IsSame
 from streams.embedded.earlier import Kept
 from streams.embedded.entries import Batch, Entry, Position, Said, Taken, written
-from streams.embedded.ids import id_hash, letter_hash
 from streams.embedded.judging import Judging, Progress, what_differs
 from streams.embedded.purged import in_pieces, read_purged, stand_at_base
-from streams.embedded.remembered import Remembered
 from streams.embedded.residence import MOST, TAIL
 from streams.embedded.store import Store
 
@@ -40,16 +39,11 @@ _IDS: Final = 10_000  # read into the filter with a commit, in some milliseconds
 _AT_ONCE: Final = 2_000  # entries judged again between two commits
 ENGINE: Final = "engine"
 """Why an event was set apart: the engine itself failed on it."""
-_MEND_CONFLICT: Final = "the same source and id came before with other content; the sender must give a new id"
-_MEND_FUTURE: Final = "it lies more than an hour ahead of this machine's clock; check the sender's clock"
 _MEND_DATA: Final = "numbers of 64 bits and data nested 64 deep at most can be kept; write larger numbers as text"
 _MEND_ENGINE: Final = "the hub failed on this message and goes on without it; report it, then replay the dead letter"
-_ACCEPTED: Final = Verdict(Outcome.ACCEPTED)  # before its place is known
 _WORDS: Final = {outcome: outcome.value for outcome in Outcome}  # to ask an enum for its value costs a microsecond
 
 Clock = Literal["log", "event"]
-IsSame = Callable[[str, bytes, bytes], bool]
-"""Whether two messages of a kind, whose bytes differ, say the same."""
 
 
 class Runtime:
@@ -78,7 +72,6 @@ class Runtime:
         self._kept: tuple[Kept, ...] = tuple(kept)
         self._bounds: tuple[int, int] = (most, tail)
         self.by_event: bool = clock == "event"
-        self._is_same: IsSame = is_same
         self.reconciled: int = 0  # changes of alerts at the opening, because log or thresholds are not what they were
         self._pending: deque[Taken] = deque()  # committed, and not yet applied
         self._said: list[Said] = []  # said, and not yet committed
@@ -92,7 +85,7 @@ class Runtime:
             self.recorded: int = max(store.last_recorded(), position.clock)
             was_down = self._seq > 0 and not self.by_event and now - self.recorded > _GAP
             self._settled: int = now + SETTLE if was_down else 0
-            self._remembered: Remembered = Remembered(store.hashes(), self._seq)
+            self._door: Door = Door(store, is_same)
             self.judging: Judging = self._judging()
             self._stay_away(self.recorded, self._settled)
             self._recover(position, progress)
@@ -109,43 +102,46 @@ class Runtime:
     def take(self, messages: Sequence[Message], now: int) -> list[Verdict]:
         """Decide what each message is, and commit all of them. When this returns they are durable; it raises
         StoreFailed, and then none of them is taken. `now` is the machine's clock."""
-        self._remembered.fill(_IDS)
+        self._door.fill(_IDS)
         batch = Batch(transitions=self._said)
         seq, recorded, met = self._seq, self.recorded, batch.seen
         verdicts: list[Verdict] = []
         pending: list[Taken] = []
         others = pending if self.judging.listens else []  # they show that their sources are there
-        latest = (now if self.by_event else max(now, recorded)) + HOUR  # where the clock was set back too
+        by_event, entries, accepted, judge = self.by_event, batch.entries, ACCEPTED, self._door.judge
+        if messages and not by_event:
+            recorded = max(recorded, now)  # the machine's clock never goes back here
+        latest = (now if by_event else recorded) + HOUR  # where the clock was set back too
         for message in messages:
-            if not self.by_event and now > recorded:
-                recorded = now  # the machine's clock never goes back here
-            verdict, hash_ = self._judge(message, met, batch.entries, latest)
+            verdict, hash_ = judge(message, met, entries, latest)
             blob = None
-            if verdict is _ACCEPTED and (blob := written(message.events)) is None:
-                verdict, hash_ = self._dead(Reason.INVALID.value, "data", _MEND_DATA, message, met)
-            if self.by_event and verdict is _ACCEPTED:  # no other may run the clock away
-                for event in message.events:
-                    recorded = max(recorded, event.time)
-            outcome, reason = _WORDS[verdict.outcome], verdict.reason
-            tally = (message.kind, outcome, reason or "")
+            if verdict is accepted and (blob := written(message.events)) is None:
+                verdict, hash_ = self._door.bury(Reason.INVALID.value, "data", _MEND_DATA, message, met)
+            kind, outcome, reason = message.kind, verdict.outcome, verdict.reason
+            tally = (kind, _WORDS[outcome], reason or "")
             batch.tallies[tally] = batch.tallies.get(tally, 0) + 1
-            if verdict.outcome is Outcome.DUPLICATE:
+            if outcome is Outcome.DUPLICATE:
                 verdicts.append(verdict)
                 continue
             seq += 1
+            if by_event and verdict is accepted:  # no other may run the clock away
+                for event in message.events:
+                    recorded = max(recorded, event.time)
             # what happens at an instant is heard before the clock reaches it
-            clock = recorded - 1 if self.by_event or recorded >= self._settled else 0
-            told = (message.kind, outcome, reason, message.source, message.id, message.raw, blob)
-            batch.entries.append(Entry(seq, recorded, clock, *told))
-            if verdict is _ACCEPTED:
-                pending.append(Taken(seq, recorded, clock, message.events))
-            else:
-                others.append(Taken(seq, recorded, clock, (), message.source))
+            clock = recorded - 1 if by_event or recorded >= self._settled else 0
+            entries.append(
+                Entry(seq, recorded, clock, kind, tally[1], reason, message.source, message.id, message.raw, blob)
+            )
             if hash_ is not None:
                 met[hash_] = (message.digest, seq)
-            if verdict.outcome is Outcome.DEAD:
+            if verdict is accepted:
+                pending.append(Taken(seq, recorded, clock, message.events))
+                verdicts.append(Verdict(outcome, seq))
+                continue
+            if outcome is Outcome.DEAD:
                 batch.dead.append((seq, reason or "", verdict.place or "", verdict.mend or ""))
-            verdicts.append(Verdict(verdict.outcome, seq, reason, verdict.place, verdict.mend))
+            others.append(Taken(seq, recorded, clock, (), message.source))
+            verdicts.append(Verdict(outcome, seq, reason, verdict.place, verdict.mend))
         batch.comments = [
             (m.comment.id, v.seq, m.comment.text)
             for m, v in zip(messages, verdicts, strict=True)
@@ -153,63 +149,16 @@ class Runtime:
         ]
         self._commit(batch, len(messages))
         self._seq, self.recorded = seq, recorded
-        self._remembered.add(met)
-        if self._remembered.is_full:
-            self._remembered = Remembered(self.store.hashes(), seq)
+        self._door.remember(met, seq)
         self._pending += pending
         if not self._pending:
             self.judging.applied = seq
         return verdicts
 
-    def _judge(
-        self, message: Message, met: dict[bytes, tuple[bytes, int]], entries: list[Entry], latest: int
-    ) -> tuple[Verdict, bytes | None]:
-        """What a message is, and the hash to remember it by; none of its events may be later than `latest`. The same
-        bytes as an earlier dead letter are that dead letter again, and counted as a repetition."""
-        if message.ignored is not None:
-            return Verdict(Outcome.IGNORED, reason=message.ignored), None
-        dead = message.dead
-        hash_ = id_hash(message.source, message.id) if message.id else None
-        if dead is None:
-            assert hash_ is not None  # noqa: S101 - what has events has an identity
-            for event in message.events:
-                if event.time > latest:
-                    return self._dead(Reason.FROM_THE_FUTURE.value, "time", _MEND_FUTURE, message, met)
-            first = self._first(hash_, met)
-            if first is None:
-                return _ACCEPTED, hash_
-            known = None if first[0] == message.digest else self._raw(first[1], entries)
-            if known is None or self._is_same(message.kind, known, message.raw):
-                return Verdict(Outcome.DUPLICATE, first[1]), None
-            return self._dead(Reason.CONFLICT.value, "id", _MEND_CONFLICT, message, met)
-        return self._dead(dead.reason.value, dead.place, dead.mend, message, met)
-
-    def _raw(self, seq: int, entries: list[Entry]) -> bytes | None:
-        """The bytes of a message of the log, or of the batch that is being gathered; None where it was purged, and what
-        has its identity is taken for a repetition."""
-        if seq > self._seq:
-            return next(entry.raw for entry in entries if entry.seq == seq)
-        return self.store.raw(seq)
-
-    def _dead(
-        self, reason: str, place: str, mend: str, message: Message, met: dict[bytes, tuple[bytes, int]]
-    ) -> tuple[Verdict, bytes | None]:
-        hash_ = letter_hash(reason, message.raw)
-        first = self._first(hash_, met)
-        if first is not None:
-            return Verdict(Outcome.DUPLICATE, first[1], reason, place, mend), None
-        message.digest = message.digest or b"\x00"
-        return Verdict(Outcome.DEAD, None, reason, place, mend), hash_
-
-    def _first(self, hash_: bytes, met: dict[bytes, tuple[bytes, int]]) -> tuple[bytes, int] | None:
-        if hash_ in met:
-            return met[hash_]
-        return self.store.find_seen(hash_) if self._remembered.may_hold(hash_) else None
-
     def remember(self, met: dict[bytes, tuple[bytes, int]]) -> None:
         """Know ids again, by their hashes, of messages that were ignored when they came: their digests and places."""
         self.store.commit(Batch(seen=met))
-        self._remembered.add(met)
+        self._door.remember(met, self._seq)
 
     # -- judging
 
@@ -251,7 +200,7 @@ class Runtime:
     def flush(self, *, everything: bool = False) -> bool:
         """Commit what was said since the last commit, and with `everything` all that a start would have to make again;
         False where there is nothing to write."""
-        self._remembered.fill(_IDS)
+        self._door.fill(_IDS)
         if not (self._said or self.engine.has_moved or everything):
             return False
         self._commit(Batch(transitions=self._said), 0, everything=everything)
