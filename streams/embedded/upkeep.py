@@ -20,6 +20,7 @@ from streams.embedded.store import Store
 
 _OPEN = "SELECT seq FROM dead_letter WHERE state = 'open'"
 _COMPARED = ("state", "level", "started_at", "due_at", "ended_at", "delay_seconds", "key")
+_COMPARED_TAKEN_BACK = tuple(name for name in _COMPARED if name != "ended_at")
 Reread = Callable[[str, bytes], Message]
 """Reads the bytes of a message of a kind."""
 
@@ -223,7 +224,9 @@ def find_differences(reader: Reader, stored: Iterable[Alert], made: Mapping[str,
             continue
         if purged.upto and one.person is None:
             continue  # a rate, of whose window a part was purged
-        differ = [name for name in _COMPARED if getattr(one, name) != getattr(other, name)]
+        # what was taken back ends by whatever took its record first
+        compared = _COMPARED if one.state is not State.RETRACTED else _COMPARED_TAKEN_BACK
+        differ = [name for name in compared if getattr(one, name) != getattr(other, name)]
         if differ:
             faults.append(f"alert {id_}: {', '.join(differ)} differ")
     return faults
