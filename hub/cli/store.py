@@ -16,7 +16,6 @@ from hub.serve.service import ServeSettings, Service, machine_time
 from hub.store_replay import outcomes
 from hub.stored import recall
 from hub.telemetry import start_telemetry
-from schemas.alert import State
 from schemas.errors import StoreFailed, WrongUse
 from schemas.event import Event
 from schemas.instant import write_instant
@@ -25,7 +24,16 @@ from streams.embedded.entries import Entry
 from streams.embedded.purge import Purge
 from streams.embedded.purged import read_purged
 from streams.embedded.reader import Reader
-from streams.embedded.upkeep import back_up, find_faults, open_letters, remap, replay_letters, restore, settle
+from streams.embedded.upkeep import (
+    back_up,
+    find_differences,
+    find_faults,
+    open_letters,
+    remap,
+    replay_letters,
+    restore,
+    settle,
+)
 
 store_app = typer.Typer(name="store", help="Look after a store.", no_args_is_help=True, add_completion=False)
 events_app = typer.Typer(name="events", help="The events of a store.", no_args_is_help=True, add_completion=False)
@@ -34,8 +42,6 @@ letters_app = typer.Typer(
 )
 
 events_app.callback()(lambda: None)  # typer takes a group of one command for that command
-
-_COMPARED = ("state", "level", "started_at", "due_at", "ended_at", "delay_seconds", "key")
 
 
 @store_app.command("stats")
@@ -80,23 +86,8 @@ def _as_lines(value: dict[str, Any]) -> str:
 def check(store: StoreOption, format_: FormatOption = Format.TABLE) -> None:
     """Make the state again from the log and compare it with what is stored. Exit code 1 where they differ."""
     stands = judged(store, whole=True)
-    faults = find_faults(stands.reader)
-    stored = {alert.id: alert for alert in stands.reader.alerts()}
-    made = stands.made
-    purged = read_purged(stands.reader)
-    for id_ in sorted(stored.keys() | made.keys()):
-        one, other = stored.get(id_), made.get(id_)
-        if one is None or other is None:
-            told = one or other
-            if told is None or told.state is State.RETRACTED:
-                continue  # raised and taken back within one judgement, or given by thresholds of before
-            if purged.upto and (told.person is None or (told.ended_at or told.due_at) < purged.before):
-                continue  # what followed from the purged part alone, or from a rate of it
-            faults.append(f"alert {id_}: {'not stored' if one is None else 'not made again from the log'}")
-            continue
-        differ = [name for name in _COMPARED if getattr(one, name) != getattr(other, name)]
-        if differ:
-            faults.append(f"alert {id_}: {', '.join(differ)} differ")
+    stored = stands.reader.alerts()
+    faults = find_faults(stands.reader) + find_differences(stands.reader, stored, stands.made)
     value = {"well": not faults, "entries": stands.reader.last_seq(), "alerts": len(stored), "faults": faults}
     said = (
         "\n".join(faults) or f"well: {value['entries']:,} messages give the {value['alerts']:,} alerts that are stored"

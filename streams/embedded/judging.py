@@ -286,6 +286,7 @@ class Judging:
         batch.rates = [(write_rate(rate), write_buckets(rate)) for rate in rates]
         batch.silences = [(write_silence(one), write_hours(one), one.cleared) for one in silences]
         batch.alerts = [a for a in self.engine.moved() if not self.earlier.owns(a.id)]
+        self._readdress()
         batch.position = self._position(set(chosen))
 
     def note_written(self) -> None:
@@ -373,8 +374,15 @@ class Judging:
         """All of the log is about to be judged again: keep what is said last, and say nothing."""
         self._made = {}
 
+    def _readdress(self) -> None:
+        """Whose an alert is may change when nothing is said of it."""
+        for alert in self.engine.moved() if self._made else ():
+            if self._made and alert.id in self._made:
+                self._made[alert.id] = msgspec.structs.replace(alert)
+
     def end_again(self) -> dict[str, Alert]:
         """The alerts as the log gives them; from here on what is said is news."""
         self._listen()
+        self._readdress()
         made, self._made = self._made or {}, None
         return {id_: alert for id_, alert in made.items() if not self.earlier.owns(id_)} | self.earlier.alerts

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.alert import OPEN
+from schemas.event import HOUR
 from schemas.threshold import ThresholdSet
 from streams.core.circle import Circle, Held, key_of, read_circle
 from streams.core.engine import Engine
@@ -27,6 +28,7 @@ from streams.embedded.store import Store
 
 _AT_ONCE: Final = 2_000  # rows of a transaction
 _CIRCLES: Final = 200
+_TIME: Final = 3  # the place of `time` in an event's row
 _write: Final = msgspec.msgpack.Encoder().encode
 _read: Final = msgspec.msgpack.Decoder(Circle).decode
 
@@ -48,10 +50,11 @@ class Gone(msgspec.Struct):
         return bool(self.messages or self.changes or self.ids)
 
 
-def find_bound(reading: Reading, before: int) -> int:
-    """The last place of the log that was recorded before an instant and that no start needs; 0 for none. The last row
-    stays, for the numbers go on from it."""
-    low, high = read_purged(reading).upto, min(reading.position().tail, reading.last_seq() - 1)
+def find_bound(reading: Reading, before: int, needed: int | None = None) -> int:
+    """The last place of the log that was recorded before an instant, and that no start needs, which `needed` is behind;
+    0 for none. The last row stays, for the numbers go on from it."""
+    last = reading.last_seq() - 1
+    low, high = read_purged(reading).upto, last if needed is None else min(needed, last)
     while low < high:  # `recorded` never goes back
         middle = (low + high + 1) // 2
         rows = reading.rows("SELECT recorded FROM log WHERE seq >= ? ORDER BY seq LIMIT 1", middle)
@@ -82,7 +85,9 @@ def purge_some(store: Store, bound: int, before: int) -> Gone:
             "ORDER BY cursor LIMIT ?",
             _AT_ONCE,
         )  # fmt: skip
-        said = list(takewhile(lambda row: row[2] < before, oldest))  # log time never goes back
+        # of what the log still tells an alert that went would be said again; and one may end ahead of its log time
+        told = min(before, purged.before - HOUR)
+        said = list(takewhile(lambda row: row[2] < told, oldest))  # log time never goes back
         alerts = 0
         if said:
             last = said[-1][0]
@@ -124,9 +129,11 @@ def _purge_ids(store: Store, bound: int) -> int:
     return 0
 
 
-def purge_circles(store: Store, thresholds: ThresholdSet, bound: int, after: int, resident: set[int]) -> int | None:
-    """Take the evidence of circles with nothing open that were not told of anything since `bound`, some of them at a
-    time, behind a number; returns the number to go on from, None at the end. Those in memory are left alone."""
+def purge_circles(store: Store, thresholds: ThresholdSet, after: int, resident: set[int]) -> int | None:
+    """Take the evidence of circles with nothing open that were not told of anything since the log begins, some of them
+    at a time, behind a number; returns the number to go on from, None at the end. Those in memory are left alone, and
+    those whose evidence lies behind the begin of the log by its own time: their alerts may not be gone."""
+    purged = read_purged(store)
     rows = store.rows(
         "SELECT number, upto, due, body FROM circle WHERE number > ? ORDER BY number LIMIT ?", after, _CIRCLES
     )
@@ -135,10 +142,11 @@ def purge_circles(store: Store, thresholds: ThresholdSet, bound: int, after: int
     gone: list[int] = []
     keys: list[tuple[int, int]] = []
     for number, upto, due, body in rows:
-        if due is not None or upto > bound or number in resident:
+        if due is not None or upto > purged.upto or number in resident:
             continue
         circle = _read(body)
-        if not any(held.log for held in circle.persons) or _has_open(engine, circle):
+        times = [row[_TIME] for held in circle.persons for row in held.log]
+        if not times or max(times) >= purged.before or _has_open(engine, circle):
             continue
         for held in circle.persons:
             held.log, held.told = _lasting(held), []
@@ -181,8 +189,7 @@ class Purge:
         self._bound: int | None = None
 
     def finish(self, runtime: Runtime) -> None:
-        """All of it at once, with what a start would need written first, so that it need not stay in the log."""
-        runtime.flush(everything=True)
+        """All of it at once."""
         while self.go_on(runtime):
             pass
 
@@ -190,7 +197,9 @@ class Purge:
         """One piece; False when all is done. Raises StoreFailed."""
         store = runtime.store
         if self._bound is None:
-            self._bound = find_bound(store, self._before)
+            if find_bound(store, self._before) > store.position().tail:
+                runtime.flush(everything=True)  # of a store that takes little the tail may be years
+            self._bound = find_bound(store, self._before, store.position().tail)
             for rate in runtime.engine.tallies.rates:
                 step = self._before // rate.step - 1
                 forget_before(rate, step)
@@ -204,5 +213,5 @@ class Purge:
         if self._circle is None:
             return False
         resident = runtime.judging.residence.numbers
-        self._circle = purge_circles(store, runtime.thresholds, self._bound, self._circle, resident)
+        self._circle = purge_circles(store, runtime.thresholds, self._circle, resident)
         return True

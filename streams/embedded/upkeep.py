@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 
+from schemas.alert import Alert, State
 from schemas.errors import WrongUse
 from schemas.message import Message, Outcome, Verdict
 from streams.embedded.entries import written
@@ -18,6 +19,8 @@ from streams.embedded.runtime import Runtime
 from streams.embedded.store import Store
 
 _OPEN = "SELECT seq FROM dead_letter WHERE state = 'open'"
+_COMPARED = ("state", "level", "started_at", "due_at", "ended_at", "delay_seconds", "key")
+_COMPARED_TAKEN_BACK = tuple(name for name in _COMPARED if name != "ended_at")
 Reread = Callable[[str, bytes], Message]
 """Reads the bytes of a message of a kind."""
 
@@ -200,4 +203,30 @@ def find_faults(reader: Reader) -> list[str]:
     rows = reader.rows("SELECT count(*) FROM log")[0][0]
     if rows != last - purged.upto:
         faults.append(f"the log has {rows} rows behind number {purged.upto}, and its last is number {last}")
+    return faults
+
+
+def find_differences(reader: Reader, stored: Iterable[Alert], made: Mapping[str, Alert]) -> list[str]:
+    """Where the alerts of a store are not those that were made again from its log, and from what it keeps of the part
+    that was purged."""
+    faults = []
+    known = {alert.id: alert for alert in stored}
+    purged = read_purged(reader)
+    for id_ in sorted(known.keys() | made.keys()):
+        one, other = known.get(id_), made.get(id_)
+        if one is None or other is None:
+            told = one or other
+            if told is None or told.state is State.RETRACTED:
+                continue  # raised and taken back within one judgement, or given by thresholds of before
+            if purged.upto and (told.person is None or (told.ended_at or told.due_at) < purged.before):
+                continue  # what followed from the purged part alone, or from a rate of it
+            faults.append(f"alert {id_}: {'not stored' if one is None else 'not made again from the log'}")
+            continue
+        if purged.upto and one.person is None:
+            continue  # a rate, of whose window a part was purged
+        # what was taken back ends by whatever took its record first
+        compared = _COMPARED if one.state is not State.RETRACTED else _COMPARED_TAKEN_BACK
+        differ = [name for name in compared if getattr(one, name) != getattr(other, name)]
+        if differ:
+            faults.append(f"alert {id_}: {', '.join(differ)} differ")
     return faults

@@ -199,3 +199,23 @@ def test_ids_go_with_the_last_message_of_their_run(folder: Path) -> None:
         runs = reader.rows("SELECT number, max(last) FROM run GROUP BY number ORDER BY number")
     assert runs[0][0] > 1
     assert all(last > upto for _, last in runs)
+
+
+def test_a_store_that_takes_little_is_purged_too_and_nothing_is_said_again(tmp_path: Path) -> None:
+    """All that it ever took is the tail that a start reads: the log stayed, and the alerts that went were said anew."""
+    with closing(Store.open(tmp_path)) as store:
+        runtime = Runtime(store, THRESHOLDS, now=BEGIN)
+        days = ((0, "result.final", 1, "a"), (1, "result.viewed", 1, "a"), (450, "result.final", 2, "b"))
+        for day, type_, person, order in (*days, (451, "result.viewed", 2, "b")):
+            runtime.take([message(type_, day, person, order)], BEGIN + day * DAY)
+            runtime.apply()
+            runtime.tick(BEGIN + day * DAY + 2 * HOUR)
+            runtime.flush()
+        work = Purge(BEGIN + 50 * DAY)
+        while work.go_on(runtime):  # as a hub does that is served
+            pass
+        assert (work.gone.messages, work.gone.alerts) == (2, 1)
+        said = store.last_cursor()
+    with closing(Store.open(tmp_path)) as store:
+        Runtime(store, THRESHOLDS, now=BEGIN + 452 * DAY).flush()
+        assert store.transitions(after=said, limit=9) == []
