@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
+from operator import itemgetter
 from typing import Any, Final
 
 from connectors.contact_center.path import WORDS, Find, Path, finder
 from connectors.contact_center.shape import Fetch, Shape, is_nested
 from connectors.contact_center.spec import Attribute, Given, HookMapping, Identifier, MessageSpec, Scalar, Test
-from connectors.contact_center.values import Compiler, Gives, Holds, Values
+from connectors.contact_center.values import Compiler, Gives, Holds, Values, coded_by, is_copy
 
 _KINDS_KEPT: Final = 1024
+_CODES_KEPT: Final = 8192
 _ITEM, _BODY, _BESIDE = 0, 1, 2  # where a path is looked up
 
 
@@ -35,10 +37,11 @@ USUAL: Final = Options()
 class EventPlan:
     """One event: `holds` beyond the kind it hangs on, the places of its time, its attributes.
 
-    `copies` are attributes that stand at one path as they are, the most of all; `texts` those of them that must be
-    texts, for a number of a thing is compared as one. `others` need a function."""
+    `copies` are attributes that stand at one path as they are; `texts` are numbers of things, which are compared as
+    texts. `others` need a function. What follows from codes alone (channel, direction, queue, agent) is the same for
+    many messages: it is remembered by the values at `codes`, and what an event begins with is a copy of that."""
 
-    __slots__ = ("copies", "holds", "id", "others", "suffix", "texts", "times", "type")
+    __slots__ = ("_coded", "_known", "codes", "copies", "holds", "id", "others", "suffix", "texts", "times", "type")
 
     def __init__(
         self, given: Given, compiler: Compiler, holds: Holds | None, time: tuple[Path, ...],
@@ -50,18 +53,48 @@ class EventPlan:
         self.id: Gives | None = compiler.first(given.event_id) if given.event_id else None
         self.times: tuple[int, ...] = tuple(compiler.places.of(path) for path in time)
         copies: list[tuple[str, int]] = []
+        coded: list[tuple[str, Gives]] = []
         others: list[tuple[str, Gives]] = []
         texts: list[tuple[str, Gives]] = []
+        codes: dict[int, None] = {}
         for name, attribute in attributes.items():
             if name.endswith("_id"):
                 texts.append((name, compiler.gives(attribute)))
-            elif attribute == Attribute(kind="path", paths=attribute.paths) and len(attribute.paths) == 1:
+            elif is_copy(attribute):
                 copies.append((name, compiler.places.of(attribute.paths[0])))
+            elif (paths := coded_by(attribute)) is not None:
+                codes.update(dict.fromkeys(compiler.places.of(path) for path in paths))
+                coded.append((name, compiler.gives(attribute)))
             else:
                 others.append((name, compiler.gives(attribute)))
         self.copies: tuple[tuple[str, int], ...] = tuple(copies)
         self.texts: tuple[tuple[str, Gives], ...] = tuple(texts)
         self.others: tuple[tuple[str, Gives], ...] = tuple(others)
+        self.codes: Callable[[Values], Any] = itemgetter(*codes) if codes else _nothing
+        self._coded: tuple[tuple[str, Gives], ...] = tuple(coded)
+        self._known: dict[Any, dict[str, Any]] = {}
+
+    def begin(self, values: Values) -> dict[str, Any]:
+        """The attributes that follow from codes; the caller's to add to."""
+        codes = self.codes(values)
+        try:
+            known = self._known.get(codes)
+        except TypeError:  # an object where a code belongs
+            return self._of_codes(values)
+        if known is None:
+            known = self._of_codes(values)
+            if len(self._known) >= _CODES_KEPT:
+                self._known.clear()
+            self._known[codes] = known
+        return known.copy()
+
+    def _of_codes(self, values: Values) -> dict[str, Any]:
+        found = ((name, gives(values)) for name, gives in self._coded)
+        return {name: value for name, value in found if value is not None and value != ""}
+
+
+def _nothing(_: Values) -> None:
+    return None
 
 
 class MessagePlan:
@@ -73,13 +106,16 @@ class MessagePlan:
         compiler = Compiler(tables, options.zone)
         self.name: str = spec.name
         of_dicts = Compiler({}, None)
-        self._recognised: Holds = of_dicts.all_of(spec.recognise) or _never
+        self.recognised: Holds = of_dicts.all_of(spec.recognise) or _never
         self.recognised_by: tuple[Path, ...] = tuple(of_dicts.places.paths)
         self._recognised_at: tuple[Find, ...] = tuple(map(finder, self.recognised_by))
         places = compiler.places
         self.ids: tuple[int, ...] = tuple(places.of(path) for path in spec.id)
         self.needs: tuple[tuple[int, str], ...] = tuple((places.of(path), path.text) for path in spec.needs)
         self.instance: Gives | None = compiler.gives(spec.instance) if spec.instance is not None else None
+        self.instance_at: int | None = (
+            places.of(spec.instance.paths[0]) if spec.instance is not None and spec.instance.paths else None
+        )
         self.kind: int | None = places.of(spec.kind) if spec.kind is not None else None
         self.each: Find | None = finder(spec.each) if spec.each is not None else None
         identifiers = (*options.identifiers.get(spec.name, ()), *spec.identifiers)
@@ -116,7 +152,7 @@ class MessagePlan:
 
     def is_like(self, body: Any) -> bool:
         """Whether a body of dicts is this message."""
-        return self._recognised(tuple(find(body) for find in self._recognised_at))
+        return self.recognised(tuple(find(body) for find in self._recognised_at))
 
     def of_dicts(self, item: Any, body: Any, beside: dict[str, str | None]) -> Values:
         """The values of all paths: in the item, in the body around it, and beside it."""
@@ -147,8 +183,7 @@ class Plan:
         self.options: Options = options
         self.messages: tuple[MessagePlan, ...] = tuple(MessagePlan(m, mapping, options) for m in mapping.messages)
         self.shape: Shape | None = None
-        self.recognise: Fetch | None = None
-        self.quick: tuple[tuple[Holds, MessagePlan], ...] = ()
+        self.quick: tuple[tuple[Fetch, Holds, MessagePlan], ...] = ()
         self._struct()
 
     def _struct(self) -> None:
@@ -160,17 +195,12 @@ class Plan:
         paths = [*recognised, *(path for message in quick for path in message.paths)]
         if is_nested(paths):
             return
-        self.shape = Shape(paths)
-        self.recognise = self.shape.fetch(tuple(recognised))
-        compiler = Compiler({}, None)
-        for path in recognised:
-            compiler.places.of(path)
+        self.shape = shape = Shape(paths)
         self.quick = tuple(
-            (compiler.all_of(spec.recognise) or _never, message)
-            for spec, message in zip(self.mapping.messages, self.messages, strict=True)
+            (shape.fetch(message.recognised_by), message.recognised, message) for message in self.messages
         )
         for message in quick:
-            message.fetch = self.shape.fetch(message.paths)
+            message.fetch = shape.fetch(message.paths)
 
     def find(self, body: Any) -> MessagePlan | None:
         """Which message a body of dicts is."""

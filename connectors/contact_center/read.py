@@ -7,7 +7,7 @@ ignored and counted by its kind; what it knows and cannot read is a dead letter 
 from __future__ import annotations
 
 import re
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +17,7 @@ from connectors.contact_center.body import ALONE, NOT_JSON, Kept, open_embedded,
 from connectors.contact_center.path import DELIVERY, RECEIVED
 from connectors.contact_center.plan import USUAL, EventPlan, MessagePlan, Options, Plan
 from connectors.contact_center.spec import HookMapping
-from connectors.contact_center.times import read_stamp
+from connectors.contact_center.times import quick_instant, read_stamp
 from connectors.contact_center.values import Values
 from schemas.errors import Reason, Unreadable
 from schemas.event import Event
@@ -41,7 +41,7 @@ class HookReader:
         self._zone = options.zone
         self._facility: str | None = options.facility
         self._source: str = f"contact/{mapping.vendor}/{options.instance or ''}"
-        self._sources: dict[str, str] = {}  # by the instance that a body names
+        self._sources: dict[object, str] = {}  # by what a body names its instance with
         self._named: bool = options.instance is not None
         self._kinds: set[str] = set()
 
@@ -50,19 +50,17 @@ class HookReader:
         kept, body = split_kept(raw) if raw[:1] == b"#" else (ALONE, raw)
         plan = self.plan
         shape = plan.shape
-        if shape is not None and plan.recognise is not None:
+        if shape is not None:
             try:
                 told = shape.decode(body)
             except NOT_JSON:
                 pass  # another type somewhere, a form, or nothing that can be read: said below
             else:
-                seen = plan.recognise(told)
-                for holds, message in plan.quick:
-                    if holds(seen):
+                for fetch, holds, message in plan.quick:
+                    if holds(fetch(told)):
                         if message.fetch is None:
                             break
-                        digest = blake2b(shape.encode(told), digest_size=16).digest()
-                        return self._of_one(message, message.fetch(told), digest, place)
+                        return self._of_one(message, message.fetch(told), sha256(body).digest()[:16], place)
         return self._of_dicts(body, kept, place)
 
     def find(self, body: Any) -> MessagePlan | None:
@@ -124,11 +122,11 @@ class HookReader:
     def _identity(self, message: MessagePlan, values: Values, digest: bytes) -> tuple[str, str]:
         """The source, and the id that the mapping names; the content's digest where it names none or none is there."""
         source = self._source
-        if not self._named and message.instance is not None:
-            instance = message.instance(values)
-            if isinstance(instance, str):
-                known = self._sources.get(instance)
-                source = known if known is not None else self._source_of(instance)
+        if not self._named and message.instance_at is not None:
+            named = values[message.instance_at]
+            if type(named) is str:
+                known = self._sources.get(named)
+                source = known if known is not None else self._source_of(named, message, values)
         ids = message.ids
         if len(ids) == 1:
             value = values[ids[0]]
@@ -137,12 +135,13 @@ class HookReader:
         parts = [str(value) for at in ids if (value := values[at]) is not None and not isinstance(value, list | dict)]
         return source, "/".join(parts) or digest.hex()
 
-    def _source_of(self, instance: str) -> str:
-        if not _INSTANCE.match(instance):
-            return self._source
-        source = f"{self._source}{instance}"
+    def _source_of(self, named: str, message: MessagePlan, values: Values) -> str:
+        instance = message.instance(values) if message.instance is not None else None
+        source = self._source
+        if isinstance(instance, str) and _INSTANCE.match(instance):
+            source = f"{source}{instance}"
         if len(self._sources) < _KINDS:
-            self._sources[instance] = source
+            self._sources[named] = source
         return source
 
     def _events(
@@ -165,8 +164,16 @@ class HookReader:
         self, plan: EventPlan, message: MessagePlan, values: Values, source: str, id_: str, names: tuple[str, ...],
         notes: list[str],
     ) -> Event:  # fmt: skip
-        time, precision = self._time(plan, message, values, notes)
-        data: dict[str, Any] = {"origin_id": id_}
+        stamp = values[plan.times[0]]
+        if type(stamp) is str and stamp[23:] == "Z":
+            try:
+                time, precision = quick_instant(stamp), 0
+            except (ValueError, OverflowError):
+                time, precision = self._time(plan, message, values, notes)
+        else:
+            time, precision = self._time(plan, message, values, notes)
+        data = plan.begin(values)
+        data["origin_id"] = id_
         facility = self._facility
         if facility is not None:
             data["facility"] = facility
@@ -183,7 +190,8 @@ class HookReader:
             if value is not None and value != "":
                 data[name] = value
         own = plan.id(values) if plan.id is not None else None
-        return Event(f"{id_ if own is None else own}{plan.suffix}", source, plan.type, time, data, names, facility, precision)
+        return Event(f"{id_ if own is None else own}{plan.suffix}", source, plan.type, time, data, names, facility,
+                     precision)  # fmt: skip
 
     def _time(self, plan: EventPlan, message: MessagePlan, values: Values, notes: list[str]) -> tuple[int, int]:
         place = "the time"

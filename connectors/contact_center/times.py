@@ -20,15 +20,34 @@ _MILLISECONDS: Final = 100_000_000_000  # as seconds this lies in the year 5138,
 _LARGEST: Final = 253_402_300_799 * SECOND  # what RFC 3339 can write: the year 9999
 
 
+_MINUTES_KEPT: Final = 200_000  # beyond it the memory of minutes starts anew
+_minutes: dict[str, int] = {}
+
+
 def read_stamp(value: Any, zone: tzinfo | None) -> Stamp:
     """Raises ValueError or OverflowError for what is no time."""
     if type(value) is str:
         if value[-1:] == "Z" and value[19:20] in ("Z", "."):
-            return read_instant(value), 0, False
+            return quick_instant(value), 0, False
         return _of_text(value.strip(), zone)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _of_number(value), 0, False
     raise ValueError("no text and no number")
+
+
+def quick_instant(text: str) -> int:
+    """An RFC 3339 text in UTC as most vendors write it, with milliseconds. Raises ValueError."""
+    minute = _minutes.get(text[:17])
+    if minute is not None and len(text) == 24 and text[19] == "." and text[23] == "Z":
+        seconds = text[17:19] + text[20:23]
+        if seconds.isdecimal() and seconds.isascii() and seconds < "60":
+            return minute + int(seconds) * 1000
+    instant = read_instant(text)
+    if len(text) == 24 and text[17:18] < "6":
+        if len(_minutes) >= _MINUTES_KEPT:
+            _minutes.clear()
+        _minutes[text[:17]] = instant - instant % MINUTE
+    return instant
 
 
 def _of_number(value: float) -> int:

@@ -11,14 +11,14 @@ from typing import Any, Final
 
 from connectors.contact_center.path import Path
 from connectors.contact_center.spec import Attribute, Scalar, Test, fold
-from connectors.contact_center.times import read_stamp
+from connectors.contact_center.times import quick_instant, read_stamp
 from schemas.instant import write_instant
 
 Values = tuple[Any, ...]
 Holds = Callable[[Values], bool]
 Gives = Callable[[Values], Any]
 _TRUTHS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_SCALARS: Final = (str, int, float, bool)
+_SCALARS: Final = frozenset((str, int, float, bool))
 
 
 class Places:
@@ -131,12 +131,12 @@ class Compiler:
         places = tuple(self.places.of(path) for path in paths)
         if len(places) == 1:
             [at] = places
-            return lambda v: v[at] if isinstance(v[at], _SCALARS) and v[at] != "" else None
+            return lambda v: value if type(value := v[at]) in _SCALARS and value != "" else None
 
         def found(v: Values) -> Any:
             for one in places:
                 value = v[one]
-                if isinstance(value, _SCALARS) and value != "":
+                if type(value) in _SCALARS and value != "":
                     return value
             return None
 
@@ -182,7 +182,10 @@ class Compiler:
             if began is None or ended is None:
                 return None
             try:
-                micros = read_stamp(ended, zone)[0] - read_stamp(began, zone)[0]
+                if type(began) is str and type(ended) is str and began[23:] == ended[23:] == "Z":
+                    micros = quick_instant(ended) - quick_instant(began)
+                else:
+                    micros = read_stamp(ended, zone)[0] - read_stamp(began, zone)[0]
             except (ValueError, OverflowError):
                 return None
             return None if micros < 0 else _whole(micros / 1_000_000)
@@ -258,3 +261,31 @@ def _part(value: Any, letters: str, number: int) -> Any:
 
 def _last(value: Any, letters: str) -> Any:
     return value.rpartition(letters)[2] or None if type(value) is str else value
+
+
+def is_copy(attribute: Attribute) -> bool:
+    """Whether it is what stands at one path, as it stands there."""
+    return len(attribute.paths) == 1 and attribute == Attribute(kind="path", paths=attribute.paths)
+
+
+def coded_by(attribute: Attribute) -> set[Path] | None:
+    """The paths of codes that an attribute follows from, and from nothing else; None where it follows from moments,
+    counts, or from whether something is there at all, for then it is hardly ever the same twice."""
+    if attribute.kind == "value":
+        return set()
+    if attribute.kind == "path" or attribute.kind == "flag":
+        return set(attribute.paths) if attribute.kind == "flag" or _is_coded(attribute) else None
+    if attribute.kind != "choose":
+        return None
+    found: set[Path] = set()
+    for tests, case in attribute.cases:
+        below = coded_by(case)
+        if below is None or any(test.asked not in ("is", "starts", "ends") or test.path.text[:1] == "@" for test in tests):
+            return None
+        found |= below
+        found.update(test.path for test in tests)
+    return found
+
+
+def _is_coded(attribute: Attribute) -> bool:
+    return attribute.table is not None or attribute.last is not None or attribute.split is not None or attribute.lower
