@@ -67,6 +67,14 @@ class HookReader:
         """Which of its messages a decoded body is."""
         return self.plan.find(open_embedded(body, self.plan.mapping.embedded))
 
+    def instance_of(self, body: Any) -> str | None:
+        """The instance that a decoded body names."""
+        message = self.find(body)
+        if message is None or message.instance is None:
+            return None
+        instance = message.instance(message.of_dicts(body, body, {}))
+        return instance if isinstance(instance, str) else None
+
     def read_value(self, body: Any, kept: Kept, place: str) -> Reading:
         """What a decoded body is."""
         digest = blake2b(_encode(body), digest_size=16).digest()

@@ -18,6 +18,7 @@ from connectors.cloudevents.read import CloudEventReader
 from connectors.fhir.read import FhirReader
 from hub.declared import Declared, checked_zone, hl7_reader, read_declared
 from hub.enrich import Enricher
+from hub.hooks import Hooks
 from hub.left_out import LeftOut
 from hub.serve.intake import Intake
 from hub.serve.reading import LiveReader, is_same
@@ -130,6 +131,7 @@ def live_reader(settings: ServeSettings, declared: Declared, runtime: Runtime) -
         takes_tests=settings.takes_tests,
         has_zone=zone is not None,
         fhir=FhirReader(zone=zone),
+        hooks=Hooks(site.sources, zone=zone),
     )
 
 
