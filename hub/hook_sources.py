@@ -55,7 +55,9 @@ class HookSource:
         if self.unsigned:
             return None
         if self.check is None:
-            raise WrongUse(f"source {self.name}: its mapping has no `check`; name one in the source, or `unsigned: true`")
+            raise WrongUse(
+                f"source {self.name}: its mapping has no `check`; name one in the source, or `unsigned: true`"
+            )
         if self.check.kind == "twilio" and not self.url:
             raise WrongUse(f"source {self.name}: Twilio signs the URL it calls: name it (`url: https://...`)")
         try:
@@ -102,7 +104,9 @@ def read_sources(node: Node | None, findings: Findings, folder: Path | None) -> 
     for entry in node.entries:
         name = entry.key.text
         if not _NAME.match(name):
-            findings.error(entry.key.place, f"`{name}` is no name of a source: small letters, digits and `-`, at most 48")
+            findings.error(
+                entry.key.place, f"`{name}` is no name of a source: small letters, digits and `-`, at most 48"
+            )
             continue
         source = _Reader(findings, folder).read(name, entry.node)
         if source is not None:

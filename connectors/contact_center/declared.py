@@ -237,5 +237,3 @@ class _Reader:
             self._values.check_keys(item, ("when", "reason"), "what is ignored")
             found.append(PassedBy(reason=reason, when=self._values.tests(item.find("when"))))
         return tuple(found)
-
-

@@ -60,7 +60,9 @@ def _check_signed(check: Check, table: Table, values: Values) -> bool:
     place = table.find("signed") or table
     for part in parts:
         if part not in ("body", "timestamp", "id"):
-            values.wrong(place, "`signed` is made of {body}, {timestamp} and {id}", suggest(part, ("body", "timestamp")))
+            values.wrong(
+                place, "`signed` is made of {body}, {timestamp} and {id}", suggest(part, ("body", "timestamp"))
+            )
             return False
         if (part == "timestamp" and check.timestamp is None) or (part == "id" and check.id is None):
             values.wrong(place, f"`signed` names the {part}: say in which header it stands (`{part}: ...`)")

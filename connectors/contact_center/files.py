@@ -76,7 +76,10 @@ class _Splitter:
             number += 1
             if line is None:
                 yield from self._give_up()
-                yield self._place(number), dead(Reason.TOO_LARGE, self._place(number), "a line of 16 MiB at most is read")
+                yield (
+                    self._place(number),
+                    dead(Reason.TOO_LARGE, self._place(number), "a line of 16 MiB at most is read"),
+                )
                 continue
             text = line.removeprefix(BOM) if number == 1 else line
             if not text.strip():

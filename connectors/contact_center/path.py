@@ -1,8 +1,9 @@
 """Paths into a body: JMESPath. Plain names joined by dots are told apart, for they need no interpreter.
 
-`detail.queueInfo.queueArn`, `"detail-type"` (quoted where a name has other letters than letters, digits, `_` and `-`), `participants[?purpose=='acd'] |
-[0].queueId`. `$.time` begins at the top of the body where the message has a `root`. Two words stand for what no body
-holds: `@received`, when the hub took it, and `@delivery`, the id that the delivery's header gave.
+`detail.queueInfo.queueArn`, `"a name"` (quoted where it has more than letters, digits, `_` and `-`),
+`participants[?purpose=='acd'] | [0].queueId`. `$.time` begins at the top of the body where the message has a `root`.
+Two words stand for what no body holds: `@received`, when the hub took it, and `@delivery`, the id that the delivery's
+header gave. In a condition, `@queue_seconds` is that attribute of the same event.
 """
 
 from __future__ import annotations

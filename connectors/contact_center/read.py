@@ -168,7 +168,7 @@ class HookReader:
             names = tuple(dict.fromkeys(found))
         return [self._event(plan, message, values, source, id_, names, notes) for plan in plans]
 
-    def _event(  # noqa: PLR0913, PLR0917 - what it is made of
+    def _event(
         self, plan: EventPlan, message: MessagePlan, values: Values, source: str, id_: str, names: tuple[str, ...],
         notes: list[str],
     ) -> Event:  # fmt: skip
@@ -229,10 +229,10 @@ class HookReader:
             if holds is None or holds(values):
                 return f"{self.vendor}: {reason}"
         kind = values[message.kind] if message.kind is not None else None
-        if isinstance(kind, str) and _KIND.match(kind) and not _ID.search(kind):
-            if kind in self._kinds or len(self._kinds) < _KINDS:
-                self._kinds.add(kind)
-                return f"{self.vendor}: no mapping for {kind}"
+        is_kind = isinstance(kind, str) and _KIND.match(kind) is not None and _ID.search(kind) is None
+        if is_kind and (kind in self._kinds or len(self._kinds) < _KINDS):
+            self._kinds.add(kind)
+            return f"{self.vendor}: no mapping for {kind}"
         return f"{self.vendor}: no mapping for this {message.name}"
 
 

@@ -47,8 +47,8 @@ class Attribute:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
     """An event that a message gives when all of `when` holds and not all of `unless`; under one choice of the source
-    where `choice` names it. `time` are its own paths, else the message's count. `event_id`: the event goes by what stands
-    there and its type, whichever message tells it, for it happens once."""
+    where `choice` names it. `time` are its own paths, else the message's count. `event_id`: the event goes by what
+    stands there and its type, whichever message tells it, for it happens once."""
 
     event: str
     when: tuple[Test, ...] = ()

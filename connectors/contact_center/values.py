@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import tzinfo
+from math import isfinite
 from typing import Any, Final
 
 from connectors.contact_center.path import Path
@@ -58,14 +59,7 @@ class Compiler:
         if len(made) == 2:
             one, other = made
             return lambda v: one(v) and other(v)
-
-        def holds(v: Values) -> bool:
-            for each in made:
-                if not each(v):
-                    return False
-            return True
-
-        return holds
+        return lambda v: all(each(v) for each in made)
 
     def test(self, test: Test) -> Holds:
         """Whether one holds."""
@@ -237,7 +231,7 @@ def _number(value: Any, by: float) -> int | float | None:
             value = float(value) if len(value) < 20 else None
         except ValueError:
             return None
-    if type(value) not in (int, float) or value != value or value in (float("inf"), float("-inf")):
+    if type(value) not in (int, float) or not isfinite(value):
         return None
     return value if type(value) is int and by == 1.0 else _whole(value / by)
 
@@ -273,14 +267,16 @@ def coded_by(attribute: Attribute) -> set[Path] | None:
     counts, or from whether something is there at all, for then it is hardly ever the same twice."""
     if attribute.kind == "value":
         return set()
-    if attribute.kind == "path" or attribute.kind == "flag":
+    if attribute.kind in ("path", "flag"):
         return set(attribute.paths) if attribute.kind == "flag" or _is_coded(attribute) else None
     if attribute.kind != "choose":
         return None
     found: set[Path] = set()
     for tests, case in attribute.cases:
         below = coded_by(case)
-        if below is None or any(test.asked not in ("is", "starts", "ends") or test.path.text[:1] == "@" for test in tests):
+        if below is None or any(
+            test.asked not in ("is", "starts", "ends") or test.path.text[:1] == "@" for test in tests
+        ):
             return None
         found |= below
         found.update(test.path for test in tests)

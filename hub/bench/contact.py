@@ -197,7 +197,12 @@ def genesys_event(number: int) -> bytes:
 
 def twilio_event(number: int) -> bytes:
     """An event of TaskRouter as a form."""
-    attributes = {"from": f"+1555{number:07d}", "direction": "inbound", "language": "es", "call_sid": f"CA{number:032x}"}
+    attributes = {
+        "from": f"+1555{number:07d}",
+        "direction": "inbound",
+        "language": "es",
+        "call_sid": f"CA{number:032x}",
+    }
     return urlencode(
         {
             "EventType": ("task.created", "task-queue.entered", "reservation.accepted", "task.completed")[number % 4],

@@ -39,7 +39,7 @@ class LiveReader:
     `takes_tests` reads messages marked as tests (MSH-11 T or D) like all others. Without `has_zone` a stamp of a
     sender that nobody named a zone for is no time: such a message is a dead letter."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a reader a kind, and what the site says
         self,
         hl7: Hl7Reader,
         cloud: CloudEventReader,
