@@ -53,7 +53,12 @@ def record(**fields: Any) -> bytes:
     return json.dumps(body).encode()
 
 
-QUEUE = {"ARN": f"{INSTANCE}/queue/q1", "Name": "Scheduling", "Duration": 42, "EnqueueTimestamp": "2026-03-02T15:00:05Z"}
+QUEUE = {
+    "ARN": f"{INSTANCE}/queue/q1",
+    "Name": "Scheduling",
+    "Duration": 42,
+    "EnqueueTimestamp": "2026-03-02T15:00:05Z",
+}
 AGENT = {
     "ARN": f"{INSTANCE}/agent/a1",
     "ConnectedToAgentTimestamp": "2026-03-02T15:00:47Z",

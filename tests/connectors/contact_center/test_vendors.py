@@ -65,7 +65,11 @@ def test_a_contact_event_gives_the_step_with_its_moment() -> None:
         ("INITIATED", {"previousContactId": "c0", "initiationMethod": "CALLBACK"}, []),
         ("INITIATED", {"initiationMethod": "MONITOR"}, []),
         ("QUEUED", {}, ["contact.queued"]),
-        ("QUEUED", {"initiationMethod": "CALLBACK", "previousContactId": "c0"}, ["contact.queued", "callback.promised"]),
+        (
+            "QUEUED",
+            {"initiationMethod": "CALLBACK", "previousContactId": "c0"},
+            ["contact.queued", "callback.promised"],
+        ),
         ("CONNECTED_TO_AGENT", {"initiationMethod": "CALLBACK"}, ["contact.answered", "callback.made"]),
         ("DISCONNECTED", {}, []),
         ("COMPLETED", {}, []),
@@ -163,7 +167,9 @@ def test_a_site_without_records_ends_contacts_by_events() -> None:
     assert set(found) == {"contact.abandoned", "contact.ended"}
     data = found["contact.ended"].data
     assert (data["queue_seconds"], data["abandoned"], data["counted"]) == (4, True, False)
-    assert read("amazon-connect", record(), **chosen).ignored == "amazon-connect: COMPLETED says that the contact is over"
+    assert (
+        read("amazon-connect", record(), **chosen).ignored == "amazon-connect: COMPLETED says that the contact is over"
+    )
 
 
 def test_a_contact_event_without_its_envelope_is_read_too() -> None:
@@ -203,7 +209,10 @@ def test_the_customers_end_knows_of_no_queue_and_says_so() -> None:
 
 
 def test_the_state_of_a_conversation_tells_all_where_a_site_chooses_it() -> None:
-    chosen: dict[str, Any] = {"choices": {"contact_ended": "conversation"}, "tables": {"reason": {"w-result": "result"}}}
+    chosen: dict[str, Any] = {
+        "choices": {"contact_ended": "conversation"},
+        "tables": {"reason": {"w-result": "result"}},
+    }
     ended = events("genesys-cloud", conversation(), **chosen)["contact.ended"]
     assert ended.data == {
         "origin_id": "n1/g1",
@@ -286,7 +295,9 @@ def test_a_message_status_without_a_time_takes_the_one_at_which_it_came() -> Non
 
 
 def test_calls_that_go_out() -> None:
-    call = "CallSid=CA1&AccountSid=AC0&Direction=outbound-api&To=%2B1555&Timestamp=Wed%2C+15+Jul+2026+09%3A04%3A52+%2B0000"
+    call = (
+        "CallSid=CA1&AccountSid=AC0&Direction=outbound-api&To=%2B1555&Timestamp=Wed%2C+15+Jul+2026+09%3A04%3A52+%2B0000"
+    )
     assert list(events("twilio", f"{call}&CallStatus=no-answer".encode())) == ["outreach.failed"]
     assert list(events("twilio", f"{call}&CallStatus=completed&AnsweredBy=human".encode())) == ["outreach.reached"]
     machine = events("twilio", f"{call}&CallStatus=completed&AnsweredBy=machine_start".encode())
