@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
+from itertools import takewhile
 from operator import itemgetter
 from typing import Any, Final
 
@@ -187,18 +188,17 @@ class Plan:
         self._struct()
 
     def _struct(self) -> None:
-        """Make a decoder for the messages whose paths are all plain; the others are only recognised by it."""
-        recognised: dict[Path, None] = {path: None for m in self.messages for path in m.recognised_by}
-        if self.mapping.embedded or not all(path.names for path in recognised):
-            return  # nothing is won by a struct: texts that hold JSON, or a list where a body begins
-        quick = [message for message in self.messages if message.is_plain]
-        paths = [*recognised, *(path for message in quick for path in message.paths)]
-        if is_nested(paths):
+        """Make a decoder for what can be told and read by plain paths. The messages behind one that cannot be told so
+        are told from dicts, for the first that knows a body has it."""
+        if self.mapping.embedded:
+            return  # nothing is won by a struct: there are texts that hold JSON themselves
+        told = list(takewhile(lambda message: all(path.names for path in message.recognised_by), self.messages))
+        quick = [message for message in told if message.is_plain]
+        paths = [path for m in told for path in m.recognised_by] + [path for m in quick for path in m.paths]
+        if not quick or is_nested(paths):
             return
         self.shape = shape = Shape(paths)
-        self.quick = tuple(
-            (shape.fetch(message.recognised_by), message.recognised, message) for message in self.messages
-        )
+        self.quick = tuple((shape.fetch(message.recognised_by), message.recognised, message) for message in told)
         for message in quick:
             message.fetch = shape.fetch(message.paths)
 
