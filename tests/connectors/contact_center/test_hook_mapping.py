@@ -66,7 +66,7 @@ def test_two_products_and_more_are_files_alone() -> None:
         (HEAD + MESSAGE + "      - {event: a.b, attributes: {x: 'a[?'}}\n", "9:38", "this is no JMESPath"),
         (
             HEAD + MESSAGE + "      - {event: a.b, attributes: {x: {path: a, table: t}}}\n",
-            "9:53",
+            "9:55",
             "there is no table `t`",
         ),
         (HEAD + MESSAGE + "      - {event: a.b, attributes: {x: {pth: a}}}\n", "9:39", "(did you mean `path`?)"),
