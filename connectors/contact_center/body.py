@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 _MARK: Final = b"#pxhub "
-_FORM: Final = re.compile(rb"[A-Za-z0-9_.\[\]%+*-]{1,200}=[^\s&]*(&[A-Za-z0-9_.\[\]%+*-]{1,200}=[^\s&]*)*\s*\Z")
+_FORM: Final = re.compile(rb"[A-Za-z0-9_.\[\]%+*-]{1,200}=[^\s\"<>{}]*\Z")
 _FIELDS: Final = 2_000  # of a form
 NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 BOM: Final = b"\xef\xbb\xbf"
@@ -49,7 +49,7 @@ def split_kept(raw: bytes) -> tuple[Kept, bytes]:
 
 def is_form(body: bytes) -> bool:
     """Whether it is the form of a browser (application/x-www-form-urlencoded), told by its shape."""
-    return b"=" in body[:4096] and _FORM.match(body.strip()) is not None
+    return _FORM.match(body.strip()) is not None
 
 
 def read_body(body: bytes) -> Any:
@@ -65,12 +65,23 @@ def read_body(body: bytes) -> Any:
     if not is_form(text):
         raise ValueError("JSON or a form (name=value&...) is expected")
     try:
-        pairs = parse_qsl(text.decode("ascii"), errors="strict", max_num_fields=_FIELDS)
+        return _read_form(text)
     except ValueError:
         raise ValueError("the form is not percent-encoded UTF-8, or has too many fields") from None
+
+
+def _read_form(text: bytes) -> dict[str, str]:
+    """The fields of a form, the first of each name; those without a value are left out. Raises ValueError."""
     found: dict[str, str] = {}
-    for name, value in pairs:
-        found.setdefault(name, value)
+    fields = text.replace(b"+", b" ").split(b"&")
+    if len(fields) > _FIELDS:
+        raise ValueError("too many fields")
+    for field in fields:
+        name, _, value = field.partition(b"=")
+        if value:
+            key = (unquote_to_bytes(name) if b"%" in name else name).decode()
+            if key not in found:
+                found[key] = (unquote_to_bytes(value) if b"%" in value else value).decode()
     return found
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
-from itertools import takewhile
 from operator import itemgetter
 from typing import Any, Final
 
@@ -98,6 +97,10 @@ def _nothing(_: Values) -> None:
     return None
 
 
+_Group = tuple[int, tuple[str, ...], tuple[tuple[int, str], ...]]
+"""Where to begin, the names that lead to an object, and the places of what stands in it by its names."""
+
+
 class MessagePlan:
     """One shape of body."""
 
@@ -140,8 +143,7 @@ class MessagePlan:
         )
         self._met: dict[Any, tuple[EventPlan, ...]] = {}
         self.paths: tuple[Path, ...] = tuple(places.paths)
-        self._finds: tuple[tuple[Find, int], ...] = tuple((finder(path), self._where(path)) for path in self.paths)
-        self.fetch: Fetch | None = None  # of a decoded struct, where all paths are plain
+        self._groups, self._others = self._by_parent()
 
     @property
     def is_plain(self) -> bool:
@@ -155,10 +157,34 @@ class MessagePlan:
         """Whether a body of dicts is this message."""
         return self.recognised(tuple(find(body) for find in self._recognised_at))
 
+    def _by_parent(self) -> tuple[tuple[_Group, ...], tuple[tuple[int, Find, int], ...]]:
+        """Plain paths by what they stand in, so that each object is walked to once; and all others."""
+        leaves: dict[tuple[int, tuple[str, ...]], list[tuple[int, str]]] = {}
+        others: list[tuple[int, Find, int]] = []
+        for at, path in enumerate(self.paths):
+            where = self._where(path)
+            if path.names:
+                leaves.setdefault((where, path.names[:-1]), []).append((at, path.names[-1]))
+            else:
+                others.append((where, finder(path), at))
+        return tuple((*parent, tuple(names)) for parent, names in leaves.items()), tuple(others)
+
     def of_dicts(self, item: Any, body: Any, beside: dict[str, str | None]) -> Values:
         """The values of all paths: in the item, in the body around it, and beside it."""
         around = (item, body, beside)
-        return tuple(find(around[where]) for find, where in self._finds)
+        values: list[Any] = [None] * len(self.paths)
+        for where, parent, leaves in self._groups:
+            at: Any = around[where]
+            for name in parent:
+                if type(at) is not dict:
+                    break
+                at = at.get(name)
+            if type(at) is dict:
+                for place, name in leaves:
+                    values[place] = at.get(name)
+        for where, find, place in self._others:
+            values[place] = find(around[where])
+        return tuple(values)
 
     def events(self, values: Values) -> tuple[EventPlan, ...]:
         """The events that hang on this kind; whether they come is still to be asked of each."""
@@ -176,6 +202,31 @@ class MessagePlan:
         return known
 
 
+class Quick:
+    """How a message is told and read by a struct of its own. `hints` are bytes that every such body holds, so that most
+    bodies of other messages are not decoded for it; `shape` is None where it takes dicts."""
+
+    __slots__ = ("fetch", "hints", "message", "seen", "shape")
+
+    def __init__(self, spec: MessageSpec, message: MessagePlan) -> None:
+        self.message: MessagePlan = message
+        self.hints: tuple[bytes, ...] = tuple(hint for test in spec.recognise if (hint := _hint(test)))
+        paths = [*message.recognised_by, *message.paths]
+        told = all(path.names for path in message.recognised_by)
+        self.shape: Shape | None = Shape(paths) if told and message.is_plain and not is_nested(paths) else None
+        nothing: Fetch = lambda _: ()  # noqa: E731 - what is never called
+        self.seen: Fetch = self.shape.fetch(message.recognised_by) if self.shape is not None else nothing
+        self.fetch: Fetch = self.shape.fetch(message.paths) if self.shape is not None else nothing
+
+
+def _hint(test: Test) -> bytes:
+    """Bytes that stand in every body for which a test holds, as JSON is written without needless escapes."""
+    if test.asked not in ("is", "present", "starts", "ends", "same_as") or not test.path.names:
+        return b""
+    name = test.path.names[-1]
+    return f'"{name}"'.encode() if name.isascii() and name.isprintable() and not {'"', "\\"} & set(name) else b""
+
+
 class Plan:
     """All shapes of a mapping, for one source."""
 
@@ -183,24 +234,8 @@ class Plan:
         self.mapping: HookMapping = mapping
         self.options: Options = options
         self.messages: tuple[MessagePlan, ...] = tuple(MessagePlan(m, mapping, options) for m in mapping.messages)
-        self.shape: Shape | None = None
-        self.quick: tuple[tuple[Fetch, Holds, MessagePlan], ...] = ()
-        self._struct()
-
-    def _struct(self) -> None:
-        """Make a decoder for what can be told and read by plain paths. The messages behind one that cannot be told so
-        are told from dicts, for the first that knows a body has it."""
-        if self.mapping.embedded:
-            return  # nothing is won by a struct: there are texts that hold JSON themselves
-        told = list(takewhile(lambda message: all(path.names for path in message.recognised_by), self.messages))
-        quick = [message for message in told if message.is_plain]
-        paths = [path for m in told for path in m.recognised_by] + [path for m in quick for path in m.paths]
-        if not quick or is_nested(paths):
-            return
-        self.shape = shape = Shape(paths)
-        self.quick = tuple((shape.fetch(message.recognised_by), message.recognised, message) for message in told)
-        for message in quick:
-            message.fetch = shape.fetch(message.paths)
+        self.quick: tuple[Quick, ...] = () if mapping.embedded else tuple(map(Quick, mapping.messages, self.messages))
+        """The way to read a body without making dicts of it; none where texts hold JSON themselves."""
 
     def find(self, body: Any) -> MessagePlan | None:
         """Which message a body of dicts is."""

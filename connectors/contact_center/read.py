@@ -48,19 +48,20 @@ class HookReader:
     def read(self, raw: bytes, place: str) -> Reading:
         """What one body is. `place` names file and line, for dead letters."""
         kept, body = split_kept(raw) if raw[:1] == b"#" else (ALONE, raw)
-        plan = self.plan
-        shape = plan.shape
-        if shape is not None:
-            try:
-                told = shape.decode(body)
-            except NOT_JSON:
-                pass  # another type somewhere, a form, or nothing that can be read: said below
+        for quick in self.plan.quick:
+            for hint in quick.hints:
+                if hint not in body:
+                    break
             else:
-                for fetch, holds, message in plan.quick:
-                    if holds(fetch(told)):
-                        if message.fetch is None:
-                            break
-                        return self._of_one(message, message.fetch(told), sha256(body).digest()[:16], place)
+                if quick.shape is None:
+                    break
+                try:
+                    told = quick.shape.decode(body)
+                except NOT_JSON:
+                    break  # another type somewhere, a form, or nothing that can be read: said below
+                message = quick.message
+                if message.recognised(quick.seen(told)):
+                    return self._of_one(message, quick.fetch(told), sha256(body).digest()[:16], place)
         return self._of_dicts(body, kept, place)
 
     def find(self, body: Any) -> MessagePlan | None:
@@ -155,17 +156,24 @@ class HookReader:
     def _events(
         self, message: MessagePlan, values: Values, source: str, id_: str, notes: list[str]
     ) -> list[Event]:  # fmt: skip
-        plans = [plan for plan in message.events(values) if plan.holds is None or plan.holds(values)]
-        if not plans:
-            return []
+        plans = message.events(values)
+        if len(plans) != 1 or plans[0].holds is not None:
+            plans = tuple(plan for plan in plans if plan.holds is None or plan.holds(values))
+            if not plans:
+                return []
         for at, path in message.needs:
             if values[at] is None or values[at] == "":
                 raise Unreadable(Reason.INVALID, place=path, mend="the vendor always sends it: look at what was sent")
         names: tuple[str, ...] = ()
         if message.identifiers:
-            found = [f"{value}{authority}" for gives, authority in message.identifiers
-                     if (value := gives(values)) is not None]  # fmt: skip
+            found = [
+                f"{value}{authority}"
+                for gives, authority in message.identifiers
+                if (value := gives(values)) is not None
+            ]
             names = tuple(dict.fromkeys(found))
+        if len(plans) == 1:
+            return [self._event(plans[0], message, values, source, id_, names, notes)]
         return [self._event(plan, message, values, source, id_, names, notes) for plan in plans]
 
     def _event(
@@ -229,11 +237,17 @@ class HookReader:
             if holds is None or holds(values):
                 return f"{self.vendor}: {reason}"
         kind = values[message.kind] if message.kind is not None else None
-        is_kind = isinstance(kind, str) and _KIND.match(kind) is not None and _ID.search(kind) is None
-        if is_kind and (kind in self._kinds or len(self._kinds) < _KINDS):
-            self._kinds.add(kind)
+        if isinstance(kind, str) and self._is_counted(kind):
             return f"{self.vendor}: no mapping for {kind}"
         return f"{self.vendor}: no mapping for this {message.name}"
+
+    def _is_counted(self, kind: str) -> bool:
+        """Whether a kind is counted by its name: a word of a vendor's, no number of somebody, and not too many."""
+        if kind not in self._kinds:
+            if not _KIND.match(kind) or _ID.search(kind) or len(self._kinds) >= _KINDS:
+                return False
+            self._kinds.add(kind)
+        return True
 
 
 def _letter(source: str, id_: str, digest: bytes, wrong: Unreadable, place: str) -> Reading:

@@ -54,12 +54,10 @@ class Compiler:
         made = [self.test(test) for test in tests]
         if not made:
             return None
-        if len(made) == 1:
-            return made[0]
-        if len(made) == 2:
-            one, other = made
-            return lambda v: one(v) and other(v)
-        return lambda v: all(each(v) for each in made)
+        holds = made[-1]
+        for one in reversed(made[:-1]):
+            holds = _both(one, holds)
+        return holds
 
     def test(self, test: Test) -> Holds:
         """Whether one holds."""
@@ -185,6 +183,10 @@ class Compiler:
             return None if micros < 0 else _whole(micros / 1_000_000)
 
         return told
+
+
+def _both(one: Holds, other: Holds) -> Holds:
+    return lambda v: one(v) and other(v)
 
 
 def _choice(cases: list[tuple[Holds | None, Gives]]) -> Gives:

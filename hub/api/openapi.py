@@ -162,8 +162,8 @@ def _post_events() -> Json:
 
 def _post_hook() -> Json:
     told = (
-        "The body as the vendor sends it, JSON or a form, for a source of the site file; its mapping reads it "
-        "and says how it is signed. 202 says that it is kept or counted, whatever the verdict; nothing need be sent again."
+        "The body as the vendor sends it, JSON or a form, for a source of the site file; its mapping reads it and says "
+        "how it is signed. 202 says that it is kept or counted, whatever the verdict: nothing need be sent again."
     )
     too_large = {"413": {"description": f"Larger than {HOOK_LIMIT} bytes; nothing was kept.",
                          "content": {MEDIA_TYPE: {"schema": _ref("Problem")}}}}  # fmt: skip

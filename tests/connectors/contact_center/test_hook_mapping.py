@@ -34,7 +34,7 @@ def read(lines: str, body: dict[str, Any], head: str = HEAD, **options: Any) -> 
 
 
 def attributes(lines: str, body: dict[str, Any], head: str = HEAD) -> dict[str, Any]:
-    [event] = read("{event: contact.ended, attributes: {%s}}" % lines, body, head).events
+    [event] = read(f"{{event: contact.ended, attributes: {{{lines}}}}}", body, head).events
     return {name: value for name, value in event.data.items() if name != "origin_id"}
 
 
@@ -128,7 +128,7 @@ def test_kinds_of_attributes() -> None:
 
 def test_conditions() -> None:
     def comes(when: str, **body: Any) -> bool:
-        return bool(read("{event: contact.ended, when: {%s}}" % when, body).events)
+        return bool(read(f"{{event: contact.ended, when: {{{when}}}}}", body).events)
 
     assert comes("a: [x, Y]", a="y ")  # codes are compared without case and blanks
     assert comes("a: 7", a="7")
@@ -201,15 +201,23 @@ BODIES = {
 def test_spoilt_bodies_are_read_to_an_answer(which: tuple[str, bytes], at: int, put: bytes, cut: int) -> None:
     vendor, body = which
     spoilt = body[:at] + put + body[at + cut :]
-    reading = HookReader(shipped_hook(vendor)).read(spoilt, "a body")
+    reading = READERS[vendor].read(spoilt, "a body")
     assert [bool(reading.events), reading.ignored is not None, reading.dead is not None].count(True) == 1
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner)
-                    | st.dictionaries(st.sampled_from(["queueInfo", "agentInfo", "contactId", "x"]), inner), max_leaves=8))  # fmt: skip
+NAMES = st.sampled_from(["queueInfo", "agentInfo", "contactId", "x"])
+PARTS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner) | st.dictionaries(NAMES, inner),
+    max_leaves=8,
+)
+READERS = {vendor: HookReader(shipped_hook(vendor)) for vendor in BODIES}
+
+
+@given(PARTS)
 def test_a_part_of_another_type_is_read_to_an_answer(part: object) -> None:
     for name in ("queueInfo", "contactId", "channel", "initiationTimestamp", "segmentAttributes"):
-        reading = HookReader(shipped_hook("amazon-connect")).read(connect("QUEUED", **{name: part}), "a body")
+        reading = READERS["amazon-connect"].read(connect("QUEUED", **{name: part}), "a body")
         assert [bool(reading.events), reading.ignored is not None, reading.dead is not None].count(True) == 1
 
 
@@ -222,8 +230,8 @@ def test_the_quick_way_and_the_careful_one_say_the_same(vendor: str, data: st.Da
         part[name] = data.draw(st.sampled_from([None, "", "CALLBACK", 7, {}, []]))
     reader = HookReader(shipped_hook(vendor))
     quick = reader.read(json.dumps(body).encode(), "a body")
-    assert reader.plan.shape is not None
-    reader.plan.shape = None
+    assert any(one.shape is not None for one in reader.plan.quick)
+    reader.plan.quick = ()
     careful = reader.read(json.dumps(body).encode(), "a body")
     assert (quick.source, quick.events, quick.ignored) == (careful.source, careful.events, careful.ignored)
     assert (quick.dead and quick.dead.place) == (careful.dead and careful.dead.place)
