@@ -48,6 +48,8 @@ class Hooks:
     def find(self, body: Any) -> str | None:
         """The source that a decoded body belongs to: a declared one, of several that of its instance, else the
         shipped mapping that knows it."""
+        if isinstance(body, dict) and "specversion" in body:
+            return None  # a CloudEvent, whatever it carries
         declared = [name for name in self._sources.by_name if self._knows(name, body)]
         if declared:
             return next((name for name in declared if self._is_of(name, body)), declared[0])
@@ -69,10 +71,24 @@ class Hooks:
         """Whether a file that begins so holds bodies of webhooks."""
         if head.startswith(KEPT_LINE):
             return True
-        if any(self.find(value) is not None for value in first_values(head)):
+        values = list(first_values(head))
+        if any(self.find(value) is not None for value in values):
             return True
+        if not values and head.lstrip()[:1] in (b"{", b"["):
+            return self._is_hinted(head)  # one that is longer than what is seen of it
         line = head.split(b"\n", 1)[0].strip()
         return line[:1] not in (b"{", b"[", b"") and self.is_body(line)
+
+    def _is_hinted(self, head: bytes) -> bool:
+        """Whether all that a body of some message must hold stands in a part of one. Whether it is one is asked when it
+        is whole."""
+        readers = (self.reader(name) for name in (*self._sources.by_name, *shipped_names()))
+        return any(
+            quick.hints and all(hint in head for hint in quick.hints)
+            for reader in readers
+            if reader is not None
+            for quick in reader.plan.quick
+        )
 
     def is_body(self, raw: bytes) -> bool:
         """Whether some mapping knows a body."""

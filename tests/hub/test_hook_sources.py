@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from connectors.cloudevents.read import CloudEventReader
+from connectors.hl7.mappings import load_mapping
+from connectors.hl7.read import Hl7Reader
 from hub.api.hooks import HookDoor
 from hub.hooks import Hooks
+from hub.inputs import find_inputs
 from hub.site import WrongSite, read_site
 from schemas.errors import WrongUse
 from tests.connectors.contact_center.bodies import INSTANCE, connect, record
@@ -96,3 +101,19 @@ def test_lines_of_a_source_are_laid_over_its_mapping(tmp_path: Path) -> None:
     [ended] = hooks.read(record(Queue=queue, Agent={"ConnectedToAgentTimestamp": "x"}, Attributes=said), "a").events
     assert (ended.data["queue"], ended.data["language"], ended.data["partner"]) == ("Scheduling", "es-MX", "acme")
     assert ended.identifiers == ("4711^N", "77")
+
+
+def test_a_body_that_is_longer_than_what_is_seen_of_a_file_is_told_too(tmp_path: Path) -> None:
+    path = tmp_path / "long.json"
+    long = [{"Content": "x" * 50, "AbsoluteTime": "2026-03-02T15:00:00Z"}] * 2000
+    said = {"JobStatus": "COMPLETED", "Participants": [{}], "CustomerMetadata": {"ContactId": "c1"}}
+    sentiment = {"ConversationCharacteristics": {"Sentiment": {"OverallSentiment": {"CUSTOMER": -2.5}}}}
+    path.write_text(json.dumps({**said, **sentiment, "Transcript": long}, indent=1))
+    [message] = find_inputs([str(path)])[0].messages(Hl7Reader(load_mapping()), CloudEventReader())
+    assert message.reading is not None
+    assert [(e.type, e.data["sentiment"]) for e in message.reading.events] == [("contact.analysed", -0.5)]
+
+
+def test_a_cloudevent_is_one_whatever_it_carries() -> None:
+    event = {"specversion": "1.0", **json.loads(connect("INITIATED"))}
+    assert Hooks().find(event) is None
