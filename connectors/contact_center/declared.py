@@ -26,6 +26,14 @@ _VENDOR: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,47}\Z")
 _EVENT: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+\Z")
 
 
+_ALWAYS: Final = {
+    "contact.queued": ("first",),
+    "contact.answered": ("first",),
+    "contact.ended": ("abandoned", "counted"),
+}
+"""Flags that these events always tell (THRESHOLDS.md): what counts calls must not guess what a missing one means."""
+
+
 class WrongHook(WrongDeclaration):
     """A mapping file of a webhook with mistakes in it."""
 
@@ -179,6 +187,11 @@ class _Reader:
         given = with_fixed(given, self._read_set(node.find("set")), groups)
         self._check_names(event, given.attributes, node)
         self._check_derived(given, node)
+        lacking = [flag for flag in _ALWAYS.get(event, ()) if flag not in given.attributes]
+        if lacking:
+            values.wrong(
+                node, f"{event} always tells {' and '.join(lacking)}: say when it is true, `{{when: {{...}}}}`"
+            )
         return given
 
     def _check_names(self, event: str, attributes: Any, node: Table) -> None:

@@ -22,6 +22,7 @@ _LARGEST: Final = 253_402_300_799 * SECOND  # what RFC 3339 can write: the year 
 
 _MINUTES_KEPT: Final = 200_000  # beyond it the memory of minutes starts anew
 _minutes: dict[str, int] = {}
+_rests: dict[str, int] = {}
 
 
 def read_stamp(value: Any, zone: tzinfo | None) -> Stamp:
@@ -36,16 +37,16 @@ def read_stamp(value: Any, zone: tzinfo | None) -> Stamp:
 
 
 def quick_instant(text: str) -> int:
-    """An RFC 3339 text in UTC as most vendors write it, with milliseconds. Raises ValueError."""
-    minute = _minutes.get(text[:17])
-    if minute is not None and len(text) == 24 and text[19] == "." and text[23] == "Z":
-        seconds = text[17:19] + text[20:23]
-        if seconds.isdecimal() and seconds.isascii() and seconds < "60":
-            return minute + int(seconds) * 1000
+    """An RFC 3339 text in UTC as most vendors write it, with milliseconds: minutes and what follows them are remembered
+    each for itself. Raises ValueError."""
+    minute, rest = _minutes.get(text[:17]), _rests.get(text[17:])
+    if minute is not None and rest is not None:
+        return minute + rest
     instant = read_instant(text)
-    if len(text) == 24 and text[17:18] < "6":
+    if len(text) == 24 and text[23] == "Z" and text[17:19] < "60":
         if len(_minutes) >= _MINUTES_KEPT:
             _minutes.clear()
+        _rests[text[17:]] = instant % MINUTE  # 60,000 at most
         _minutes[text[:17]] = instant - instant % MINUTE
     return instant
 

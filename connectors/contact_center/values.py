@@ -125,6 +125,18 @@ class Compiler:
             [at] = places
             return lambda v: value if type(value := v[at]) in _SCALARS and value != "" else None
 
+        if len(places) == 2:
+            one, other = places
+
+            def either(v: Values) -> Any:
+                value = v[one]
+                if type(value) in _SCALARS and value != "":
+                    return value
+                value = v[other]
+                return value if type(value) in _SCALARS and value != "" else None
+
+            return either
+
         def found(v: Values) -> Any:
             for one in places:
                 value = v[one]

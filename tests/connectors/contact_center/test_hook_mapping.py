@@ -34,7 +34,7 @@ def read(lines: str, body: dict[str, Any], head: str = HEAD, **options: Any) -> 
 
 
 def attributes(lines: str, body: dict[str, Any], head: str = HEAD) -> dict[str, Any]:
-    [event] = read(f"{{event: contact.ended, attributes: {{{lines}}}}}", body, head).events
+    [event] = read(f"{{event: call.told, attributes: {{{lines}}}}}", body, head).events
     return {name: value for name, value in event.data.items() if name != "origin_id"}
 
 
@@ -72,6 +72,7 @@ def test_two_products_and_more_are_files_alone() -> None:
         (HEAD + MESSAGE + "      - {event: a.b, attributes: {x: {pth: a}}}\n", "9:39", "(did you mean `path`?)"),
         (HEAD + MESSAGE + "      - {event: a.b, attributes: {x: {between: a}}}\n", "9:48", "has two times"),
         (HEAD + MESSAGE + "      - {event: a.b, when: {'@queue': {below: 5}}}\n", "9:9", "there is none of this name"),
+        (HEAD + MESSAGE + "      - {event: contact.queued}\n", "9:9", "contact.queued always tells first"),
         (HEAD + MESSAGE + "      - {event: a.b, groups: G}\n", "9:9", "there is no group `G`"),
         (HEAD + MESSAGE + "      - {event: a.b, choice: {c: d}}\n", "9:31", "there is no choice `c`"),
         (HEAD + "check: {kind: hmc}\n" + MESSAGE + "      - {event: a.b}\n", "3:15", "(did you mean `hmac`?)"),
@@ -128,7 +129,7 @@ def test_kinds_of_attributes() -> None:
 
 def test_conditions() -> None:
     def comes(when: str, **body: Any) -> bool:
-        return bool(read(f"{{event: contact.ended, when: {{{when}}}}}", body).events)
+        return bool(read(f"{{event: call.told, when: {{{when}}}}}", body).events)
 
     assert comes("a: [x, Y]", a="y ")  # codes are compared without case and blanks
     assert comes("a: 7", a="7")
@@ -170,7 +171,7 @@ def test_a_list_in_a_body_gives_an_event_an_item() -> None:
     "at, reason", [(None, "no_time"), ("yesterday", "bad_time"), (-5, "bad_time"), ([], "bad_time")]
 )
 def test_times_that_are_none(at: object, reason: str) -> None:
-    reading = read("{event: contact.ended}", {"at": at})
+    reading = read("{event: call.told}", {"at": at})
     assert reading.dead is not None
     assert reading.dead.reason.value == reason
     assert "yesterday" not in reading.dead.mend
@@ -180,8 +181,8 @@ def test_a_stamp_without_an_offset_is_noted_unless_the_source_has_a_zone() -> No
     from zoneinfo import ZoneInfo
 
     naive = {"at": "2026-03-02T15:00:00"}
-    assert read("{event: contact.ended}", naive).notes == ("zone_assumed",)
-    placed = read("{event: contact.ended}", naive, zone=ZoneInfo("America/New_York"))
+    assert read("{event: call.told}", naive).notes == ("zone_assumed",)
+    placed = read("{event: call.told}", naive, zone=ZoneInfo("America/New_York"))
     assert (placed.notes, placed.events[0].time) == ((), 1772481600000000)
 
 
