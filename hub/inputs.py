@@ -18,11 +18,13 @@ from typing import Any, BinaryIO, Final
 
 from connectors.api import Reading
 from connectors.cloudevents.read import CloudEventReader, content_digest
+from connectors.contact_center.files import split_bodies
 from connectors.fhir.files import looks_like_fhir, split_resources
 from connectors.fhir.read import FhirReader
 from connectors.hl7.files import looks_like_hl7, split_messages
 from connectors.hl7.read import Hl7Reader
 from hub.cloudevent_files import LARGEST, read_cloudevents
+from hub.hooks import Hooks
 from hub.messages import Message, dead, ignored
 from hub.unpacked import GZIP, Unpacked
 from schemas.errors import Reason, WrongUse
@@ -55,14 +57,16 @@ class Input:
         self._open: Callable[[], BinaryIO | io.RawIOBase] = open_
         self._reason: str | None = reason
 
-    def messages(self, hl7: Hl7Reader, cloud: CloudEventReader, fhir: FhirReader | None = None) -> Iterator[Message]:
+    def messages(
+        self, hl7: Hl7Reader, cloud: CloudEventReader, fhir: FhirReader | None = None, hooks: Hooks | None = None
+    ) -> Iterator[Message]:
         """The messages of the input, in its order. What cannot be opened or ends early is a dead letter."""
         if self._reason is not None:
             yield ignored(self._reason)
             return
         try:
             with self._open() as raw:
-                yield from self._of_stream(raw, hl7, cloud, fhir or FhirReader())
+                yield from self._of_stream(raw, hl7, cloud, fhir or FhirReader(), hooks or Hooks())
         except (EOFError, zlib.error):
             yield self._cut_short()
         except OSError as wrong:
@@ -89,7 +93,7 @@ class Input:
         return dead(Reason.UNREADABLE, self.name, "the compressed file is cut short or damaged: send it again whole")
 
     def _of_stream(
-        self, raw: BinaryIO | io.RawIOBase, hl7: Hl7Reader, cloud: CloudEventReader, fhir: FhirReader
+        self, raw: BinaryIO | io.RawIOBase, hl7: Hl7Reader, cloud: CloudEventReader, fhir: FhirReader, hooks: Hooks
     ) -> Iterator[Message]:
         stream, unpacked = self._unpacked(raw)
         head = stream.peek(_SNIFFED)[:_SNIFFED]
@@ -102,6 +106,9 @@ class Input:
             for one in split_resources(iter(lambda: stream.read1(_CHUNK), b""), self.name):
                 reading = one if isinstance(one, Reading) else fhir.read(one.raw, one.place, one.around)
                 yield Message(reading, None, -1, None)
+        elif hooks.is_hook(head):
+            for place, body in split_bodies(iter(lambda: stream.read1(_CHUNK), b""), self.name, hooks.is_body):
+                yield _of_hook(body, place, hooks, cloud)
         elif (first := head.removeprefix(_BOM).lstrip()[:1]) in (b"{", b"[") or b'"specversion"' in head:
             again = self.path is not None and unpacked is None
             yield from read_cloudevents(stream, self.name, cloud, again=again, array=first == b"[")
@@ -123,6 +130,17 @@ class Input:
         for number, piece in enumerate(split_messages(chunks, self.notes), start=1):
             place = f"{self.name} message {number}"
             yield place, _placed(piece, place) if isinstance(piece, Reading) else piece
+
+
+def _of_hook(body: bytes | Reading, place: str, hooks: Hooks, cloud: CloudEventReader) -> Message:
+    """A body that stands among those of webhooks: one of them, or a CloudEvent that somebody put beside them."""
+    if isinstance(body, Reading):
+        return Message(body, None, -1, None)
+    if b'"specversion"' in body and not hooks.is_body(body):
+        found = cloud.read(body, place)
+        if not isinstance(found, Reading):
+            return Message(None, found, -1, content_digest(body), place)
+    return Message(hooks.read(body, place), None, -1, None)
 
 
 def _placed(reading: Reading, place: str) -> Reading:

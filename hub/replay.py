@@ -16,6 +16,7 @@ from hub.declared import hl7_reader, read_declared
 from hub.door import Door
 from hub.enrich import Enricher
 from hub.explain import explain_alert
+from hub.hooks import Hooks
 from hub.inputs import Input, find_inputs
 from hub.left_out import LeftOut
 from hub.merge import merged
@@ -85,7 +86,13 @@ def replay(options: ReplayOptions) -> ReplayResult:
     try:
         last = _drive(
             engine,
-            merged(inputs, hl7, cloud, FhirReader(zone=zone, validates=options.validate)),
+            merged(
+                inputs,
+                hl7,
+                cloud,
+                FhirReader(zone=zone, validates=options.validate),
+                Hooks(site.sources, zone=zone),
+            ),
             door,
             enricher,
             inputs,

@@ -9,6 +9,7 @@ from typing import Final
 
 from connectors.hl7.charset import codec_of
 from connectors.surveys.instruments import Instrument, read_instruments, shipped_instruments
+from hub.hook_sources import HookSources, read_sources
 from schemas.declaration import (
     Findings,
     Items,
@@ -34,6 +35,7 @@ SITE_KEYS: Final = (
     "calendars",
     "surveys",
     "thresholds",
+    "sources",
 )
 FACILITY_KEYS: Final = ("zone", "region", "charset", "authority")
 
@@ -68,6 +70,7 @@ class Site:
     calendars: Table | None = None
     thresholds: Table | None = None
     instruments: Mapping[str, Instrument] = field(default_factory=shipped_instruments)
+    sources: HookSources = field(default_factory=HookSources)
 
     @property
     def zones(self) -> dict[str, str]:
@@ -122,6 +125,7 @@ def read_site_text(file: str, text: str) -> tuple[Site, list[Problem]]:
         calendars=_table_or_none(table, "calendars", findings),
         instruments=_read_surveys(_table_or_none(table, "surveys", findings), findings),
         thresholds=_table_or_none(table, "thresholds", findings),
+        sources=read_sources(table.find("sources"), findings, Path(file).parent),
     )
     return site, findings.listed()
 

@@ -15,6 +15,7 @@ from connectors.fhir.read import FhirReader
 from connectors.hl7.read import Hl7Reader
 from hub.declared import hl7_reader, read_declared
 from hub.door import AFTER_UNTIL
+from hub.hooks import Hooks
 from hub.inputs import find_inputs
 from hub.merge import merged
 from hub.replay import ReplayOptions
@@ -54,6 +55,15 @@ class _Keeping:
         return self._bytes.pop(id(found), (b"", None))[0]
 
 
+class _KeepingHooks(_Keeping):
+    """The same for webhooks, which are told by their content too."""
+
+    def __init__(self, hooks: Hooks) -> None:
+        super().__init__(hooks)
+        self.is_hook = hooks.is_hook
+        self.is_body = hooks.is_body
+
+
 def replay_store(store: Path, options: ReplayOptions) -> tuple[dict[str, Any], list[Alert]]:
     """The same for a folder: the report, and all alerts that the store holds. Raises TryAgain while it is served, and
     WrongUse for an `until` in the future: a store's clock never goes back."""
@@ -85,13 +95,21 @@ def replay_into(service: Service, options: ReplayOptions) -> dict[str, Any]:
     hl7, cloud = live_reader(settings, service.declared, service.runtime).parts
     fhir = FhirReader(zone=options.timezone or service.declared.site.timezone, validates=options.validate)
     one, other, third = _Keeping(hl7), _Keeping(cloud), _Keeping(fhir)
+    hooks = service.reader.hooks
+    fourth = _KeepingHooks(hooks)
     inputs = find_inputs(options.paths)
     batch: list[Message] = []
-    found = merged(inputs, cast("Hl7Reader", one), cast("CloudEventReader", other), cast("FhirReader", third))
+    found = merged(
+        inputs,
+        cast("Hl7Reader", one),
+        cast("CloudEventReader", other),
+        cast("FhirReader", third),
+        cast("Hooks", fourth),
+    )
     now = machine_time()
     size = sum(i.size for i in inputs)
     notes: Counter[str] = Counter()
-    for message in _messages(found, (one, other, third), service.reader, options.until):
+    for message in _messages(found, (one, other, third, fourth), service.reader, options.until):
         notes.update(message.notes)
         batch.append(message)
         if len(batch) >= _BATCH:

@@ -67,6 +67,17 @@ def site_schema() -> Schema:
     facility = _object(
         {"zone": zone, "region": {"type": "string", "pattern": "^[A-Za-z]{2}$"}, "charset": zone, "authority": zone}
     )
+    source = _object(
+        {
+            **dict.fromkeys(("hook", "instance", "facility", "zone", "secret_file", "secret_env"), zone),
+            "url": {"type": "string", "pattern": "^https?://"},
+            "unsigned": {"type": "boolean"},
+            "choices": {"type": "object", "additionalProperties": zone},
+            **{key: {"type": "object"} for key in ("check", "tables", "attributes")},
+            "identifiers": {"type": "array", "items": {"type": "object"}},
+        },
+        required=("hook",),
+    )
     calendar = {key: value for key, value in _calendar().items() if key != "required"}
     definitions = {name: shape for name, shape in _definitions().items() if name not in ("threshold", *OF_KIND)}
     return {
@@ -84,6 +95,7 @@ def site_schema() -> Schema:
                 "calendars": {"type": "object", "additionalProperties": calendar},
                 "surveys": _surveys(),
                 "thresholds": {"type": "object", "additionalProperties": _object(lines)},
+                "sources": {"type": "object", "additionalProperties": source},
             }
         ),
         "$defs": definitions,

@@ -23,6 +23,7 @@ from hub.api.events import EventIntake
 from hub.api.feed import Feed
 from hub.api.feedback import FeedbackIntake
 from hub.api.health import Healths
+from hub.api.hooks import HookDoor, HookIntake
 from hub.api.metrics import Counters, HttpCounts, Metrics, no_counters
 from hub.api.openapi import serve_openapi
 from hub.api.problems import (
@@ -36,6 +37,7 @@ from hub.api.problems import (
     unavailable,
 )
 from hub.api.reads import Reads
+from hub.hook_sources import HookSources
 from hub.serve.intake import Intake
 from schemas.errors import StoreFailed
 from streams.embedded.reader import Reader
@@ -58,11 +60,12 @@ def make_app(  # noqa: PLR0913 - what it stands on
     bodies: BodySettings | None = None,
     slow_seconds: float = SLOW_SECONDS,
     streams_at_once: int = STREAMS,
+    hooks: HookDoor | None = None,
 ) -> Starlette:
     """The app over an intake and readers of its store. `clock` tells the machine's time in microseconds; `zone` is
     what explanations without a calendar are told in; `counters` are numbers of other doors for /metrics; `hosts` are
-    the names it may be called by, None for any. Its `state.feed` is to be closed before a graceful stop, for streams
-    end by nothing else."""
+    the names it may be called by, None for any; `hooks` takes deliveries of webhooks. Its `state.feed` is to be closed
+    before a graceful stop, for streams end by nothing else."""
     pages, followed = Reads(open_reader), Reads(open_reader)
     with contextlib.closing(open_reader()) as reader:
         cursors = cursors_of(reader)
@@ -80,6 +83,11 @@ def make_app(  # noqa: PLR0913 - what it stands on
         Route("/openapi.json", serve_openapi, methods=["GET"]),
         Route("/v1/events", EventIntake(intake, read_bodies).post_events, methods=["POST"]),
         Route("/v1/feedback", FeedbackIntake(intake, read_bodies, clock).post_feedback, methods=["POST"]),
+        Route(
+            "/v1/hooks/{source}",
+            HookIntake(hooks or HookDoor(HookSources()), intake, clock).post_hook,
+            methods=["POST"],
+        ),
         Route("/v1/alerts", AlertPages(pages, cursors).list_alerts, methods=["GET"]),
         Route("/v1/alerts/stream", stream.stream_alerts, methods=["GET"]),
         Route("/v1/alerts/{id}", AlertOne(intake, pages, clock, zone).show_alert, methods=["GET"]),

@@ -16,6 +16,7 @@ from hub.api.bodies import BODY_LIMIT
 from hub.api.cloudevents import BATCH, BATCH_MOST, STRUCTURED
 from hub.api.events import BatchVerdicts, EventVerdict
 from hub.api.health import Health, HealthSum
+from hub.api.hooks import HOOK_LIMIT
 from hub.api.parameters import LIMIT, MOST
 from hub.api.problems import MEDIA_TYPE, Problem
 from schemas.alert import State
@@ -58,6 +59,7 @@ def openapi() -> Json:
             "/openapi.json": _get("openapi", "This description.", {"200": _open_json("OpenAPI 3.1.")}),
             "/v1/events": {"post": _post_events()},
             "/v1/feedback": {"post": _post_feedback()},
+            "/v1/hooks/{source}": {"post": _post_hook()},
             "/v1/alerts": _get(
                 "listAlerts",
                 "Transitions of alerts in order, page by page; none is missed.",
@@ -121,6 +123,7 @@ def _health(name: str) -> Json:
 def _problems(*codes: int) -> Json:
     said = {
         400: "The request is wrong; `errors` says where.",
+        401: "It does not prove who sent it, or was sent too long ago; nothing of it was kept.",
         404: "There is no such thing.",
         408: "The body did not come in time.",
         410: "What follows this cursor is not here: purged, of another store, or of before a restore.",
@@ -170,6 +173,26 @@ def _post_feedback() -> Json:
         ),
         "requestBody": {"required": True, "content": {"application/json": {"schema": _ref("Feedback")}}},
         "responses": {"202": _json("Durable.", "EventVerdict"), **_problems(400, 408, 413, 415, 500, 503)},
+    }
+
+
+def _post_hook() -> Json:
+    told = (
+        "The body as the vendor sends it, JSON or a form, for a source of the site file; its mapping reads it and says "
+        "how it is signed. 202 says that it is kept or counted, whatever the verdict: nothing need be sent again."
+    )
+    too_large = {"413": {"description": f"Larger than {HOOK_LIMIT} bytes; nothing was kept.",
+                         "content": {MEDIA_TYPE: {"schema": _ref("Problem")}}}}  # fmt: skip
+    return {
+        "operationId": "postHook",
+        "summary": "Take a delivery of a webhook; answered when it is durable.",
+        "description": told,
+        "parameters": [{"name": "source", "in": "path", "required": True, "schema": _TEXT}],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {}}, "application/x-www-form-urlencoded": {"schema": {}}},
+        },
+        "responses": {"202": _json("Durable.", "EventVerdict"), **_problems(400, 401, 404, 408, 500, 503), **too_large},
     }
 
 

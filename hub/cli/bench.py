@@ -94,6 +94,17 @@ def hl7(format_: FormatOption = Format.TABLE) -> None:
     _write((Figure(*figure) for figure in hub.bench.hl7.run()), format_)
 
 
+@bench_app.command("contact")
+def contact(
+    events: Annotated[int, typer.Option(min=100, help="How many bodies of each kind.")] = 60_000,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Webhooks of contact centers, bytes to events, beside json.loads and jmespath for the same paths."""
+    import hub.bench.contact  # noqa: PLC0415 - it loads what no other benchmark needs
+
+    _write(hub.bench.contact.run(events), format_)
+
+
 def _write(figures: Iterable[Figure], format_: Format) -> None:
     """Each figure as soon as it is there, or all of them as JSON."""
     if format_ is Format.TABLE:

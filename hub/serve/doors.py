@@ -11,6 +11,7 @@ from contextlib import ExitStack
 
 from connectors.hl7.ack import ACCEPT, ERROR
 from hub.api.app import make_app
+from hub.api.hooks import HookDoor
 from hub.api.serve_http import bind_http, listen
 from hub.declared import Declared
 from hub.deliver.address import look_up
@@ -52,9 +53,14 @@ def bind_mllp(settings: ServeSettings, _: Declared, held: ExitStack) -> Opening:
 def bind_http_door(settings: ServeSettings, declared: Declared, held: ExitStack) -> Opening:
     """Listen for HTTP."""
     assert settings.http is not None  # noqa: S101 - asked for, or it were not bound
+    hooks = HookDoor(declared.site.sources)
     listening = held.enter_context(bind_http(*settings.http))
 
     async def opened(service: Service) -> Door:
+        service.counters.append(hooks.counts)
+        if hooks.unsigned:
+            service.log.warning("hooks.unsigned", webhook=", ".join(hooks.unsigned), count=len(hooks.unsigned))
+
         def counters() -> Mapping[str, float]:
             return {name: value for numbers in service.counters for name, value in numbers().items()}
 
@@ -65,6 +71,7 @@ def bind_http_door(settings: ServeSettings, declared: Declared, held: ExitStack)
             zone=settings.timezone or declared.site.timezone or "UTC",
             log=service.log,
             counters=counters,
+            hooks=hooks,
         )
         return await listen(app, listening)
 

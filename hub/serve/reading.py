@@ -13,6 +13,7 @@ from connectors.hl7.read import Hl7Reader
 from connectors.hl7.read import content_digest as hl7_digest
 from connectors.surveys.feedback import FeedbackReader
 from hub.enrich import Enricher
+from hub.hooks import KIND, Hooks, is_same_hook
 from hub.left_out import LeftOut
 from schemas.dead_letter import DeadLetter
 from schemas.errors import Reason
@@ -23,6 +24,7 @@ HL7: Final = "hl7"
 CLOUDEVENTS: Final = "cloudevents"
 FHIR: Final = "fhir"
 FEEDBACK: Final = "feedback"
+CONTACT: Final = "contact"  # what the source of a webhook's events begins with
 FILE: Final = "file"
 """A file that holds no message, or a part of one that nobody can read."""
 TEST_MESSAGE: Final = "test_message"
@@ -30,6 +32,7 @@ TEST_PATIENT: Final = "test_patient"
 _ASSUMED: Final = "zone_assumed"
 _MEND_FAILED: Final = "the hub failed to read it and goes on without it; report it, then replay the dead letter"
 _MEND_ZONE: Final = "a stamp has no offset: name `zone:` for this facility in the site file, then replay the letter"
+_MEND_SOURCE: Final = "no source of this name is declared any more: name it under `sources:` in the site file again"
 _TEST_MODES: Final = (b"T", b"D")  # HL7 table 0103: training, debugging
 
 
@@ -38,7 +41,7 @@ class LiveReader:
     `takes_tests` reads messages marked as tests (MSH-11 T or D) like all others. Without `has_zone` a stamp of a
     sender that nobody named a zone for is no time: such a message is a dead letter."""
 
-    def __init__(  # noqa: PLR0913 - one reader a kind
+    def __init__(  # noqa: PLR0913 - a reader a kind, and what the site says
         self,
         hl7: Hl7Reader,
         cloud: CloudEventReader,
@@ -49,6 +52,7 @@ class LiveReader:
         has_zone: bool = True,
         fhir: FhirReader | None = None,
         feedback: FeedbackReader | None = None,
+        hooks: Hooks | None = None,
     ) -> None:
         self._hl7: Hl7Reader = hl7
         self._cloud: CloudEventReader = cloud
@@ -58,6 +62,7 @@ class LiveReader:
         self._has_zone: bool = has_zone
         self._fhir: FhirReader = fhir or FhirReader()
         self._feedback: FeedbackReader = feedback or FeedbackReader()
+        self._hooks: Hooks = hooks or Hooks()
         self._readers: Mapping[str, Callable[[bytes], Message]] = {
             HL7: self._read_hl7,
             CLOUDEVENTS: self._read_event,
@@ -70,9 +75,16 @@ class LiveReader:
         """The readers of one message each, for who reads files."""
         return self._hl7, self._cloud
 
+    @property
+    def hooks(self) -> Hooks:
+        """The readers of webhooks."""
+        return self._hooks
+
     def read(self, kind: str, raw: bytes) -> Message:
         """What one message is; it never raises for what the bytes hold."""
         try:
+            if kind.startswith(KIND):
+                return self._read_hook(kind, raw)
             return self._readers[kind](raw)
         except Exception:  # noqa: BLE001 - a message's edge: whatever it is, the hub goes on, and the bytes are kept
             letter = DeadLetter(reason=Reason.INVALID, place="the message", mend=_MEND_FAILED)
@@ -103,6 +115,8 @@ class LiveReader:
             digest = blake2b(raw, digest_size=16).digest()
             return self._enriched(Message(CLOUDEVENTS, raw, found.source, found.id, digest, (found,)))
         system = found.source.partition("/")[0]
+        if system == CONTACT:
+            return self._enriched(_message(self._hooks.kind_of(found.source), raw, found))
         return self._enriched(_message(system if system in (HL7, FHIR) else FILE, raw, found))
 
     def _read_resource(self, raw: bytes) -> Message:
@@ -115,6 +129,17 @@ class LiveReader:
         message = self._enriched(_message(FEEDBACK, kept, reading))
         message.comment = comment
         return message
+
+    def _read_hook(self, kind: str, raw: bytes) -> Message:
+        """A body of a webhook, by the mapping of its source."""
+        reader = self._hooks.reader(kind.removeprefix(KIND))
+        if reader is None:
+            letter = DeadLetter(reason=Reason.INVALID, place="the source", mend=_MEND_SOURCE)
+            return Message(kind, raw, dead=letter)
+        message = _message(kind, raw, reader.read(raw, "the body"))
+        if not self._has_zone and _ASSUMED in message.notes:
+            return _without_zone(message)
+        return self._enriched(message)
 
     def _enriched(self, message: Message) -> Message:
         if self._left_out is not None and any(self._left_out.has(e.identifiers) for e in message.events):
@@ -130,6 +155,8 @@ def is_same(kind: str, one: bytes, other: bytes) -> bool:
         return True
     if kind == HL7:
         return hl7_digest(one) == hl7_digest(other)
+    if kind.startswith(KIND):
+        return is_same_hook(one, other)
     if kind == FHIR:
         read = FhirReader().read
         return read(one, "").digest == read(other, "").digest

@@ -19,6 +19,7 @@ from connectors.fhir.read import FhirReader
 from connectors.surveys.feedback import FeedbackReader
 from hub.declared import Declared, checked_zone, hl7_reader, read_declared
 from hub.enrich import Enricher
+from hub.hooks import Hooks
 from hub.left_out import LeftOut
 from hub.serve.intake import Intake
 from hub.serve.reading import LiveReader, is_same
@@ -132,6 +133,7 @@ def live_reader(settings: ServeSettings, declared: Declared, runtime: Runtime) -
         has_zone=zone is not None,
         fhir=FhirReader(zone=zone),
         feedback=FeedbackReader(site.instruments),
+        hooks=Hooks(site.sources, zone=zone),
     )
 
 
