@@ -49,7 +49,7 @@ class LiveReader:
     ) -> None:
         self._hl7: Hl7Reader = hl7
         self._cloud: CloudEventReader = cloud
-        self._enrich: Callable[[Event], Event] = enricher.enrich
+        self._enricher: Enricher = enricher
         self._left_out: LeftOut | None = left_out or None
         self._takes_tests: bool = takes_tests
         self._has_zone: bool = has_zone
@@ -108,7 +108,10 @@ class LiveReader:
         if self._left_out is not None and any(self._left_out.has(e.identifiers) for e in message.events):
             message.events, message.ignored = (), TEST_PATIENT
         else:
-            message.events = tuple(map(self._enrich, message.events))
+            message.events = tuple(map(self._enricher.enrich, message.events))
+            if left_out := self._enricher.points.left_out:
+                message.notes = (*message.notes, *left_out.elements())
+                left_out.clear()
         return message
 
 

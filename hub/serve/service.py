@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 from connectors.cloudevents.read import CloudEventReader
 from connectors.fhir.read import FhirReader
 from hub.declared import Declared, checked_zone, hl7_reader, read_declared
-from hub.enrich import Enricher
+from hub.enrich import enricher_of
 from hub.left_out import LeftOut
 from hub.serve.intake import Intake
 from hub.serve.reading import LiveReader, is_same
@@ -121,7 +121,7 @@ def live_reader(settings: ServeSettings, declared: Declared, runtime: Runtime) -
     cloud = CloudEventReader(
         zones=site.zones, default_zone=zone, times=reads.anchors, with_source="source" in reads.reads
     )
-    enricher = Enricher(site.spellings, site.zones, declared.thresholds.calendars.get("clinic"))
+    enricher = enricher_of(site, declared.thresholds.calendars.get("clinic"))
     return LiveReader(
         hl7_reader(site, declared.mapping, settings.timezone),
         cloud,
@@ -178,6 +178,7 @@ class Service:
             now=machine_time(),
             clock=self.settings.clock,
             is_same=is_same,
+            identity=self.declared.site.identity,
         )
         if runtime.reconciled:
             runtime.flush()

@@ -14,6 +14,7 @@ from schemas.event import Event
 from streams.core.alerts import Transition
 from streams.core.circle import EventRow
 from streams.core.rate_rows import BucketRow, RateRow
+from streams.embedded.learned import Learned
 from streams.embedded.residence import Written
 
 _DEEPEST: Final = 64  # objects and lists within each other
@@ -126,3 +127,4 @@ class Batch:
     circles: list[Written] = field(default_factory=list)
     rates: list[tuple[RateRow, list[BucketRow]]] = field(default_factory=list)
     position: Position | None = None
+    learned: Learned | None = None  # of the directory

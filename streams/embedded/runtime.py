@@ -20,12 +20,14 @@ from typing import Final, Literal
 from schemas.alert import Alert
 from schemas.errors import Reason, StoreFailed
 from schemas.event import HOUR, MINUTE
+from schemas.identity import IdentityRules
 from schemas.message import Message, Outcome, Verdict
 from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
 from streams.core.engine import Engine
+from streams.embedded.directory import Linking
 from streams.embedded.earlier import Kept
-from streams.embedded.entries import Batch, Entry, Position, Said, Taken, written
+from streams.embedded.entries import Batch, Entry, Position, Said, Taken
 from streams.embedded.ids import id_hash, letter_hash
 from streams.embedded.judging import Judging, Progress, what_differs
 from streams.embedded.purged import in_pieces, read_purged, stand_at_base
@@ -55,8 +57,9 @@ class Runtime:
     """One store, one engine. Nothing here is safe for several threads: its owner calls one thing at a time.
 
     `now` is the machine's clock in microseconds at the opening. With `clock="event"` time is what the events say (a
-    demonstration, a backfill): the clock is the largest event time taken. `most` bounds the evidence in memory, `tail`
-    the entries that a start may have to read (residence.py).
+    demonstration, a backfill): the clock is the largest event time taken. `identity` says who is linked to whom;
+    without it nobody is. `most` bounds the evidence in memory, `tail` the entries that a start may have to read
+    (residence.py).
     """
 
     def __init__(  # noqa: PLR0913 - each is its owner's to say
@@ -71,6 +74,7 @@ class Runtime:
         progress: Progress | None = None,
         most: int = MOST,
         tail: int = TAIL,
+        identity: IdentityRules | None = None,
     ) -> None:
         self.store: Store = store
         self.thresholds: ThresholdSet = thresholds
@@ -92,6 +96,7 @@ class Runtime:
             was_down = self._seq > 0 and not self.by_event and now - self.recorded > _GAP
             self._settled: int = now + SETTLE if was_down else 0
             self._remembered: Remembered = Remembered(store.hashes(), self._seq)
+            self.linking: Linking = Linking(store, identity)
             self.judging: Judging = self._judging()
             self._recover(position, progress)
         finally:
@@ -113,15 +118,16 @@ class Runtime:
         verdicts: list[Verdict] = []
         pending: list[Taken] = []
         latest = (now if self.by_event else max(now, recorded)) + HOUR  # where the clock was set back too
+        self.linking.begin()
         for message in messages:
             if not self.by_event and now > recorded:
                 recorded = now  # the machine's clock never goes back here
             verdict, hash_ = self._judge(message, met, batch.entries, latest)
-            blob = None
-            if verdict is _ACCEPTED and (blob := written(message.events)) is None:
+            events, blob = self.linking.logged(message.events) if verdict is _ACCEPTED else ((), None)
+            if verdict is _ACCEPTED and blob is None:
                 verdict, hash_ = self._dead(Reason.INVALID.value, "data", _MEND_DATA, message, met)
             if self.by_event and verdict is _ACCEPTED:  # no other may run the clock away
-                for event in message.events:
+                for event in events:
                     recorded = max(recorded, event.time)
             outcome, reason = _WORDS[verdict.outcome], verdict.reason
             tally = (message.kind, outcome, reason or "")
@@ -138,13 +144,15 @@ class Runtime:
                 )
             )
             if verdict is _ACCEPTED:
-                pending.append(Taken(seq, recorded, clock, message.events))
+                pending.append(Taken(seq, recorded, clock, events))
             if hash_ is not None:
                 met[hash_] = (message.digest, seq)
             if verdict.outcome is Outcome.DEAD:
                 batch.dead.append((seq, reason or "", verdict.place or "", verdict.mend or ""))
             verdicts.append(Verdict(verdict.outcome, seq, reason, verdict.place, verdict.mend))
+        batch.learned = self.linking.learned
         self._commit(batch, len(messages))
+        self.linking.note_written()
         self._seq, self.recorded = seq, recorded
         self._remembered.add(met)
         if self._remembered.is_full:
