@@ -42,7 +42,8 @@ SAID_RULE: Final = "named-by-source"
 """The rule of a link that follows from another event of the contact, which names the person."""
 WHY: Final = "unidentified_because"
 _BECAUSE_UNDONE: Final = "undone"
-_ANSWERS: Final = ("identified", WHY)
+ANSWERS: Final = ("identified", WHY)
+"""What is said on each contact event at the door."""
 _REMEMBERED: Final = 1 << 16
 _LINKS: Final = ("person.linked", "person.unlinked")
 
@@ -215,7 +216,7 @@ def keep_decided(events: tuple[Event, ...], before: Sequence[Event]) -> tuple[Ev
         if event.type.startswith("contact."):
             _answer(event, identified=bool(event.identifiers))
         first = by_id.get(event.id)
-        for answer in _ANSWERS if first is not None else ():
+        for answer in ANSWERS if first is not None else ():
             if first is not None and answer in first.data:
                 event.data[answer] = first.data[answer]
     if not links:
