@@ -27,7 +27,7 @@ from schemas.declaration import (
 from streams.core.threshold_fields import as_table, check_keys, read_text
 
 FILE_KEYS: Final = ("version", "webhooks")
-WEBHOOK_KEYS: Final = ("name", "url", "secret_file", "thresholds", "allow_private")
+WEBHOOK_KEYS: Final = ("name", "url", "secret_file", "thresholds", "allow_private", "sensitive")
 PREFIX: Final = "whsec_"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _SHORTEST, _LONGEST = 24, 64  # bytes of a secret, by Standard Webhooks
@@ -40,7 +40,8 @@ class WrongWebhooks(WrongDeclaration):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
     """One subscriber. `secrets` sign each delivery, several while keys are changed; `thresholds` are those whose
-    alerts it is told of, None for all; `allow_private` are hosts that may stand in a private network.
+    alerts it is told of, None for all; `allow_private` are hosts that may stand in a private network;
+    `sensitive` are the labels of alerts that may be told here, which go nowhere else.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Webhook:
     secrets: tuple[str, ...]
     thresholds: frozenset[str] | None = None
     allow_private: frozenset[str] = frozenset()
+    sensitive: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return f"Webhook({self.name})"  # secrets stand in no trace
@@ -114,7 +116,8 @@ def _read_one(lines: Table, folder: Path, known: Collection[str], findings: Find
     if name is None or url is None or not secrets:
         return None
     asked = frozenset(thresholds) if "thresholds" in nodes else None
-    return Webhook(name=name, url=url, secrets=secrets, thresholds=asked, allow_private=allowed)
+    labels = frozenset(label for label, _ in _read_list(nodes.get("sensitive"), "sensitive", findings))
+    return Webhook(name=name, url=url, secrets=secrets, thresholds=asked, allow_private=allowed, sensitive=labels)
 
 
 def _read_list(node: Node | None, key: str, findings: Findings) -> list[tuple[str, Node]]:

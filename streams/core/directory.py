@@ -16,7 +16,9 @@ import msgspec
 from schemas.identity import Point
 from streams.core.identity import id_of
 
-_KINDS: Final = 3  # bits of a point that tell its kind
+_WITHOUT_KIND: Final = ~7  # the last three bits of a point tell its kind
+_PREFIXES: Final = {kind: f"{kind.value}\x1f" for kind in Point}
+_NAMES: Final = {kind.value: kind.name.lower() for kind in Point}
 MANY: Final = 32
 """Persons behind one point, beyond which it leads to nobody: a switchboard, a shelter."""
 
@@ -78,12 +80,12 @@ def _short(text: str) -> int:
 
 def point(kind: Point, value: str) -> int:
     """The hash of a point, its kind in the last bits; fits a signed integer of 64 bits."""
-    return _short(f"{kind.value}\x1f{value}") >> _KINDS << _KINDS | kind.value
+    return _short(_PREFIXES[kind] + value) & _WITHOUT_KIND | kind
 
 
 def kind_of(found: int) -> str:
     """The kind of a point, as rules name it."""
-    return Point(found & 7).name.lower()
+    return _NAMES[found & 7]
 
 
 def key_of(identifier: str) -> int:

@@ -26,7 +26,9 @@ def compare_names(one: tuple[str, str], other: tuple[str, str], alike: float) ->
     """Whether two names, each family and given as `folded` gives them, are one: EXACT, NEAR or None. A part that one
     side does not tell is not compared; the parts may be told the other way round."""
     straight = _compare_parts(one, other, alike)
-    return straight if straight is not None else _compare_parts(one, (other[1], other[0]), alike) and NEAR
+    if straight is not None:
+        return straight
+    return None if _compare_parts(one, (other[1], other[0]), alike) is None else NEAR
 
 
 def _compare_parts(one: tuple[str, str], other: tuple[str, str], alike: float) -> str | None:

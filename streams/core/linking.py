@@ -28,7 +28,7 @@ from streams.core.directory import (
 )
 from streams.core.identity import named
 from streams.core.learning import LEARNS, PARTS, learn, tie
-from streams.core.scoring import NO_EVIDENCE, Verdict, decide, told_by
+from streams.core.scoring import NO_EVIDENCE, Scorer, Verdict, told_by
 
 OPEN: Final = "open"
 SAID: Final = "said"
@@ -54,6 +54,7 @@ class Linker:
     def __init__(self, rules: IdentityRules, directory: Directory) -> None:
         self.rules: IdentityRules = rules
         self.directory: Directory = directory
+        self._scorer: Scorer = Scorer(rules)
         self._tied: set[tuple[str, ...]] = set()  # names that are known to be one, and need not be looked for
 
     def take(self, events: tuple[Event, ...]) -> tuple[Event, ...]:
@@ -160,7 +161,7 @@ class Linker:
 
     def _recognise(self, event: Event, key: int, placed: Placed | None) -> Event | None:
         told = told_by(event, placed.told if placed is not None else None)
-        verdict = decide(self.directory, self.rules, told) if self.rules.links else Verdict(why=NO_EVIDENCE)
+        verdict = self._scorer.decide(self.directory, told) if self.rules.links else Verdict(why=NO_EVIDENCE)
         if verdict.identifier is None:
             self._keep_open(event, key, placed, told)
             _answer(event, identified=False, why=verdict.why)
@@ -170,7 +171,7 @@ class Linker:
         return _link(event, verdict.identifier, verdict.rule, verdict.score, verdict.evidence, time=event.time)
 
     def _keep_open(self, event: Event, key: int, placed: Placed | None, told: Told) -> None:
-        if placed is None or placed.told != told:
+        if placed is None or placed.how != OPEN or placed.told != told:
             self.directory.put_contact(key, Placed(OPEN, event.time, None, told))
 
     def _note_said(self, event: Event, key: int) -> None:

@@ -39,7 +39,8 @@ class Standing(msgspec.Struct, omit_defaults=True):
 
 class Outreach(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What may be done about an alert. `allowed` false: nobody turns to the patient, for the `reason`; with `allowed`
-    true a reason says why another way is named. `ask_for` is `proxy` where somebody else is to be spoken to."""
+    true a reason says why another way is named; `not_for` are purposes for which consent was taken back. `ask_for` is
+    `proxy` where somebody else is to be spoken to."""
 
     allowed: bool
     reason: str | None = None
@@ -47,7 +48,8 @@ class Outreach(msgspec.Struct, kw_only=True, omit_defaults=True):
     hours: str | None = None
     language: str | None = None
     interpreter: bool | None = None
-    ask_for: str = msgspec.field(default="")
+    not_for: list[str] = msgspec.field(default_factory=list)
+    ask_for: str = ""
 
 
 _read: Final = msgspec.json.Decoder(Standing).decode
@@ -59,6 +61,8 @@ def learn_standing(directory: Directory, event: Event) -> None:
     told = {name: value for name in _FACTS if (value := event.data.get(name)) is not None and value != ""}
     if event.type == "person.died":
         told["deceased"] = True
+    if event.sensitivity is not None:
+        told["sensitivity"] = event.sensitivity
     consent = _consent_of(event)
     if not told and consent is None:
         return
@@ -119,6 +123,7 @@ def outreach_to(known: list[Known], now: int) -> Outreach | None:
         hours=_text(facts.get("contact_hours")),
         language=_text(facts.get("language")),
         interpreter=value if isinstance(value := facts.get("interpreter"), bool) else None,
+        not_for=sorted(purpose for purpose in _purposes(standing) if not is_allowed(standing, None, purpose)),
         ask_for=asks,
     )
     if facts.get("deceased") is True:
@@ -141,6 +146,10 @@ def outreach_to(known: list[Known], now: int) -> Outreach | None:
     else:
         found.reason = _STOPS.get(stopped[0], "channel_revoked")
     return found
+
+
+def _purposes(standing: Standing) -> set[str]:
+    return {name.partition("|")[2] for name in standing.consents} - {_ALL}
 
 
 def _may(facts: dict[str, Any], standing: Standing, channel: str) -> bool:
