@@ -22,10 +22,12 @@ _FACTS: Final = (
     "language", "interpreter", "channel", "contact_hours", "do_not_call", "deceased", "sensitivity",
     "proxy_name", "proxy_relation", "proxy_phone",
 )  # fmt: skip
+_CONSENTS: Final = frozenset(("consent.given", "consent.revoked"))
 _OF_AGE: Final = 18
 _ALL: Final = "*"
 _CALL_CHANNELS: Final = frozenset(("voice", "callback", "phone"))
 _STOPS: Final = {"voice": "do_not_call", "sms": "sms_stop"}
+_REVOKED: Final = "channel_revoked"
 SELF: Final = "self"
 PROXY: Final = "proxy"
 
@@ -58,7 +60,9 @@ _write: Final = msgspec.json.Encoder(order="deterministic").encode
 
 def learn_standing(directory: Directory, event: Event) -> None:
     """Take in the facts that an event tells of the person it names."""
-    told = {name: value for name in _FACTS if (value := event.data.get(name)) is not None and value != ""}
+    told: dict[str, Any] = {}
+    if event.type not in _CONSENTS:  # a consent's channel is what it is for, and no wish
+        told = {name: value for name in _FACTS if (value := event.data.get(name)) is not None and value != ""}
     if event.type == "person.died":
         told["deceased"] = True
     if event.sensitivity is not None:
@@ -79,7 +83,7 @@ def learn_standing(directory: Directory, event: Event) -> None:
 
 
 def _consent_of(event: Event) -> tuple[str, int, bool] | None:
-    if event.type not in ("consent.given", "consent.revoked"):
+    if event.type not in _CONSENTS:
         return None
     channel, purpose = (event.data.get(name) or _ALL for name in ("channel", "purpose"))
     return f"{channel}|{purpose}", event.time, event.type == "consent.given"
@@ -136,15 +140,16 @@ def outreach_to(known: list[Known], now: int) -> Outreach | None:
     stopped = [name for name in ("voice", "sms", "email", "portal") if not _may(facts, standing, name)]
     if not stopped:
         return found
-    if found.channel is None or not _may(facts, standing, found.channel):
-        found.reason = _STOPS.get(found.channel or stopped[0], "channel_revoked")
-        if found.channel is None or found.channel in _CALL_CHANNELS or len(stopped) == 4:
-            found.allowed, found.channel = False, None
-        else:  # the wish was withdrawn, the telephone was not
-            found.channel = "voice" if "voice" not in stopped else None
-            found.allowed = found.channel is not None
-    else:
-        found.reason = _STOPS.get(stopped[0], "channel_revoked")
+    wished = found.channel
+    if wished is not None and _may(facts, standing, wished):
+        found.reason = _STOPS.get(stopped[0], _REVOKED)  # another way is closed, and the wished one is open
+        return found
+    if wished is not None and "voice" not in stopped:
+        found.channel, found.reason = "voice", _STOPS.get(_plain(wished), _REVOKED)
+        return found
+    # nobody knows another way than the telephone unless the patient named one
+    found.allowed, found.channel = "voice" not in stopped, None
+    found.reason = _STOPS.get(stopped[0], _REVOKED)
     return found
 
 
@@ -153,8 +158,12 @@ def _purposes(standing: Standing) -> set[str]:
 
 
 def _may(facts: dict[str, Any], standing: Standing, channel: str) -> bool:
-    plain = "voice" if channel in _CALL_CHANNELS else channel
+    plain = _plain(channel)
     return not (plain == "voice" and facts.get("do_not_call") is True) and is_allowed(standing, plain, None)
+
+
+def _plain(channel: str) -> str:
+    return "voice" if channel in _CALL_CHANNELS else channel
 
 
 def is_allowed(standing: Standing, channel: str | None, purpose: str | None) -> bool:

@@ -171,6 +171,7 @@ class Purge:
         store = runtime.store
         if self._bound is None:
             self._bound = find_bound(store, self._before)
+            store.write("DELETE FROM placed WHERE time < ?", [(self._before,)])  # whose a contact of then was
             for rate in runtime.engine.tallies.rates:
                 step = self._before // rate.step - 1
                 forget_before(rate, step)
