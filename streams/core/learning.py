@@ -12,7 +12,7 @@ from streams.core.directory import Directory, Known, key_of, point
 from streams.core.identity import named
 from streams.core.likeness import birth_date_of
 from streams.core.scoring import name_of, texts
-from streams.core.standing import FACT_TYPES, learn_standing
+from streams.core.standing import FACT_TYPES, PROXY_TYPES, learn_standing
 
 _TOGETHER: Final = frozenset(("person.merged", "person.linked"))
 _APART: Final = frozenset(("person.unmerged", "person.unlinked"))
@@ -48,6 +48,8 @@ def learn(directory: Directory, event: Event) -> None:
     elif event.identifiers:
         if type_ == "person.updated":
             _learn_person(directory, event)
+        elif type_ in PROXY_TYPES:
+            _learn_proxy(directory, event)
         learn_standing(directory, event)
 
 
@@ -88,6 +90,19 @@ def _learn_person(directory: Directory, event: Event) -> None:
     )
     for other in names[1:]:
         tie(directory, names[0], other, together=True)
+
+
+def _learn_proxy(directory: Directory, event: Event) -> None:
+    """The numbers of who speaks for a person lead to that person too, until nobody does any more."""
+    key = key_of(event.identifiers[0])
+    known = directory.find(key) or Known(event.identifiers[0], time=-(2**62))
+    over = event.type == "proxy.withdrawn" or event.data.get("status") == "inactive"
+    told = [point(Point.PROXY_PHONE, value) for value in texts(event.data.get("phones"))]
+    changed = tuple(p for p in known.points if p not in told) + (() if over else tuple(told))
+    for found in told:
+        (directory.release if over else directory.hold)(found, key)
+    if changed != known.points:
+        directory.put(key, msgspec.structs.replace(known, points=changed))
 
 
 def _plain(kind: Point, value: str) -> str:

@@ -18,6 +18,7 @@ from typing import Final
 
 from schemas.event import Attribute, Event
 from schemas.identity import IdentityRules
+from schemas.vocabulary import EVENT_TYPES
 from streams.core.directory import (
     Directory,
     Placed,
@@ -44,6 +45,7 @@ WHY: Final = "unidentified_because"
 _BECAUSE_UNDONE: Final = "undone"
 ANSWERS: Final = ("identified", WHY)
 """What is said on each contact event at the door."""
+_CONCERNED: Final = LEARNS | {name for name in EVENT_TYPES if name.startswith("contact.")}
 _REMEMBERED: Final = 1 << 16
 _LINKS: Final = ("person.linked", "person.unlinked")
 
@@ -60,6 +62,10 @@ class Linker:
     def take(self, events: tuple[Event, ...]) -> tuple[Event, ...]:
         """The events of one message, as they came where nothing here concerns them; else with the links that were
         decided behind them, and with `identified` on each contact event."""
+        if len(events) == 1:  # as nearly always
+            one = events[0]
+            if one.type not in _CONCERNED and "contact_id" not in one.data and len(one.identifiers) < 2:
+                return events
         if not self._is_concerned(events):
             return events
         for event in events:
@@ -83,7 +89,7 @@ class Linker:
     def _is_concerned(self, events: Sequence[Event]) -> bool:
         concerned = False
         for event in events:
-            if event.type in LEARNS or "contact_id" in event.data or event.type.startswith("contact."):
+            if event.type in _CONCERNED or "contact_id" in event.data:
                 concerned = True
             if len(event.identifiers) > 1 and event.identifiers not in self._tied:
                 self._tie(event.identifiers)

@@ -16,13 +16,16 @@ from schemas.event import Event
 from streams.core.directory import Directory, Known, circle_of, key_of, key_of_person
 from streams.core.state import whole_years
 
-FACT_TYPES: Final = frozenset(("person.died", "preference.set", "consent.given", "consent.revoked"))
+PROXY_TYPES: Final = frozenset(("proxy.stated", "proxy.named", "proxy.withdrawn"))
+"""Events that say who speaks for a person: `name`, `relation`, `phones`, and `status` inactive where nobody does."""
+FACT_TYPES: Final = frozenset(("person.died", "preference.set", "consent.given", "consent.revoked", *PROXY_TYPES))
 """Events that tell such facts, beside `person.updated`."""
 _FACTS: Final = (
     "language", "interpreter", "channel", "contact_hours", "do_not_call", "deceased", "sensitivity",
     "proxy_name", "proxy_relation", "proxy_phone",
 )  # fmt: skip
 _CONSENTS: Final = frozenset(("consent.given", "consent.revoked"))
+_GENERAL: Final = frozenset(("outreach", "contact", "communication"))  # purposes that are all there is
 _OF_AGE: Final = 18
 _ALL: Final = "*"
 _CALL_CHANNELS: Final = frozenset(("voice", "callback", "phone"))
@@ -61,7 +64,9 @@ _write: Final = msgspec.json.Encoder(order="deterministic").encode
 def learn_standing(directory: Directory, event: Event) -> None:
     """Take in the facts that an event tells of the person it names."""
     told: dict[str, Any] = {}
-    if event.type not in _CONSENTS:  # a consent's channel is what it is for, and no wish
+    if event.type in PROXY_TYPES:
+        told = _proxy(event)
+    elif event.type not in _CONSENTS:  # a consent's channel is what it is for, and no wish
         told = {name: value for name in _FACTS if (value := event.data.get(name)) is not None and value != ""}
     if event.type == "person.died":
         told["deceased"] = True
@@ -82,11 +87,23 @@ def learn_standing(directory: Directory, event: Event) -> None:
         directory.put(key, msgspec.structs.replace(known, facts=facts))
 
 
+def _proxy(event: Event) -> dict[str, Any]:
+    """Who speaks for somebody; an empty text where nobody does any more."""
+    over = event.type == "proxy.withdrawn" or event.data.get("status") == "inactive"
+    phones = event.data.get("phones")
+    found = {
+        "proxy_name": event.data.get("name"),
+        "proxy_relation": event.data.get("relation"),
+        "proxy_phone": phones[0] if isinstance(phones, list) and phones else phones,
+    }
+    return dict.fromkeys(found, "") if over else {name: value or "" for name, value in found.items()}
+
+
 def _consent_of(event: Event) -> tuple[str, int, bool] | None:
     if event.type not in _CONSENTS:
         return None
     channel, purpose = (event.data.get(name) or _ALL for name in ("channel", "purpose"))
-    return f"{channel}|{purpose}", event.time, event.type == "consent.given"
+    return f"{channel}|{_ALL if purpose in _GENERAL else purpose}", event.time, event.type == "consent.given"
 
 
 def _keep(facts: dict[str, Any], name: str, time: int, value: Any) -> None:

@@ -84,6 +84,15 @@ def test_a_minors_proxy_is_asked_for_until_the_day_of_eighteen() -> None:
     assert alone == Outreach(allowed=True, reason="minor", ask_for="proxy")
 
 
+def test_who_speaks_for_somebody_is_named_until_nobody_does() -> None:
+    child = event("person.updated", birth_date="2016-05-06")
+    named = event("proxy.stated", time=1, name="Ann Roe", relation="MTH", phones=["+12125550199"], status="active")
+    over = event("proxy.stated", time=2, name="Ann Roe", relation="MTH", phones=["+12125550199"], status="inactive")
+    found, alone = told(child, named), told(child, named, over)
+    assert found == Outreach(allowed=True, ask_for="proxy")
+    assert alone == Outreach(allowed=True, reason="minor", ask_for="proxy")
+
+
 def test_facts_told_under_another_number_of_the_person_count() -> None:
     link = Event("m", "s", "person.merged", 0, {"surviving": ["2^N"], "retired": ["1^N"]})
     found = told(event("consent.revoked", channel="voice"), link, person="2^N")
