@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from typing import Final
@@ -13,6 +14,7 @@ from connectors.hl7.read import Hl7Reader
 from connectors.hl7.read import content_digest as hl7_digest
 from hub.enrich import Enricher
 from hub.left_out import LeftOut
+from hub.phones import NO_REGION, NONSENSE
 from schemas.dead_letter import DeadLetter
 from schemas.errors import Reason
 from schemas.event import Event
@@ -50,6 +52,7 @@ class LiveReader:
         self._hl7: Hl7Reader = hl7
         self._cloud: CloudEventReader = cloud
         self._enricher: Enricher = enricher
+        self._left_out_of_events: Counter[str] = Counter({NONSENSE: 0, NO_REGION: 0})
         self._left_out: LeftOut | None = left_out or None
         self._takes_tests: bool = takes_tests
         self._has_zone: bool = has_zone
@@ -64,6 +67,10 @@ class LiveReader:
     def parts(self) -> tuple[Hl7Reader, CloudEventReader]:
         """The readers of one message each, for who reads files."""
         return self._hl7, self._cloud
+
+    def counted(self) -> Mapping[str, float]:
+        """What was left out of events, by Prometheus names: telephone numbers that are none."""
+        return {f"pxhub_{name}_total": count for name, count in self._left_out_of_events.items()}
 
     def read(self, kind: str, raw: bytes) -> Message:
         """What one message is; it never raises for what the bytes hold."""
@@ -111,6 +118,7 @@ class LiveReader:
             message.events = tuple(map(self._enricher.enrich, message.events))
             if left_out := self._enricher.points.left_out:
                 message.notes = (*message.notes, *left_out.elements())
+                self._left_out_of_events.update(left_out)
                 left_out.clear()
         return message
 

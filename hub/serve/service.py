@@ -164,6 +164,7 @@ class Service:
             self.runtime: Runtime = self._judge()
             self._held: ExitStack = held.pop_all()
         self.reader: LiveReader = live_reader(settings, self.declared, self.runtime)
+        self.counters.append(self.reader.counted)
         self.intake: Intake = Intake(self.runtime, self.reader, machine_time, tell=log.warning)
 
     def _judge(self) -> Runtime:

@@ -102,7 +102,7 @@ def _proxy(event: Event) -> dict[str, Any]:
 def _consent_of(event: Event) -> tuple[str, int, bool] | None:
     if event.type not in _CONSENTS:
         return None
-    channel, purpose = (event.data.get(name) or _ALL for name in ("channel", "purpose"))
+    channel, purpose = (str(event.data.get(name) or _ALL).casefold() for name in ("channel", "purpose"))
     return f"{channel}|{_ALL if purpose in _GENERAL else purpose}", event.time, event.type == "consent.given"
 
 
