@@ -25,15 +25,13 @@ MANY: Final = 32
 
 class Known(msgspec.Struct, gc=False, array_like=True):
     """What was told under one identifier. `time` is that of the latest telling; `name` family and given, folded;
-    `points` as `point` gives them; `near` the keys of identifiers that are the same person's; `facts` what changes
-    what may be done, as JSON. Never changed in place."""
+    `points` as `point` gives them; `facts` what changes what may be done, as JSON. Never changed in place."""
 
     identifier: str
     time: int = 0
     name: tuple[str, str] | None = None
     birth_date: str = ""
     points: tuple[int, ...] = ()
-    near: tuple[int, ...] = ()
     facts: bytes = b""
 
 
@@ -68,6 +66,13 @@ class Directory(Protocol):
     def hold(self, point: int, key: int) -> None: ...
 
     def release(self, point: int, key: int) -> None: ...
+
+    def near(self, key: int) -> Sequence[int]:
+        """The keys of identifiers that are the same person's, by what was told last of each two; sorted."""
+
+    def tie(self, one: int, other: int) -> None: ...
+
+    def untie(self, one: int, other: int) -> None: ...
 
     def find_contact(self, key: int) -> Placed | None: ...
 
@@ -106,32 +111,55 @@ def contact_key(contact: str) -> int:
     return _short(contact)
 
 
-def circle_of(directory: Directory, key: int) -> Iterator[tuple[int, Known]]:
-    """Everything known under identifiers that are one person's, in the order in which it is reached from one."""
+def keys_of_circle(directory: Directory, key: int) -> list[int]:
+    """The keys of all identifiers that are one person's, in the order in which they are reached from one."""
     seen = {key: None}
     for one in (queue := [key]):
-        known = directory.find(one)
-        if known is None:
-            continue
-        yield one, known
-        for near in known.near:
+        for near in directory.near(one):
             if near not in seen:
                 seen[near] = None
                 queue.append(near)
+    return queue
+
+
+def circle_of(directory: Directory, key: int) -> Iterator[tuple[int, Known]]:
+    """Everything known under identifiers that are one person's."""
+    for one in keys_of_circle(directory, key):
+        known = directory.find(one)
+        if known is not None:
+            yield one, known
 
 
 class MemoryDirectory:
     """A directory for one run."""
 
-    __slots__ = ("_contacts", "_holders", "_known")
+    __slots__ = ("_contacts", "_holders", "_known", "_near")
 
     def __init__(self) -> None:
         self._known: dict[int, Known] = {}
         self._holders: dict[int, int | set[int]] = {}  # nearly always one
         self._contacts: dict[int, Placed] = {}
+        self._near: dict[int, tuple[int, ...]] = {}
 
     def find(self, key: int) -> Known | None:
         return self._known.get(key)
+
+    def near(self, key: int) -> Sequence[int]:
+        return self._near.get(key, ())
+
+    def tie(self, one: int, other: int) -> None:
+        for a, b in ((one, other), (other, one)):
+            near = self._near.get(a, ())
+            if b not in near:
+                self._near[a] = tuple(sorted((*near, b)))
+
+    def untie(self, one: int, other: int) -> None:
+        for a, b in ((one, other), (other, one)):
+            left = tuple(key for key in self._near.get(a, ()) if key != b)
+            if left:
+                self._near[a] = left
+            else:
+                self._near.pop(a, None)
 
     def put(self, key: int, known: Known) -> None:
         self._known[key] = known

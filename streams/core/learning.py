@@ -110,20 +110,9 @@ def _plain(kind: Point, value: str) -> str:
 
 
 def tie(directory: Directory, one: str, other: str, *, together: bool) -> None:
-    """Let two identifiers be near each other, or no longer."""
-    if one == other:
-        return
-    for a, b in ((one, other), (other, one)):
-        key, near = key_of(a), key_of(b)
-        known = directory.find(key)
-        if known is None:
-            if not together:
-                continue
-            known = Known(a)
-        if (near in known.near) is together:
-            continue
-        changed = (*known.near, near) if together else tuple(k for k in known.near if k != near)
-        directory.put(key, msgspec.structs.replace(known, near=changed))
+    """Let two identifiers be one person's, or no longer."""
+    if one != other:
+        (directory.tie if together else directory.untie)(key_of(one), key_of(other))
 
 
 def _change_edges(directory: Directory, event: Event, *, together: bool) -> None:
@@ -137,11 +126,9 @@ def _move(directory: Directory, event: Event) -> None:
     """A number that is another person's now: all that it was near to is another's."""
     surviving = named(event.data.get("surviving"))
     for number in named(event.data.get("retired")) if surviving else ():
-        known = directory.find(key_of(number))
-        for near in known.near if known is not None else ():
-            other = directory.find(near)
-            if other is not None:
-                tie(directory, number, other.identifier, together=False)
+        key = key_of(number)
+        for near in tuple(directory.near(key)):
+            directory.untie(key, near)
         tie(directory, surviving[0], number, together=True)
 
 

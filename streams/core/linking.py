@@ -23,9 +23,9 @@ from streams.core.directory import (
     Directory,
     Placed,
     Told,
-    circle_of,
     contact_key,
     key_of,
+    keys_of_circle,
 )
 from streams.core.identity import named
 from streams.core.learning import LEARNS, PARTS, learn, tie
@@ -207,7 +207,7 @@ class Linker:
         if one in names:
             return True
         keys = {key_of(name) for name in names}
-        return any(key in keys for key, _ in circle_of(self.directory, key_of(one)))
+        return not keys.isdisjoint(keys_of_circle(self.directory, key_of(one)))
 
 
 def is_decided(event: Event) -> bool:

@@ -115,7 +115,7 @@ class Scorer:
         if len(led) == 1:
             ((key, kinds),) = led.items()
             known = directory.find(key)
-            if known is not None and not known.near:  # as nearly always
+            if known is not None and not directory.near(key):  # as nearly always
                 best = self._verdict(told, known.identifier, kinds, known.name, known.birth_date)
                 return best if best.score >= self._rules.link_at else Verdict(why=TOO_LOW, persons=1, score=best.score)
         return self._choose([self._of_person(told, person, led) for person in _persons(directory, led)])

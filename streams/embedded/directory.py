@@ -75,6 +75,21 @@ class StoredDirectory:
     def release(self, point: int, key: int) -> None:
         self.learned.holders.setdefault(point, {})[key] = False
 
+    def near(self, key: int) -> Sequence[int]:
+        rows = self._reading.rows("SELECT other FROM tie WHERE one = ?", key) if self._is_there else []
+        found = {other for (other,) in rows}
+        for other, are in self.learned.ties.get(key, {}).items():
+            (found.add if are else found.discard)(other)
+        return sorted(found)
+
+    def tie(self, one: int, other: int) -> None:
+        self.learned.ties.setdefault(one, {})[other] = True
+        self.learned.ties.setdefault(other, {})[one] = True
+
+    def untie(self, one: int, other: int) -> None:
+        self.learned.ties.setdefault(one, {})[other] = False
+        self.learned.ties.setdefault(other, {})[one] = False
+
     def find_contact(self, key: int) -> Placed | None:
         found = self.learned.contacts.get(key)
         if found is None and self._is_there:
