@@ -171,3 +171,23 @@ def test_a_mistake_in_the_section_is_told(
     with pytest.raises(SystemExit):
         main(["replay", str(tmp_path / "in"), "--site", str(site)])
     assert said in capsys.readouterr().err
+
+
+def test_an_alert_of_a_call_is_the_callers_until_the_link_is_undone(desk: Desk) -> None:
+    thresholds = desk.folder.parent / "t.yaml"
+    limit = "{id: hold, kind: measure, event: contact.ended, value: queue_seconds, limit: {above: 60}}"
+    thresholds.write_text(f"thresholds: [{limit}]\n")
+    calls = desk.folder / "calls.ndjson"
+    calls.write_text(
+        event("e1", "contact.ended", "01T14:00", contact_id="c1", address="+12125550100", queue_seconds=90)
+        + event("e2", "contact.ended", "01T15:00", contact_id="c2", address="+12125550199", queue_seconds=90)
+        + event("e3", "contact.analysed", "01T16:00", contact_id="c2", identifiers=["201^NORTH"])
+    )
+    _, alerts = desk.replay()
+    _, stored = desk.replay("--store", desk.store)
+    whose = [alert["person"] for alert in alerts]
+    assert None not in whose
+    assert [alert["person"] for alert in stored] == whose
+    desk.run("identity", "undo", "c1", "--store", desk.store)
+    out = desk.run("alerts", "list", "--store", desk.store, "--format", "ndjson")[1]
+    assert [json.loads(line)["person"] for line in out.splitlines()] == [None, whose[1]]
