@@ -55,6 +55,7 @@ bench: setup ## speed and memory, each figure beside a reference of the same run
 	@$(BIN)/pxhub bench mllp
 	@$(BIN)/pxhub bench due
 	@$(BIN)/pxhub bench contact
+	@$(BIN)/pxhub bench identity
 
 nightly: setup ## the properties again, with new examples and thirty times as many; fifty kills; 100,000 spoilt messages
 	PXHUB_PROPERTIES=nightly $(PYTEST) -n $(WORKERS) --timeout 7200 tests/properties

@@ -26,6 +26,7 @@ _COMMANDS = {
     "alerts": ("hub.cli.alerts", "alerts_app", "The alerts of a store."),
     "waits": ("hub.cli.alerts", "waits_app", "What runs in a store."),
     "journeys": ("hub.cli.alerts", "journeys_app", "A person's journeys."),
+    "identity": ("hub.cli.identity", "identity_app", "Whose a contact is: why, undone, and by other rules."),
     "events": ("hub.cli.store", "events_app", "The events of a store."),
     "dead-letters": ("hub.cli.store", "letters_app", "What could not be taken."),
     "comments": ("hub.cli.comments", "comments_app", "What patients said in their own words."),

@@ -6,8 +6,11 @@ from typing import Annotated
 
 import msgspec
 
+from hub.bearing import bearing_on
 from schemas.alert import Alert, Level, State
 from schemas.instant import write_instant
+from streams.core.directory import Directory
+from streams.core.standing import Outreach
 
 Time = Annotated[str, msgspec.Meta(description="RFC 3339, in UTC.", extra_json_schema={"format": "date-time"})]
 Text = str | None
@@ -15,7 +18,8 @@ Text = str | None
 
 class AlertLine(msgspec.Struct, kw_only=True):
     """An alert. `started_at`, `due_at` and `ended_at` are occurred times, `fired_at` is log time; `delay_seconds` is
-    ended minus due, null while it is open or retracted. `superseded_by` stands only where there is such an alert."""
+    ended minus due, null while it is open or retracted. `superseded_by` stands only where there is such an alert,
+    `outreach` where something is known of the person that changes what may be done, `sensitivity` where a label is."""
 
     id: str
     threshold: str
@@ -35,6 +39,8 @@ class AlertLine(msgspec.Struct, kw_only=True):
     late_start: bool
     reason: str
     superseded_by: str | msgspec.UnsetType = msgspec.UNSET
+    outreach: Outreach | msgspec.UnsetType = msgspec.UNSET
+    sensitivity: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class AlertChange(AlertLine, kw_only=True):
@@ -51,9 +57,10 @@ class AlertShown(AlertLine, kw_only=True):
     explanation: list[str]
 
 
-def alert_fields(alert: Alert) -> dict[str, object]:
-    """The fields of an AlertLine."""
+def alert_fields(alert: Alert, directory: Directory | None = None) -> dict[str, object]:
+    """The fields of an AlertLine; `directory` tells what is known of the person."""
     ended = alert.ended_at
+    outreach, labels = bearing_on(alert, directory)
     return {
         "id": alert.id,
         "threshold": alert.threshold,
@@ -73,9 +80,11 @@ def alert_fields(alert: Alert) -> dict[str, object]:
         "late_start": alert.late_start,
         "reason": alert.reason,
         "superseded_by": msgspec.UNSET if alert.superseded_by is None else alert.superseded_by,
+        "outreach": msgspec.UNSET if outreach is None else outreach,
+        "sensitivity": labels or msgspec.UNSET,
     }
 
 
-def alert_change(cursor: str, at: int, alert: Alert) -> AlertChange:
+def alert_change(cursor: str, at: int, alert: Alert, directory: Directory | None = None) -> AlertChange:
     """A transition as it goes out; `at` in microseconds."""
-    return AlertChange(cursor=cursor, at=write_instant(at), **alert_fields(alert))  # type: ignore[arg-type]
+    return AlertChange(cursor=cursor, at=write_instant(at), **alert_fields(alert, directory))  # type: ignore[arg-type]

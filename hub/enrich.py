@@ -1,4 +1,5 @@
-"""What the hub adds to an event before it is judged: one spelling of an authority, and counted lead days."""
+"""What the hub adds to an event before it is judged: one spelling of an authority, telephone numbers in E.164, and
+counted lead days."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
+from hub.contact_points import ContactPoints
+from hub.site import Site
 from schemas.calendar import Calendar
 from schemas.event import Event
 from schemas.instant import read_instant
@@ -22,12 +25,20 @@ _LISTS: Final = ("surviving", "retired", "identifiers")
 
 class Enricher:
     """`spellings` maps an authority's spelling to the site's name for it; `zones` the facilities' zones;
-    `calendar` is the one that lead days are counted in, in the facility's zone."""
+    `calendar` is the one that lead days are counted in, in the facility's zone; `points` bring numbers into one
+    form."""
 
-    def __init__(self, spellings: Mapping[str, str], zones: Mapping[str, str], calendar: Calendar | None) -> None:
+    def __init__(
+        self,
+        spellings: Mapping[str, str],
+        zones: Mapping[str, str],
+        calendar: Calendar | None,
+        points: ContactPoints | None = None,
+    ) -> None:
         self._spellings: Mapping[str, str] = spellings
         self._zones: Mapping[str, str] = zones
         self._calendar: Calendar | None = calendar
+        self.points: ContactPoints = points or ContactPoints({}, None)
         self._between: dict[str | None, Callable[[int, int], int]] = {}
         self._visits: dict[str, bool] = {}  # event types met, and whether they are of an appointment
 
@@ -38,6 +49,7 @@ class Enricher:
             of_visit = self._visits[event.type] = event.type.startswith("appointment.")
         if of_visit and "lead_days" not in event.data:
             self._count_lead_days(event)
+        self.points.settle(event)
         return self._respelt(event) if self._spellings else event
 
     def _count_lead_days(self, event: Event) -> None:
@@ -79,3 +91,9 @@ class Enricher:
     def _one(self, identifier: str) -> str:
         value, caret, authority = identifier.partition("^")
         return f"{value}^{self._spellings[authority]}" if caret and authority in self._spellings else identifier
+
+
+def enricher_of(site: Site, calendar: Calendar | None) -> Enricher:
+    """The enricher of a site."""
+    points = ContactPoints(site.regions, site.identity.region)
+    return Enricher(site.spellings, site.zones, calendar, points)

@@ -14,7 +14,7 @@ from connectors.cloudevents.read import CloudEventReader
 from connectors.fhir.read import FhirReader
 from hub.declared import hl7_reader, read_declared
 from hub.door import Door
-from hub.enrich import Enricher
+from hub.enrich import Enricher, enricher_of
 from hub.explain import explain_alert
 from hub.hooks import Hooks
 from hub.inputs import Input, find_inputs
@@ -24,7 +24,9 @@ from schemas.alert import Alert
 from schemas.dead_letter import DeadLetter
 from schemas.instant import from_datetime, write_instant
 from schemas.threshold import ThresholdSet
+from streams.core.directory import Directory, MemoryDirectory
 from streams.core.engine import Engine
+from streams.core.linking import Linker
 from streams.core.state import NEVER
 
 Progress = Callable[[int, int], None]
@@ -55,6 +57,7 @@ class ReplayResult:
     dead_letters: list[DeadLetter]
     assumed_utc: int
     engine: Engine = field(repr=False)
+    directory: Directory = field(repr=False, default_factory=MemoryDirectory)
     zone: str
     warnings: list[str] = field(default_factory=list)
     thresholds: ThresholdSet = field(repr=False)
@@ -79,7 +82,9 @@ def replay(options: ReplayOptions) -> ReplayResult:
     )
     now = from_datetime(datetime.now(tz=UTC))  # noqa: TID251 - read once, to tell a stamp from the future
     door = Door(until=options.until, now=now, left_out=LeftOut(site.test_patients, site.spellings))
-    enricher = Enricher(site.spellings, site.zones, thresholds.calendars.get("clinic"))
+    enricher = enricher_of(site, thresholds.calendars.get("clinic"))
+    directory = MemoryDirectory()
+    linker = Linker(site.identity, directory)
     inputs = find_inputs(options.paths)
     was_collecting = gc.isenabled()
     gc.disable()  # records make no cycles, and a million of them are walked in vain
@@ -95,6 +100,7 @@ def replay(options: ReplayOptions) -> ReplayResult:
             ),
             door,
             enricher,
+            linker,
             inputs,
             options.progress,
         )
@@ -107,6 +113,7 @@ def replay(options: ReplayOptions) -> ReplayResult:
             gc.enable()
     for input_ in inputs:
         door.notes.update(+input_.notes)
+    door.notes.update(enricher.points.left_out)
     assumed = cloud.assumed_utc + door.notes["zone_assumed"]
     return ReplayResult(
         report=_report(engine, door, alerts, assumed),
@@ -114,6 +121,7 @@ def replay(options: ReplayOptions) -> ReplayResult:
         dead_letters=door.dead_letters,
         assumed_utc=assumed,
         engine=engine,
+        directory=directory,
         zone=zone or "UTC",
         warnings=list(declared.warnings),
         thresholds=thresholds,
@@ -121,7 +129,13 @@ def replay(options: ReplayOptions) -> ReplayResult:
 
 
 def _drive(
-    engine: Engine, messages: Any, door: Door, enricher: Enricher, inputs: list[Input], progress: Progress | None
+    engine: Engine,
+    messages: Any,
+    door: Door,
+    enricher: Enricher,
+    linker: Linker,
+    inputs: list[Input],
+    progress: Progress | None,
 ) -> int | None:
     """Put every message through the door into the engine; returns the largest event time."""
     last = NEVER
@@ -129,21 +143,24 @@ def _drive(
     size = sum(i.size for i in inputs)
     take, apply, advance, enrich = door.take, engine.apply, engine.advance, enricher.enrich
     listens = bool(engine.silences)
+    link = linker.take
     for message, input_ in messages:
-        events = take(message, input_)
+        taken = take(message, input_)
+        events = link((enrich(taken[0]),) if len(taken) == 1 else tuple(map(enrich, taken))) if taken else taken
+        door.events += len(events) - len(taken)
         if len(events) == 1:
             event = events[0]
             time = event.time
             if time > last:
                 last = time
                 advance(time - 1)  # what happens at an instant is heard before the clock reaches it
-            apply(enrich(event), last)
+            apply(event, last)
         elif events:
             time = max(e.time for e in events)
             if time > last:
                 last = time
                 advance(time - 1)
-            engine.apply_together([enrich(e) for e in events], last)
+            engine.apply_together(events, last)
         elif listens and door.is_new:
             engine.hear(message.source, last)
         told -= 1

@@ -1,4 +1,4 @@
-"""The site file: facilities, authorities, mapping and calendars of one's own, test patients, overridden lines."""
+"""The site file: facilities, authorities, mapping and calendars, test patients, rules of identity, overridden lines."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Final
 from connectors.hl7.charset import codec_of
 from connectors.surveys.instruments import Instrument, read_instruments, shipped_instruments
 from hub.hook_sources import HookSources, read_sources
+from hub.identity_rules import read_identity, read_region
 from schemas.declaration import (
     Findings,
     Items,
@@ -22,6 +23,7 @@ from schemas.declaration import (
     kind_of,
     read_declaration,
 )
+from schemas.identity import IdentityRules
 from streams.core.declared_calendars import read_zone
 from streams.core.threshold_fields import as_table, check_keys, read_text
 
@@ -36,6 +38,7 @@ SITE_KEYS: Final = (
     "surveys",
     "thresholds",
     "sources",
+    "identity",
 )
 FACILITY_KEYS: Final = ("zone", "region", "charset", "authority")
 
@@ -59,7 +62,8 @@ class Facility:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """What a site says of itself. `spellings` maps each spelling of an authority to the name it goes by; `mapping`,
-    `calendars` and `thresholds` are kept as written, with their places, for those who read them.
+    `calendars` and `thresholds` are kept as written, with their places, for those who read them; `identity` says who is
+    linked to whom.
     """
 
     timezone: str | None = None
@@ -71,6 +75,12 @@ class Site:
     thresholds: Table | None = None
     instruments: Mapping[str, Instrument] = field(default_factory=shipped_instruments)
     sources: HookSources = field(default_factory=HookSources)
+    identity: IdentityRules = field(default_factory=IdentityRules)
+
+    @property
+    def regions(self) -> dict[str, str]:
+        """The countries of the facilities' telephone numbers, by their names."""
+        return {name: facility.region for name, facility in self.facilities.items() if facility.region}
 
     @property
     def zones(self) -> dict[str, str]:
@@ -126,6 +136,7 @@ def read_site_text(file: str, text: str) -> tuple[Site, list[Problem]]:
         instruments=_read_surveys(_table_or_none(table, "surveys", findings), findings),
         thresholds=_table_or_none(table, "thresholds", findings),
         sources=read_sources(table.find("sources"), findings, Path(file).parent),
+        identity=read_identity(table.find("identity"), findings),
     )
     return site, findings.listed()
 
@@ -149,19 +160,11 @@ def _read_facilities(node: Node | None, findings: Findings) -> dict[str, Facilit
         region, authority = texts.get("region"), texts.get("authority")
         found[entry.key.text] = Facility(
             zone=read_zone(zone, "zone", findings) if zone is not None else None,
-            region=_read_region(region, findings) if region is not None else None,
+            region=read_region(region, findings) if region is not None else None,
             charset=_read_charset(charset, findings) if charset is not None else None,
             authority=read_text(authority, "authority", findings) if authority is not None else None,
         )
     return found
-
-
-def _read_region(node: Node, findings: Findings) -> str | None:
-    text = read_text(node, "region", findings)
-    if text is not None and not (len(text) == 2 and text.isascii() and text.isalpha()):
-        findings.error(node.place, "`region` is a country of two letters (ISO 3166, as US)")
-        return None
-    return None if text is None else text.upper()
 
 
 def _read_charset(node: Node, findings: Findings) -> str | None:

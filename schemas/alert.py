@@ -44,7 +44,8 @@ class Alert(msgspec.Struct, kw_only=True):
     """What the hub says about a wait or a limit, in its last state. Times are microseconds since the epoch.
 
     `key` is the wait key's value as text, several joined by `|`. `started_at`, `due_at`, `ended_at` are occurred
-    times, `fired_at` is log time. `delay_seconds` is ended minus due, null while open or retracted.
+    times, `fired_at` is log time. `delay_seconds` is ended minus due, null while open or retracted. `sensitivity` holds
+    the labels of the event that made it, with commas.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Alert(msgspec.Struct, kw_only=True):
     late_start: bool
     reason: str
     superseded_by: str | None = None
+    sensitivity: str | None = None
 
 
 def alert_id(threshold: str, source: str, event: str) -> str:

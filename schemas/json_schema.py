@@ -104,7 +104,22 @@ def alert_schema() -> Schema:
         "title": "PX Hub alert",
         "type": "object",
         "required": list(properties),
-        "properties": {**properties, "superseded_by": text_or_null},
+        "properties": {
+            **properties,
+            "superseded_by": text_or_null,
+            "outreach": {
+                "type": "object",
+                "required": ["allowed"],
+                "properties": {
+                    "allowed": {"type": "boolean"},
+                    "ask_for": {"enum": ["self", "proxy", "nobody"]},
+                    "interpreter": {"type": "boolean"},
+                    "not_for": {"type": "array", "items": {"type": "string"}},
+                    **{name: {"type": "string"} for name in ("reason", "channel", "hours", "language")},
+                },
+            },
+            "sensitivity": {"type": "array", "items": {"type": "string"}},
+        },
     }
 
 

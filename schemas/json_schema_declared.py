@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from schemas.duration import BUSINESS
 from schemas.duration_text import UNIT_BY_SPELLING
+from schemas.identity import COSTS, EVIDENCE
 from schemas.threshold import Kind
 from schemas.threshold_keys import (
     COMMON,
@@ -96,6 +97,7 @@ def site_schema() -> Schema:
                 "surveys": _surveys(),
                 "thresholds": {"type": "object", "additionalProperties": _object(lines)},
                 "sources": {"type": "object", "additionalProperties": source},
+                "identity": _identity(),
             }
         ),
         "$defs": definitions,
@@ -115,6 +117,28 @@ def _surveys() -> Schema:
         "low": {"type": "object", "additionalProperties": {"type": ["integer", "string"]}},
     }
     return _object({"instruments": {"type": "object", "additionalProperties": _object(instrument)}})
+
+
+def _identity() -> Schema:
+    """By which evidence a caller is recognised (schemas/identity.py)."""
+    score: Schema = {"type": "integer", "minimum": 0, "maximum": 100}
+    evidence: Schema = {"enum": list(EVIDENCE)}
+    rule = _object({
+        "id": {"type": "string"},
+        "needs": {"anyOf": [evidence, {"type": "array", "items": evidence, "minItems": 1}]},
+        "score": score,
+    })  # fmt: skip
+    return _object(
+        {
+            "links": {"type": "boolean"},
+            "link_at": score,
+            "clear_by": score,
+            "name_alike": {"type": "number", "minimum": 0.5, "maximum": 1},
+            "region": {"type": "string", "pattern": "^[A-Za-z]{2}$"},
+            "costs": _object(dict.fromkeys(COSTS, score)),
+            "rules": {"type": "array", "items": {**rule, "required": ["id", "score"]}},
+        }
+    )
 
 
 _TYPE: Final = r"^[A-Za-z0-9][A-Za-z0-9_.:/\-]*$"

@@ -51,7 +51,8 @@ _GROUPS: Final[Mapping[str, str]] = {
         "contact_id callback_id complaint_id request_id survey_id document_id"
     ),
     "CONTACT": (
-        "LINKS contact_id channel direction queue agent address language* interpreter_needed?* caller* identified?"
+        "LINKS contact_id channel direction queue agent address email member_id portal_account name birth_date "
+        "language* interpreter_needed?* caller* identified? unidentified_because"
     ),
 }
 
@@ -133,11 +134,20 @@ _TYPES: Final[tuple[tuple[str, str], ...]] = (
     ),
     ("feedback.received", "kind topic comment_id visit_id"),
     ("advocate.requested", "request_id topic comment_id"),
-    ("person.updated", "language interpreter?* phones"),
+    (
+        "person.updated",
+        (
+            "language interpreter?* phones emails birth_date family_name given_name member_id portal_account channel* "
+            "contact_hours* deceased? proxy_name proxy_relation proxy_phone"
+        ),
+    ),
     ("person.died", ""),
-    ("person.merged person.linked person.unlinked person.unmerged", "surviving retired contact_id"),
+    ("person.merged person.linked person.unlinked person.unmerged", "surviving retired contact_id rule score evidence"),
     ("identity.renumbered identity.moved", "kind surviving retired"),
-    ("preference.set consent.given consent.revoked", "channel purpose"),
+    (
+        "preference.set consent.given consent.revoked",
+        "channel purpose language interpreter?* contact_hours* do_not_call?",
+    ),
     ("careplan.task_due careplan.task_done", "task_id due"),
     ("clock.ticked", ""),
 )

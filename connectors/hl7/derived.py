@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from connectors.hl7 import kin
 from connectors.hl7.identifiers import extended, patient, person_identifiers
 from connectors.hl7.message import LARGE_FIELD, Fields, Message
 from connectors.hl7.scope import Scope, reader
@@ -160,9 +161,14 @@ def phones(scope: Scope, _: Tables) -> list[str] | None:
 def _phone(message: Message, text: str) -> str:
     whole = message.part(text) or message.part(text, 12)
     if whole or message.part(text, 3).upper() in ("INTERNET", "X.400"):
-        return whole
+        return "" if "@" in whole else whole
     country, area, number = (message.part(text, n) for n in (5, 6, 7))
     return f"{'+' if country and not country.startswith('+') else ''}{country}{area}{number}" if number else ""
+
+
+def emails(scope: Scope, _: Tables) -> list[str] | None:
+    """The e-mail addresses of PID-13 and 14."""
+    return kin.emails(scope.message, scope["PID"]) or None
 
 
 def surviving(scope: Scope, _: Tables) -> list[str] | None:
@@ -226,10 +232,14 @@ DERIVED: Final[Mapping[str, Derive]] = {
     "category": category,
     "collected": collected,
     "critical": critical,
+    "emails": emails,
     "linked": linked,
     "moved_kind": moved_kind,
     "notice_hours": notice_hours,
     "phones": phones,
+    "proxy_name": lambda scope, _: kin.proxy_name(scope),
+    "proxy_phone": lambda scope, _: kin.proxy_phone(scope, _phone),
+    "proxy_relation": lambda scope, _: kin.proxy_relation(scope),
     "referral_reason": referral_reason,
     "renumbered_from": renumbered_from,
     "renumbered_kind": renumbered_kind,
@@ -246,7 +256,11 @@ NEEDS: Final[Mapping[str, str]] = {
     "abnormal": "OBX",
     "after_discharge": "PV1",
     "critical": "OBX",
+    "emails": "PID",
     "phones": "PID",
+    "proxy_name": "NK1",
+    "proxy_phone": "NK1",
+    "proxy_relation": "NK1",
     "retired": "MRG",
     "surviving": "PID",
 }

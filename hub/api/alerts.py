@@ -12,12 +12,15 @@ from starlette.responses import Response
 
 from hub.alert_line import AlertChange, AlertShown, alert_change, alert_fields
 from hub.api.cursor import Cursors
-from hub.api.parameters import read_after, read_limit, read_narrowing, read_query
+from hub.api.parameters import Narrowing, read_after, read_limit, read_narrowing, read_query
 from hub.api.problems import Refused, gone
 from hub.api.reads import Reads
 from hub.explain import explain_alert
 from hub.serve.intake import Intake
+from schemas.alert import Alert
+from streams.embedded.directory import StoredDirectory
 from streams.embedded.following import Ahead, Gone, read_page
+from streams.embedded.reader import Reader
 from streams.embedded.runtime import Runtime
 
 NO_STORE: Final = {"Cache-Control": "no-store"}
@@ -51,21 +54,24 @@ class AlertPages:
         after = read_after("after", query["after"], self._cursors) if "after" in query else 0
         limit, asked = read_limit(query), read_narrowing(query)
         try:
-            rows, goes_on, more = await self._reads.ask(
-                lambda reader: read_page(
-                    reader,
-                    after=after,
-                    limit=limit,
-                    state=asked.state,
-                    threshold=asked.threshold,
-                    facility=asked.facility,
-                )
-            )
+            alerts, goes_on, more = await self._reads.ask(lambda reader: self._page(reader, after, limit, asked))
         except (Ahead, Gone) as wrong:
             raise gone(WHY_GONE[type(wrong)]) from None
-        alerts = [alert_change(self._cursors.write(cursor), at, alert) for cursor, at, alert in rows]
         page = AlertPage(alerts=alerts, next=self._cursors.write(goes_on), more=more)
         return Response(_encode(page), headers=NO_STORE, media_type="application/json")
+
+    def _page(self, reader: Reader, after: int, limit: int, asked: Narrowing) -> tuple[list[AlertChange], int, bool]:
+        rows, goes_on, more = read_page(
+            reader,
+            after=after,
+            limit=limit,
+            state=asked.state,
+            threshold=asked.threshold,
+            facility=asked.facility,
+        )
+        directory = StoredDirectory(reader)
+        alerts = [alert_change(self._cursors.write(cursor), at, alert, directory) for cursor, at, alert in rows]
+        return alerts, goes_on, more
 
 
 class AlertOne:
@@ -82,10 +88,10 @@ class AlertOne:
         """GET /v1/alerts/{id}"""
         read_query(request, ())
         id_ = request.path_params["id"]
-        alert = await self._reads.ask(lambda reader: reader.alert(id_))
-        if alert is None:
+        found = await self._reads.ask(lambda reader: _with_fields(reader, id_))
+        if found is None:
             raise Refused(HTTPStatus.NOT_FOUND, "no-such-alert", "there is no alert of this id")
-        stands = alert
+        stands, fields = found
 
         def explained(runtime: Runtime) -> list[str]:
             stood = runtime.engine.clock  # it is moved only when something is due
@@ -93,5 +99,10 @@ class AlertOne:
             return explain_alert(stands, runtime.owner(stands), now, self._zone)
 
         lines = await self._intake.ask(explained)
-        shown = AlertShown(explanation=lines, **alert_fields(alert))  # type: ignore[arg-type]
+        shown = AlertShown(explanation=lines, **fields)  # type: ignore[arg-type]
         return Response(_encode(shown), headers=NO_STORE, media_type="application/json")
+
+
+def _with_fields(reader: Reader, id_: str) -> tuple[Alert, dict[str, object]] | None:
+    alert = reader.alert(id_)
+    return None if alert is None else (alert, alert_fields(alert, StoredDirectory(reader)))

@@ -19,7 +19,10 @@ from hub.api.reads import Reads
 from hub.serve.intake import Intake
 from schemas.alert import OPEN
 from schemas.errors import StoreFailed
+from streams.core.directory import Directory
+from streams.embedded.directory import StoredDirectory
 from streams.embedded.following import Row, open_alerts, read_page
+from streams.embedded.reader import Reader
 
 _KEPT: Final = 2_000  # transitions in memory, about a megabyte
 _PAGE: Final = 200  # of one read: what a follower that lags holds while it sends
@@ -88,8 +91,7 @@ class Feed:
                     break
                 newest.append(line)
             return newest[-_PAGE:][::-1]
-        rows, _, _ = await self._read(after)
-        return [write_line(row, self.cursors) for row in rows]
+        return (await self._read(after))[1]
 
     def open_counts(self) -> Counter[tuple[str, str]]:
         """(threshold, severity) -> how many alerts of mode live are open."""
@@ -106,18 +108,23 @@ class Feed:
                 await self._intake.wait_beyond(self.tip)
                 if self._intake.cursor <= self.tip:
                     return  # the hub shuts down
-                rows, goes_on, _ = await self._read(self.tip)
+                rows, lines, goes_on = await self._read(self.tip)
             except StoreFailed:
                 await asyncio.sleep(_AGAIN)
                 continue
+            self._kept += lines
             for row in rows:
-                self._kept.append(write_line(row, self.cursors))
                 self._count(row)
             self.tip = goes_on
             self._wake()
 
-    async def _read(self, after: int) -> tuple[list[Row], int, bool]:
-        return await self._reads.ask(lambda reader: read_page(reader, after=after, limit=_PAGE))
+    async def _read(self, after: int) -> tuple[list[Row], list[Line], int]:
+        return await self._reads.ask(lambda reader: self._page_of(reader, after))
+
+    def _page_of(self, reader: Reader, after: int) -> tuple[list[Row], list[Line], int]:
+        rows, goes_on, _ = read_page(reader, after=after, limit=_PAGE)
+        directory = StoredDirectory(reader)
+        return rows, [write_line(row, self.cursors, directory) for row in rows], goes_on
 
     def _count(self, row: Row) -> None:
         _, _, alert = row
@@ -131,8 +138,8 @@ class Feed:
         news.set()
 
 
-def write_line(row: Row, cursors: Cursors) -> Line:
+def write_line(row: Row, cursors: Cursors, directory: Directory | None = None) -> Line:
     """A transition as it is sent."""
     cursor, at, alert = row
-    data = _encode(alert_change(cursors.write(cursor), at, alert))
+    data = _encode(alert_change(cursors.write(cursor), at, alert, directory))
     return Line(cursor, alert.state.value, alert.threshold, alert.facility, data)

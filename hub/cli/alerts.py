@@ -11,6 +11,7 @@ import msgspec
 import typer
 
 from hub.api.cursor import OtherStore, cursors_of
+from hub.bearing import bearing_lines, contact_lines
 from hub.cli.replay import as_line
 from hub.cli.stored import Format, FormatOption, StoreOption, check_threshold, judged, write_object, write_rows
 from hub.explain import explain_alert
@@ -22,6 +23,7 @@ from schemas.instant import write_instant
 from streams.core.engine import Engine
 from streams.core.journeys import KEYS
 from streams.core.state import Wait
+from streams.embedded.directory import StoredDirectory
 from streams.embedded.following import Ahead, Gone, check_cursor
 from streams.embedded.reader import Reader
 
@@ -52,6 +54,8 @@ def list_(
     if threshold is not None:
         check_threshold(threshold, reader)
 
+    directory = StoredDirectory(reader)
+
     def wanted(alert: Alert) -> bool:
         return (
             (state is None or alert.state is state)
@@ -59,7 +63,7 @@ def list_(
             and (facility is None or alert.facility == facility)
         )
 
-    write_rows((as_line(alert) for alert in reader.alerts() if wanted(alert)), _COLUMNS, format_)
+    write_rows((as_line(alert, directory) for alert in reader.alerts() if wanted(alert)), _COLUMNS, format_)
 
 
 @alerts_app.command("show")
@@ -75,7 +79,8 @@ def show(
         typer.echo(f"{id_}: there is no such alert", err=True)
         raise typer.Exit(1)
     lines = explain_alert(alert, stands.judging.owner(alert), stands.now(machine_time), stands.zone)
-    write_object(as_line(alert) | {"explanation": lines}, format_, lambda: "\n".join(lines))
+    fields = as_line(alert, StoredDirectory(stands.reader))
+    write_object(fields | {"explanation": lines}, format_, lambda: "\n".join([*lines, *bearing_lines(fields)]))
 
 
 @alerts_app.command("tail")
@@ -92,8 +97,9 @@ def tail(
     cursor = read_after(after, reader)
     while True:
         page = reader.transitions(after=cursor, limit=_PAGE)
+        directory = StoredDirectory(reader)  # what is known of somebody may be otherwise by now
         for cursor, at, alert in page:
-            _tell_change(cursor, at, alert, format_)
+            _tell_change(cursor, at, alert, directory, format_)
         sys.stdout.flush()
         if len(page) < _PAGE:
             if not follow:
@@ -117,11 +123,11 @@ def read_after(text: str, reader: Reader) -> int:
     return number
 
 
-def _tell_change(cursor: int, at: int, alert: Alert, format_: Format) -> None:
+def _tell_change(cursor: int, at: int, alert: Alert, directory: StoredDirectory, format_: Format) -> None:
     if format_ is Format.TABLE:
         sys.stdout.write(f"{write_instant(at)}  {alert.state.value:<9}  {alert.threshold}  {alert.key}  {alert.id}\n")
     else:
-        line = {"cursor": cursor, "at": write_instant(at)} | as_line(alert)
+        line = {"cursor": cursor, "at": write_instant(at)} | as_line(alert, directory)
         sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
 
 
@@ -193,4 +199,7 @@ def journeys(
     ]
     if not rows and format_ is Format.TABLE:
         raise WrongUse("this person has no events in the log")
+    if format_ is Format.TABLE:
+        for line in contact_lines(StoredDirectory(stands.reader), found, max(engine.clock, 0)):
+            typer.echo(line)
     write_rows(rows, ("journey", "time", "type", "source", "id"), format_)

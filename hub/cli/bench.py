@@ -86,6 +86,18 @@ def mllp(
     _write(hub.bench.mllp.run(messages), format_)
 
 
+@bench_app.command("identity")
+def identity(
+    persons: Annotated[int, typer.Option(min=100, help="How many persons are known.")] = 1_000_000,
+    contacts: Annotated[int, typer.Option(min=100, help="How many contacts are resolved.")] = 200_000,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """Contacts that name nobody, resolved among all persons known, beside a plain dict."""
+    import hub.bench.identity  # noqa: PLC0415 - it loads what no other benchmark needs
+
+    _write(hub.bench.identity.run(persons, contacts), format_)
+
+
 @bench_app.command("hl7")
 def hl7(format_: FormatOption = Format.TABLE) -> None:
     """HL7 v2 bytes to events, beside python-hl7 and hl7apy."""

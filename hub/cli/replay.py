@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -25,6 +26,9 @@ from hub.site import read_site_leniently
 from schemas.alert import Alert, Level, State
 from schemas.errors import WrongUse
 from schemas.instant import from_datetime, read_instant
+from streams.core.directory import Directory
+from streams.embedded.directory import StoredDirectory
+from streams.embedded.reader import Reader
 
 _SEVERITIES = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 
@@ -76,7 +80,7 @@ def replay_command(  # noqa: PLR0913, PLR0917 - a flag each
     result = _with_progress(options)
     gc.freeze()  # all of it stays to the end: the collector need not walk it, not even when the process ends
     if alerts_out is not None:
-        write_alerts(alerts_out, result.alerts)
+        write_alerts(alerts_out, result.alerts, result.directory)
     explained = None if explain is None else _explained(result, explain)
     if format_ is Format.TABLE:
         _write_table(result, explained)
@@ -102,7 +106,8 @@ def _into_store(store: Path, options: ReplayOptions, format_: Format, alerts_out
 
     report, alerts = replay_store(store, options)
     if alerts_out is not None:
-        write_alerts(alerts_out, alerts)
+        with closing(Reader.open(store)) as reader:
+            write_alerts(alerts_out, alerts, StoredDirectory(reader))
     encoded = msgspec.json.encode(report)
     text = encoded if format_ is Format.NDJSON else msgspec.json.format(encoded, indent=2)
     sys.stdout.write(text.decode() + "\n")
@@ -151,18 +156,18 @@ def _with_progress(options: ReplayOptions) -> ReplayResult:
         return replay(replace(options, progress=tell))
 
 
-def as_line(alert: Alert) -> dict[str, object]:
+def as_line(alert: Alert, directory: Directory | None = None) -> dict[str, object]:
     """An alert as `--alerts-out` writes it: every field, what is absent as null, times in RFC 3339."""
-    return {name: value for name, value in alert_fields(alert).items() if value is not msgspec.UNSET}
+    return {name: value for name, value in alert_fields(alert, directory).items() if value is not msgspec.UNSET}
 
 
-def write_alerts(path: Path, alerts: Iterable[Alert]) -> None:
+def write_alerts(path: Path, alerts: Iterable[Alert], directory: Directory | None = None) -> None:
     """Write the alerts as NDJSON, in the order given. Raises WrongUse where the file cannot be written."""
     encode = msgspec.json.Encoder().encode
     try:
         with path.open("wb") as out:
             for alert in alerts:
-                out.write(encode(as_line(alert)) + b"\n")
+                out.write(encode(as_line(alert, directory)) + b"\n")
     except OSError as wrong:
         raise WrongUse(f"--alerts-out {path}: it cannot be written ({wrong.strerror})") from wrong
 

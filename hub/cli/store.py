@@ -20,6 +20,7 @@ from schemas.errors import StoreFailed, WrongUse
 from schemas.event import Event
 from schemas.instant import write_instant
 from schemas.message import Outcome
+from streams.core.linking import ANSWERS, is_decided
 from streams.embedded.entries import Entry
 from streams.embedded.purge import Purge
 from streams.embedded.purged import read_purged
@@ -105,7 +106,7 @@ def purge(
 ) -> None:
     """Let go of what was recorded longer ago, and of alerts that ended then; what is open stays. Exit code 75 while the
     store is served: pxhub serve --keep does the same by itself."""
-    with _writing(store, None, None, None) as service:
+    with writing(store, None, None, None) as service:
         before = read_purged(service.store)
         runtime = service.runtime
         now = runtime.recorded if runtime.by_event else max(machine_time(), runtime.recorded)
@@ -155,7 +156,7 @@ def remap_(
 ) -> None:
     """Run a mended mapping over the raw messages of a period, and judge all anew. Exit code 75 while the store is
     served. Dead letters are for dead-letters replay."""
-    with _writing(store, mapping, site, timezone) as service:
+    with writing(store, mapping, site, timezone) as service:
         zone = service.settings.timezone
         begin = 0 if since is None else read_time("--since", since, zone)
         end = 2**62 if until is None else read_time("--until", until, zone)
@@ -206,11 +207,13 @@ def events(
 def as_cloudevent(entry: Entry, event: Event) -> dict[str, Any]:
     """An event of the log as a CloudEvent: one that came as such as it was sent, with `recorded` beside it."""
     recorded = write_instant(entry.recorded)
-    if entry.kind == CLOUDEVENTS:
+    if entry.kind == CLOUDEVENTS and not is_decided(event):
         try:
             told: dict[str, Any] = msgspec.json.decode(entry.raw)
         except (msgspec.MsgspecError, ValueError) as wrong:
             raise StoreFailed("a row of the log is damaged; restore a backup") from wrong
+        if answers := {name: event.data[name] for name in ANSWERS if name in event.data}:
+            told["data"] = (told.get("data") or {}) | answers
         return told | {"recorded": recorded}
     whole = {
         "specversion": "1.0",
@@ -283,7 +286,7 @@ def replay_(
 ) -> None:
     """Read dead letters again, with what was mended; those that are well now are taken. Exit code 75 while the store
     is served, 1 if some are still dead, or one that is named is not there or settled already."""
-    with _writing(store, mapping, site, timezone) as service:
+    with writing(store, mapping, site, timezone) as service:
         reader = service.store.reader()
         wanted = ids or open_letters(reader)
         reader.close()
@@ -312,7 +315,7 @@ def drop(
 ) -> None:
     """Settle dead letters that nobody will mend; they stay in the log and in the counts. Exit code 75 while the store
     is served, 1 if one is not there or settled already."""
-    with _writing(store, None, None, None) as service:
+    with writing(store, None, None, None) as service:
         dropped = {seq: settle(service.store, seq, "dropped", machine_time()) for seq in dict.fromkeys(ids)}
     rows = ({"id": seq, "state": "dropped"} for seq, is_dropped in dropped.items() if is_dropped)
     write_rows(rows, ("id", "state"), format_)
@@ -328,7 +331,7 @@ def _tell_missing(ids: Iterable[int]) -> bool:
     return bool(missing)
 
 
-def _writing(store: Path, mapping: Path | None, site: Path | None, timezone: str | None) -> Service:
+def writing(store: Path, mapping: Path | None, site: Path | None, timezone: str | None) -> Service:
     """The store opened for writing, with what it was served with unless something else is named."""
     reader = Reader.open(store)
     declared = recall(reader)

@@ -28,7 +28,7 @@ from schemas.declaration import (
 from streams.core.threshold_fields import as_table, check_keys, read_text
 
 FILE_KEYS: Final = ("version", "webhooks")
-WEBHOOK_KEYS: Final = ("name", "url", "secret_file", "thresholds", "allow_private")
+WEBHOOK_KEYS: Final = ("name", "url", "secret_file", "thresholds", "allow_private", "sensitive")
 PREFIX: Final = "whsec_"
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _SHORTEST, _LONGEST = 24, 64  # bytes of a secret, by Standard Webhooks
@@ -42,7 +42,7 @@ class WrongWebhooks(WrongDeclaration):
 class Webhook:
     """One subscriber. `secrets` sign each delivery, several while keys are changed; `thresholds` are those whose
     alerts it is told of, None for all; `allow_private` are hosts that may stand in a private network; `place` is where
-    its `url` stands.
+    its `url` stands; `sensitive` are the labels of alerts that may be told here, which go nowhere else.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Webhook:
     thresholds: frozenset[str] | None = None
     allow_private: frozenset[str] = frozenset()
     place: Place = field(default=Place(""), compare=False)
+    sensitive: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return f"Webhook({self.name})"  # secrets stand in no trace
@@ -142,7 +143,16 @@ def _read_one(lines: Table, folder: Path, known: Collection[str], findings: Find
         return None
     asked = frozenset(thresholds) if "thresholds" in nodes else None
     place = nodes["url"].place
-    return Webhook(name=name, url=url, secrets=secrets, thresholds=asked, allow_private=allowed, place=place)
+    labels = frozenset(label for label, _ in _read_list(nodes.get("sensitive"), "sensitive", findings))
+    return Webhook(
+        name=name,
+        url=url,
+        secrets=secrets,
+        thresholds=asked,
+        allow_private=allowed,
+        place=place,
+        sensitive=labels,
+    )
 
 
 def _read_list(node: Node | None, key: str, findings: Findings) -> list[tuple[str, Node]]:

@@ -20,6 +20,7 @@ import msgspec
 from hub.alert_line import AlertChange, Time, alert_change
 from hub.api.cursor import Cursors, cursors_of
 from hub.api.reads import Reads
+from hub.bearing import bearing_on
 from hub.deliver.address import Resolve, resolve
 from hub.deliver.attempt import Result, Sender
 from hub.deliver.backfill import without_backfill
@@ -28,7 +29,9 @@ from hub.serve.intake import Intake
 from schemas.alert import Alert
 from schemas.event import SECOND
 from schemas.instant import to_datetime, write_instant
+from streams.core.directory import Directory
 from streams.embedded import outbox
+from streams.embedded.directory import StoredDirectory
 from streams.embedded.following import Ahead, Gone, Row, check_cursor, read_page
 from streams.embedded.reader import Reader
 from streams.embedded.store import Store
@@ -42,6 +45,8 @@ _PAUSES: Final = (5.0, 300.0)  # seconds, the first and the longest, in which a 
 _AGAIN: Final = 5.0  # seconds until a store that fails is asked again
 _LAST_WORD: Final = 5.0  # seconds that an attempt under way has at a stop
 _PAGE: Final = 500
+WITHHELD: Final = "sensitive"
+"""Why a delivery was not made: the alert has a label that the webhook does not declare."""
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -60,6 +65,7 @@ class WebhookCounts:
         self.attempts: int = 0
         self.delivered: int = 0
         self.given_up: int = 0
+        self.withheld: int = 0
         self.off: int = 0
 
     def numbers(self) -> Mapping[str, float]:
@@ -68,6 +74,7 @@ class WebhookCounts:
             "pxhub_webhook_attempts_total": self.attempts,
             "pxhub_webhook_delivered_total": self.delivered,
             "pxhub_webhook_given_up_total": self.given_up,
+            "pxhub_webhook_withheld_total": self.withheld,
             "pxhub_webhooks_off": self.off,
         }
 
@@ -195,12 +202,17 @@ class _Subscription:
     async def _try(self, waiting: outbox.Waiting) -> bool:
         """Try one delivery; False where the receiver wants no more."""
         name, cursor = self._webhook.name, waiting.cursor
-        row = await self._reads.ask(lambda reader: outbox.find_transition(reader, cursor))
-        if row is None:
+        found = await self._reads.ask(lambda reader: self._read(reader, cursor))
+        if found is None:
             await self._write(lambda store: outbox.give_up(store, name, cursor, "purged"))
             return True
+        row, body, withheld = found
+        if withheld:
+            self._counts.withheld += 1
+            await self._write(lambda store: outbox.give_up(store, name, cursor, WITHHELD))
+            self._tell("webhook.withheld", reason=WITHHELD)
+            return True
         self._counts.attempts += 1
-        body = write_body(row, self._cursors)
         result = await self._sender.send(webhook_id(name, row), body, to_datetime(self._clock()))
         if result.delivered:
             self._counts.delivered += 1
@@ -225,6 +237,15 @@ class _Subscription:
         due = self._clock() + round(wait * SECOND)
         await self._write(lambda store: outbox.put_off(store, name, cursor, due, result.told))
         return True
+
+    def _read(self, reader: Reader, cursor: int) -> tuple[Row, bytes, bool] | None:
+        """A transition, its body as of now, and whether it is labelled with what this webhook does not declare."""
+        row = outbox.find_transition(reader, cursor)
+        if row is None:
+            return None
+        directory = StoredDirectory(reader)
+        labels = bearing_on(row[2], directory).sensitivity
+        return row, write_body(row, self._cursors, directory), not self._webhook.sensitive.issuperset(labels)
 
     def _pause(self, result: Result) -> None:
         first, longest = min(_PAUSES[0], self._schedule[0]), _PAUSES[1]
@@ -298,10 +319,10 @@ def webhook_id(name: str, row: Row) -> str:
     return f"msg_{blake2b(content.encode(), digest_size=16).hexdigest()}"
 
 
-def write_body(row: Row, cursors: Cursors) -> bytes:
+def write_body(row: Row, cursors: Cursors, directory: Directory | None = None) -> bytes:
     """The body of a delivery: the transition as the stream tells it."""
     cursor, at, alert = row
-    data = alert_change(cursors.write(cursor), at, alert)
+    data = alert_change(cursors.write(cursor), at, alert, directory)
     return _encode(Delivery(type=f"alert.{alert.state.value}", timestamp=write_instant(at), data=data))
 
 

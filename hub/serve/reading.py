@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from typing import Final
@@ -15,6 +16,7 @@ from connectors.surveys.feedback import FeedbackReader
 from hub.enrich import Enricher
 from hub.hooks import KIND, Hooks, is_same_hook
 from hub.left_out import LeftOut
+from hub.phones import NO_REGION, NONSENSE
 from schemas.dead_letter import DeadLetter
 from schemas.errors import Reason
 from schemas.event import Event
@@ -56,7 +58,8 @@ class LiveReader:
     ) -> None:
         self._hl7: Hl7Reader = hl7
         self._cloud: CloudEventReader = cloud
-        self._enrich: Callable[[Event], Event] = enricher.enrich
+        self._enricher: Enricher = enricher
+        self._left_out_of_events: Counter[str] = Counter({NONSENSE: 0, NO_REGION: 0})
         self._left_out: LeftOut | None = left_out or None
         self._takes_tests: bool = takes_tests
         self._has_zone: bool = has_zone
@@ -79,6 +82,10 @@ class LiveReader:
     def hooks(self) -> Hooks:
         """The readers of webhooks."""
         return self._hooks
+
+    def counted(self) -> Mapping[str, float]:
+        """What was left out of events, by Prometheus names: telephone numbers that are none."""
+        return {f"pxhub_{name}_total": count for name, count in self._left_out_of_events.items()}
 
     def read(self, kind: str, raw: bytes) -> Message:
         """What one message is; it never raises for what the bytes hold."""
@@ -145,7 +152,11 @@ class LiveReader:
         if self._left_out is not None and any(self._left_out.has(e.identifiers) for e in message.events):
             message.events, message.ignored = (), TEST_PATIENT
         else:
-            message.events = tuple(map(self._enrich, message.events))
+            message.events = tuple(map(self._enricher.enrich, message.events))
+            if left_out := self._enricher.points.left_out:
+                message.notes = (*message.notes, *left_out.elements())
+                self._left_out_of_events.update(left_out)
+                left_out.clear()
         return message
 
 

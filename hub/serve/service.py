@@ -18,7 +18,7 @@ from connectors.cloudevents.read import CloudEventReader
 from connectors.fhir.read import FhirReader
 from connectors.surveys.feedback import FeedbackReader
 from hub.declared import Declared, checked_zone, hl7_reader, read_declared
-from hub.enrich import Enricher
+from hub.enrich import enricher_of
 from hub.hooks import Hooks
 from hub.left_out import LeftOut
 from hub.serve.intake import Intake
@@ -123,7 +123,7 @@ def live_reader(settings: ServeSettings, declared: Declared, runtime: Runtime) -
     cloud = CloudEventReader(
         zones=site.zones, default_zone=zone, times=reads.anchors, with_source="source" in reads.reads
     )
-    enricher = Enricher(site.spellings, site.zones, declared.thresholds.calendars.get("clinic"))
+    enricher = enricher_of(site, declared.thresholds.calendars.get("clinic"))
     return LiveReader(
         hl7_reader(site, declared.mapping, settings.timezone),
         cloud,
@@ -168,6 +168,7 @@ class Service:
             self.runtime: Runtime = self._judge()
             self._held: ExitStack = held.pop_all()
         self.reader: LiveReader = live_reader(settings, self.declared, self.runtime)
+        self.counters.append(self.reader.counted)
         self.intake: Intake = Intake(self.runtime, self.reader, machine_time, tell=log.warning)
 
     def _judge(self) -> Runtime:
@@ -182,6 +183,7 @@ class Service:
             now=machine_time(),
             clock=self.settings.clock,
             is_same=is_same,
+            identity=self.declared.site.identity,
         )
         if runtime.reconciled:
             runtime.flush()

@@ -286,7 +286,8 @@ class _Compiler:
     def finish(self) -> Compiled:
         for type_, plan in self._types.items():
             plan.keep = frozenset(self._keep.get(type_, ()))
-            measured = any(m.facts is not None for _, m in plan.measures)
+            # whose a contact is may be known later; then its alert is that person's too
+            measured = any(m.facts is not None or type_.startswith("contact.") for _, m in plan.measures)
             for group_plan in plan.groups:
                 group_plan.starting = Starts(group_plan.starts)
             plan.waits = bool(plan.groups or plan.wide)

@@ -185,4 +185,5 @@ class Count:
             facility=opener.facility,
             late_start=False,
             reason=f"{rule.at_least} or more {' or '.join(m.event for m in rule.event)} within {rule.span}",
+            sensitivity=opener.sensitivity,
         )

@@ -276,7 +276,10 @@ class Evidence:
         contact = data.get("contact_id")
         if event.type in ("person.linked", "person.unlinked") and isinstance(contact, str) and contact:
             whose = surviving[0] if surviving and event.type == "person.linked" else None
-            self._put_back(self.identity.place_contact(contact, whose, event))
+            changed = self.identity.place_contact(contact, whose, event)
+            if self.journeys is not None and changed and changed[0].anonymous:
+                self.journeys.forget(changed[:1], [event])  # also where no threshold keeps what came of the contact
+            self._put_back(changed)
         if event.type == "identity.moved":
             self._move(event, surviving, retired)
         elif event.type != "identity.renumbered" or data.get("kind", "mrn") == "mrn":

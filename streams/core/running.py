@@ -373,4 +373,5 @@ def _alert(wait: Wait, id_: str, draft: Draft) -> Alert:
         facility=wait.start.facility,
         late_start=draft.late_start,
         reason=wait.plan.reason,
+        sensitivity=wait.start.sensitivity,
     )

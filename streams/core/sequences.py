@@ -32,6 +32,7 @@ def at_once(threshold: Threshold, event: Event, key: str, now: int, reason: str)
         facility=event.facility,
         late_start=False,
         reason=reason,
+        sensitivity=event.sensitivity,
     )
 
 

@@ -11,10 +11,12 @@ import msgspec
 from schemas.alert import Alert
 from schemas.errors import StoreFailed
 from schemas.event import Event
+from schemas.message import Message, Outcome, Verdict
 from streams.core.alerts import Transition
 from streams.core.circle import EventRow
 from streams.core.rate_rows import BucketRow, RateRow
 from streams.core.silence_rows import HourRow, SilenceRow
+from streams.embedded.learned import Learned
 from streams.embedded.residence import Written
 
 _DEEPEST: Final = 64  # objects and lists within each other
@@ -132,3 +134,13 @@ class Batch:
     silences: list[tuple[SilenceRow, list[HourRow], bool]] = field(default_factory=list)  # whether its hours went
     away: list[tuple[int, int]] = field(default_factory=list)
     position: Position | None = None
+    learned: Learned | None = None  # of the directory
+
+
+def comments_of(messages: Iterable[Message], verdicts: Iterable[Verdict]) -> list[tuple[str, int | None, str]]:
+    """What is kept apart of messages that are kept: its id, the message's place in the log, the text."""
+    return [
+        (message.comment.id, verdict.seq, message.comment.text)
+        for message, verdict in zip(messages, verdicts, strict=True)
+        if message.comment is not None and verdict.outcome is not Outcome.DUPLICATE
+    ]

@@ -200,6 +200,7 @@ class Purge:
             if find_bound(store, self._before) > store.position().tail:
                 runtime.flush(everything=True)  # of a store that takes little the tail may be years
             self._bound = find_bound(store, self._before, store.position().tail)
+            store.write("DELETE FROM placed WHERE time < ?", [(self._before,)])  # whose a contact of then was
             for rate in runtime.engine.tallies.rates:
                 step = self._before // rate.step - 1
                 forget_before(rate, step)

@@ -20,14 +20,16 @@ from typing import Final, Literal
 from schemas.alert import Alert
 from schemas.errors import Reason, StoreFailed
 from schemas.event import HOUR, MINUTE
+from schemas.identity import IdentityRules
 from schemas.message import Message, Outcome, Verdict
 from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
 from streams.core.engine import Engine
 from streams.core.timers import FAR
+from streams.embedded.directory import Linking
 from streams.embedded.door import ACCEPTED, Door, IsSame
 from streams.embedded.earlier import Kept
-from streams.embedded.entries import Batch, Entry, Position, Said, Taken, written
+from streams.embedded.entries import Batch, Entry, Position, Said, Taken, comments_of
 from streams.embedded.judging import Judging, Progress, what_differs
 from streams.embedded.purged import in_pieces, read_purged, stand_at_base
 from streams.embedded.residence import MOST, TAIL
@@ -50,8 +52,9 @@ class Runtime:
     """One store, one engine. Nothing here is safe for several threads: its owner calls one thing at a time.
 
     `now` is the machine's clock in microseconds at the opening. With `clock="event"` time is what the events say (a
-    demonstration, a backfill): the clock is the largest event time taken. `most` bounds the evidence in memory, `tail`
-    the entries that a start may have to read (residence.py).
+    demonstration, a backfill): the clock is the largest event time taken. `identity` says who is linked to whom;
+    without it nobody is. `most` bounds the evidence in memory, `tail` the entries that a start may have to read
+    (residence.py).
     """
 
     def __init__(  # noqa: PLR0913 - each is its owner's to say
@@ -66,6 +69,7 @@ class Runtime:
         progress: Progress | None = None,
         most: int = MOST,
         tail: int = TAIL,
+        identity: IdentityRules | None = None,
     ) -> None:
         self.store: Store = store
         self.thresholds: ThresholdSet = thresholds
@@ -86,6 +90,7 @@ class Runtime:
             was_down = self._seq > 0 and not self.by_event and now - self.recorded > _GAP
             self._settled: int = now + SETTLE if was_down else 0
             self._door: Door = Door(store, is_same)
+            self.linking: Linking = Linking(store, identity)
             self.judging: Judging = self._judging()
             self._stay_away(self.recorded, self._settled)
             self._recover(position, progress)
@@ -112,10 +117,11 @@ class Runtime:
         if messages and not by_event:
             recorded = max(recorded, now)  # the machine's clock never goes back here
         latest = (now if by_event else recorded) + HOUR  # where the clock was set back too
+        self.linking.begin()
         for message in messages:
             verdict, hash_ = judge(message, met, entries, latest)
-            blob = None
-            if verdict is accepted and (blob := written(message.events)) is None:
+            events, blob = self.linking.logged(message.events) if verdict is accepted else ((), None)
+            if verdict is accepted and blob is None:
                 verdict, hash_ = self._door.bury(Reason.INVALID.value, "data", _MEND_DATA, message, met)
             kind, outcome, reason = message.kind, verdict.outcome, verdict.reason
             tally = (kind, _WORDS[outcome], reason or "")
@@ -125,7 +131,7 @@ class Runtime:
                 continue
             seq += 1
             if by_event and verdict is accepted:  # no other may run the clock away
-                for event in message.events:
+                for event in events:
                     recorded = max(recorded, event.time)
             # what happens at an instant is heard before the clock reaches it
             clock = recorded - 1 if by_event or recorded >= self._settled else 0
@@ -135,19 +141,17 @@ class Runtime:
             if hash_ is not None:
                 met[hash_] = (message.digest, seq)
             if verdict is accepted:
-                pending.append(Taken(seq, recorded, clock, message.events))
+                pending.append(Taken(seq, recorded, clock, events))
                 verdicts.append(Verdict(outcome, seq))
                 continue
             if outcome is Outcome.DEAD:
                 batch.dead.append((seq, reason or "", verdict.place or "", verdict.mend or ""))
             others.append(Taken(seq, recorded, clock, (), message.source))
             verdicts.append(Verdict(outcome, seq, reason, verdict.place, verdict.mend))
-        batch.comments = [
-            (m.comment.id, v.seq, m.comment.text)
-            for m, v in zip(messages, verdicts, strict=True)
-            if m.comment is not None and v.outcome is not Outcome.DUPLICATE
-        ]
+        batch.comments = comments_of(messages, verdicts)
+        batch.learned = self.linking.learned
         self._commit(batch, len(messages))
+        self.linking.note_written()
         self._seq, self.recorded = seq, recorded
         self._door.remember(met, seq)
         self._pending += pending

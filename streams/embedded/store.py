@@ -25,6 +25,7 @@ from msgspec.structs import astuple
 from schemas.errors import StoreFull, TryAgain, WrongUse
 from streams.embedded.entries import Batch, Said
 from streams.embedded.ids import Ids
+from streams.embedded.learned import DIRECTORY, write_learned
 from streams.embedded.lock import take_lock
 from streams.embedded.reader import FILE, Reader, Reading, check_format, check_whole, failure
 from streams.embedded.schema import ADDED, FORMAT, TABLES
@@ -77,6 +78,7 @@ class Store(Reading):
                 db.executescript("BEGIN;" + TABLES + ADDED + f"PRAGMA user_version = {FORMAT}; COMMIT;")
             elif check_format(db, folder) < FORMAT:
                 db.executescript("BEGIN IMMEDIATE;" + ADDED + f"PRAGMA user_version = {FORMAT}; COMMIT;")
+            db.executescript(DIRECTORY)
             db.execute("INSERT OR IGNORE INTO meta VALUES ('id', lower(hex(randomblob(8))))")  # a restore keeps it
             ids = Ids(db)
         except sqlite3.Error as wrong:
@@ -113,6 +115,8 @@ class Store(Reading):
                 write_silences(db, batch.silences)
             if batch.away:
                 write_away(db, batch.away)
+            if batch.learned:
+                write_learned(db, batch.learned)
             if batch.position is not None:
                 db.execute("INSERT OR REPLACE INTO meta VALUES ('position', ?)", (_pack(batch.position),))
             self._end()

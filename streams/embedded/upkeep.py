@@ -10,7 +10,9 @@ from pathlib import Path
 
 from schemas.alert import Alert, State
 from schemas.errors import WrongUse
+from schemas.event import Event
 from schemas.message import Message, Outcome, Verdict
+from streams.core.linking import keep_decided
 from streams.embedded.entries import written
 from streams.embedded.ids import id_hash
 from streams.embedded.purged import read_purged
@@ -78,11 +80,13 @@ def remap(runtime: Runtime, read: Reread, since: int, until: int) -> dict[str, i
     changed: list[tuple[str, str | None, bytes | None, int]] = []
     moved: dict[tuple[str, str, str], int] = {}
     met: dict[bytes, tuple[bytes, int]] = {}
+    told: list[tuple[Event, ...]] = []
     with closing(store.reader()) as reader:
         where = "recorded >= ? AND recorded <= ? AND outcome IN ('accepted', 'ignored')"
         for entry in reader.entries(where=where, values=(since, until)):
             counts["messages"] += 1
             message = read(entry.kind, entry.raw)
+            message.events = keep_decided(message.events, entry.events or ())
             blob = written(message.events) if message.events else None
             is_other = message.id and (message.source, message.id) != (entry.source, entry.id)
             if message.dead is not None or is_other or (message.events and blob is None):
@@ -92,6 +96,7 @@ def remap(runtime: Runtime, read: Reread, since: int, until: int) -> dict[str, i
             if (entry.events or ()) == message.events:
                 continue
             counts["changed"] += 1
+            told.append(message.events)
             changed.append((outcome.value, message.ignored, blob, entry.seq))
             if outcome.value != entry.outcome:
                 if outcome is Outcome.ACCEPTED:
@@ -105,6 +110,7 @@ def remap(runtime: Runtime, read: Reread, since: int, until: int) -> dict[str, i
         store.write("UPDATE log SET outcome = ?, reason = ?, events = ? WHERE seq = ?", changed)
         _count(store, moved)
         runtime.remember(met)
+        runtime.linking.take_again(told)
     runtime.judge_anew()
     runtime.flush()
     return counts

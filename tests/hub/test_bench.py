@@ -10,7 +10,7 @@ import pytest
 
 from connectors.cloudevents.read import CloudEventReader
 from hub.__main__ import main
-from hub.bench import engine, http, replay
+from hub.bench import engine, http, identity, replay
 from hub.bench.figure import Figure, json_reference
 from hub.bench.workload import STORIES, write_lines
 from schemas.event import Event
@@ -63,6 +63,14 @@ def test_replay_figures_stand_beside_their_reference() -> None:
     assert "reference" in told
     assert "replay, whole process" in told
     assert all(figure.figure > 0 for figure in figures)
+
+
+def test_identity_figures_stand_beside_a_plain_dict() -> None:
+    figures = list(identity.run(400, 200))
+    told = names(figures)
+    assert "reference: a plain dict" in told
+    assert "contacts resolved" in told
+    assert next(figure.figure for figure in figures if "linked" in figure.name) > 100
 
 
 def test_http_figures_stand_beside_a_bare_server() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hub.cli.replay import as_line
 from hub.replay import ReplayOptions, ReplayResult, replay
 from schemas.instant import read_instant
 
@@ -284,3 +285,11 @@ thresholds:
 """
     steps = [scheduled("SIU^S12", 0, "Booked"), scheduled("SIU^S15", 1), scheduled("SIU^S14", 3, "Booked")]
     assert states(play(wait_, *steps, until="2026-03-03T00:00:00Z")) == []
+
+
+def test_sensitive_never_in_feed(play: Play) -> None:
+    """The alert stands and carries its label; who hands it on goes by that (tests/hub/test_webhook_sensitive.py)."""
+    placed = head("ORM^O01", "1", "20260302100000") + patient("M1") + visit("O", "V1", f16="Y") + order("NW", "P1^WARD")
+    result = play(wait("order.placed", "result.final"), placed, until=LATER)
+    assert states(result) == [("P1^WARD", "breached")]
+    assert as_line(result.alerts[0], result.directory)["sensitivity"] == ["vip"]

@@ -21,6 +21,7 @@ from hub.enrich import Enricher
 from hub.serve.intake import Intake, running_time
 from hub.serve.reading import LiveReader, is_same
 from schemas.event import MINUTE, SECOND
+from schemas.identity import IdentityRules
 from schemas.instant import write_instant
 from schemas.threshold import ThresholdSet
 from streams.core.thresholds import read_thresholds
@@ -60,7 +61,7 @@ class LiveHub:
         self.store = Store.open(folder)
         with contextlib.closing(self.store.reader()) as reader:
             self.cursors = cursors_of(reader)
-        self.runtime = Runtime(self.store, thresholds, now=now, is_same=is_same)
+        self.runtime = Runtime(self.store, thresholds, now=now, is_same=is_same, identity=IdentityRules())
         hl7 = Hl7Reader(load_mapping(), default_zone="UTC")
         cloud = CloudEventReader(times=self.runtime.engine.compiled.anchors)
         self.intake = Intake(
