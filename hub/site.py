@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 from connectors.hl7.charset import codec_of
-from hub.site_fhir import FhirServer, read_servers
 from schemas.declaration import (
     Findings,
     Items,
@@ -33,7 +32,6 @@ SITE_KEYS: Final = (
     "test_patients",
     "calendars",
     "thresholds",
-    "fhir",
 )
 FACILITY_KEYS: Final = ("zone", "region", "charset", "authority")
 
@@ -67,7 +65,6 @@ class Site:
     mapping: Node | None = None
     calendars: Table | None = None
     thresholds: Table | None = None
-    fhir: Mapping[str, FhirServer] = field(default_factory=dict)
 
     @property
     def zones(self) -> dict[str, str]:
@@ -121,7 +118,6 @@ def read_site_text(file: str, text: str) -> tuple[Site, list[Problem]]:
         mapping=table.find("mapping"),
         calendars=_table_or_none(table, "calendars", findings),
         thresholds=_table_or_none(table, "thresholds", findings),
-        fhir=read_servers(table.find("fhir"), findings),
     )
     return site, findings.listed()
 

@@ -115,7 +115,7 @@ class Metrics:
         """GET /metrics"""
         tallies: Counts[tuple[str, str]] = Counts()
         for (kind, outcome, _reason), count in (await self._reads.ask(lambda reader: reader.tallies())).items():
-            tallies[kind.partition("/")[0], outcome] += count
+            tallies[kind, outcome] += count
         families = [
             *_messages(tallies),
             *self._alerts(),

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from hashlib import blake2b
 from typing import Final
 
 from connectors.api import Reading
 from connectors.cloudevents.read import CloudEventReader, content_digest
-from connectors.fhir.bulk import is_deletion
-from connectors.fhir.bundle import DELETED
 from connectors.fhir.read import FhirReader
 from connectors.hl7.read import Hl7Reader
 from connectors.hl7.read import content_digest as hl7_digest
@@ -30,18 +27,16 @@ TEST_MESSAGE: Final = "test_message"
 TEST_PATIENT: Final = "test_patient"
 _ASSUMED: Final = "zone_assumed"
 _MEND_FAILED: Final = "the hub failed to read it and goes on without it; report it, then replay the dead letter"
-_MEND_SOURCE: Final = "the site file names this source no more: name it there again, then replay the dead letter"
 _MEND_ZONE: Final = "a stamp has no offset: name `zone:` for this facility in the site file, then replay the letter"
 _TEST_MODES: Final = (b"T", b"D")  # HL7 table 0103: training, debugging
 
 
 class LiveReader:
-    """Reads the messages of live sources, by kind. `servers` are readers of FHIR servers by theirs; `left_out` are
-    test patients, whose messages are ignored; `takes_tests` reads messages marked as tests (MSH-11 T or D) like all
-    others. Without `has_zone` a stamp of a sender that nobody named a zone for is no time: such a message is a dead
-    letter."""
+    """Reads the messages of live sources, by kind. `left_out` are test patients, whose messages are ignored;
+    `takes_tests` reads messages marked as tests (MSH-11 T or D) like all others. Without `has_zone` a stamp of a
+    sender that nobody named a zone for is no time: such a message is a dead letter."""
 
-    def __init__(  # noqa: PLR0913 - a reader a source
+    def __init__(
         self,
         hl7: Hl7Reader,
         cloud: CloudEventReader,
@@ -51,7 +46,6 @@ class LiveReader:
         takes_tests: bool = False,
         has_zone: bool = True,
         fhir: FhirReader | None = None,
-        servers: Mapping[str, FhirReader] | None = None,
     ) -> None:
         self._hl7: Hl7Reader = hl7
         self._cloud: CloudEventReader = cloud
@@ -59,13 +53,12 @@ class LiveReader:
         self._left_out: LeftOut | None = left_out or None
         self._takes_tests: bool = takes_tests
         self._has_zone: bool = has_zone
-        self._readers: dict[str, Callable[[bytes], Message]] = {
+        self._fhir: FhirReader = fhir or FhirReader()
+        self._readers: Mapping[str, Callable[[bytes], Message]] = {
             HL7: self._read_hl7,
             CLOUDEVENTS: self._read_event,
-            FHIR: partial(self._read_resource, FHIR, fhir or FhirReader()),
+            FHIR: self._read_resource,
         }
-        for kind, reader in (servers or {}).items():
-            self._readers[kind] = partial(self._read_resource, kind, reader)
 
     @property
     def parts(self) -> tuple[Hl7Reader, CloudEventReader]:
@@ -74,11 +67,8 @@ class LiveReader:
 
     def read(self, kind: str, raw: bytes) -> Message:
         """What one message is; it never raises for what the bytes hold."""
-        reads = self._readers.get(kind)
-        if reads is None:
-            return Message(kind, raw, dead=DeadLetter(reason=Reason.INVALID, place="the source", mend=_MEND_SOURCE))
         try:
-            return reads(raw)
+            return self._readers[kind](raw)
         except Exception:  # noqa: BLE001 - a message's edge: whatever it is, the hub goes on, and the bytes are kept
             letter = DeadLetter(reason=Reason.INVALID, place="the message", mend=_MEND_FAILED)
             return Message(kind, raw, dead=letter)
@@ -110,12 +100,9 @@ class LiveReader:
         system = found.source.partition("/")[0]
         return self._enriched(_message(system if system in (HL7, FHIR) else FILE, raw, found))
 
-    def _read_resource(self, kind: str, reader: FhirReader, raw: bytes) -> Message:
+    def _read_resource(self, raw: bytes) -> Message:
         """A resource alone: what stood around it in a bundle is not there any more."""
-        reading = reader.read(raw, "the resource")
-        if reading.dead is not None and is_deletion(raw):
-            reading = Reading(ignored=DELETED)
-        return self._enriched(_message(kind, raw, reading))
+        return self._enriched(_message(FHIR, raw, self._fhir.read(raw, "the resource")))
 
     def _enriched(self, message: Message) -> Message:
         if self._left_out is not None and any(self._left_out.has(e.identifiers) for e in message.events):
@@ -131,7 +118,7 @@ def is_same(kind: str, one: bytes, other: bytes) -> bool:
         return True
     if kind == HL7:
         return hl7_digest(one) == hl7_digest(other)
-    if kind.partition("/")[0] == FHIR:
+    if kind == FHIR:
         read = FhirReader().read
         return read(one, "").digest == read(other, "").digest
     return kind == CLOUDEVENTS and content_digest(one) == content_digest(other)

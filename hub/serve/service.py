@@ -21,7 +21,6 @@ from hub.enrich import Enricher
 from hub.left_out import LeftOut
 from hub.serve.intake import Intake
 from hub.serve.reading import LiveReader, is_same
-from hub.site_fhir import readers_of
 from hub.stored import (
     KeptSet,
     Remembered,
@@ -131,7 +130,6 @@ def live_reader(settings: ServeSettings, declared: Declared, runtime: Runtime) -
         takes_tests=settings.takes_tests,
         has_zone=zone is not None,
         fhir=FhirReader(zone=zone),
-        servers=readers_of(site.fhir, zone),
     )
 
 
