@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from hub.site_asks import ASK_KEYS, Asks, read_asks
 from schemas.declaration import Findings, Items, Node, Table, kind_of
 from streams.core.declared_calendars import read_zone
 from streams.core.threshold_fields import as_table, check_keys, read_text
 
-SERVER_KEYS: Final = ("base", "zone", "authority", "token_file")
+SERVER_KEYS: Final = ("base", "zone", "authority", "token_file", *ASK_KEYS)
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _RESERVED: Final = frozenset(("fhir",))  # what comes from no server that is named
 
@@ -24,13 +25,14 @@ class FhirServer:
     (`Patient/17^{name}`). `base` is its URL without a slash at the end, None for one that only sends. `zone` is for
     days and for stamps without an offset. `spellings` are other bases that its references may begin with, and other
     words for it as an authority. `token_file` holds a bearer token for who asks it; it is read anew each time, for
-    tokens are changed."""
+    tokens are changed. `asks` says for what, how often and as whom it is asked."""
 
     name: str
     base: str | None = None
     zone: str | None = None
     spellings: tuple[str, ...] = ()
     token_file: Path | None = None
+    asks: Asks = field(default_factory=Asks)
 
 
 def read_fhir_servers(node: Node | None, folder: Path, findings: Findings) -> dict[str, FhirServer]:
@@ -77,6 +79,7 @@ def _read_server(name: str, lines: Table, folder: Path, findings: Findings) -> F
         zone=read_zone(zone, "zone", findings) if zone is not None else None,
         spellings=tuple(dict.fromkeys(text.rstrip("/") for text in spellings if text)),
         token_file=folder / path if path is not None else None,
+        asks=read_asks(lines, base, folder, findings),
     )
 
 
@@ -84,15 +87,20 @@ def _read_base(node: Node | None, findings: Findings) -> str | None:
     text = read_text(node, "base", findings) if node is not None else None
     if text is None or node is None:
         return None
+    base = checked_base(text)
+    if base is None:
+        wanted = "a whole address without user, password, query or fragment, as https://ehr.example/fhir"
+        findings.error(node.place, f"`base` is {wanted}")
+    return base
+
+
+def checked_base(text: str) -> str | None:
+    """A server's URL without a slash at the end; None for what is none, or carries more than an address."""
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        host, parts = None, urlsplit("")
+        return None
     if not host or parts.scheme not in ("http", "https"):
-        findings.error(node.place, "`base` is a whole address, as https://ehr.example/fhir")
-    elif parts.username is not None or parts.query or parts.fragment:
-        findings.error(node.place, "`base` carries no user, password, query or fragment")
-    else:
-        return text.rstrip("/")
-    return None
+        return None
+    return None if parts.username is not None or parts.query or parts.fragment else text.rstrip("/")

@@ -67,7 +67,10 @@ def site_schema() -> Schema:
     facility = _object(
         {"zone": zone, "region": {"type": "string", "pattern": "^[A-Za-z]{2}$"}, "charset": zone, "authority": zone}
     )
-    server = _object({"base": zone, "zone": zone, "authority": {"$ref": "#/$defs/texts"}, "token_file": zone})
+    server = _object(
+        dict.fromkeys(("base", "zone", "token_file", "every", "overlap", "since", "client_id", "key_file"), zone)
+        | {key: {"$ref": "#/$defs/texts"} for key in ("authority", "types", "scopes", "download_hosts")}
+    )
     calendar = {key: value for key, value in _calendar().items() if key != "required"}
     definitions = {name: shape for name, shape in _definitions().items() if name not in ("threshold", *OF_KIND)}
     return {

@@ -7,7 +7,7 @@ then its manifest; the next `_since` is this one's `transactionTime`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -51,21 +51,11 @@ class _Manifest(msgspec.Struct, rename="camel"):
     error: list[_File] | None = None
 
 
-class _Request(msgspec.Struct, gc=False):
-    method: str = ""
-
-
-class _Entry(msgspec.Struct, gc=False):
-    request: _Request
-    resource: Any = None
-
-
 class _Bundle(msgspec.Struct, gc=False):
     entry: list[msgspec.Raw] = []
 
 
 _manifest: Final = msgspec.json.Decoder(_Manifest)
-_entry: Final = msgspec.json.Decoder(_Entry)
 _bundle: Final = msgspec.json.Decoder(_Bundle)
 
 
@@ -101,12 +91,3 @@ def deletions_of(line: bytes) -> Iterator[bytes]:
         yield line
         return
     yield from map(bytes, entries)
-
-
-def is_deletion(raw: bytes) -> bool:
-    """Whether bytes are a bundle's entry that says no more than that something was deleted."""
-    try:
-        read = _entry.decode(raw)
-    except NOT_JSON:
-        return False
-    return read.request.method == "DELETE" and read.resource is None

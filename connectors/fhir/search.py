@@ -15,7 +15,8 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import msgspec
 
-from connectors.fhir.bundle import BOM, NOT_JSON
+from connectors.fhir.bundle import BOM, NOT_JSON, Piece, split_bundle, type_of
+from connectors.fhir.references import Around
 from schemas.errors import PxError
 from schemas.event import HOUR, SECOND
 from schemas.instant import read_instant, write_instant
@@ -35,18 +36,19 @@ class WrongAnswer(PxError):
 
 
 class Page(NamedTuple):
-    """A page of a search. `resources` as they came, of whatever type; `next` is the following page's URL.
-    `first` and `latest` are the least and the largest `lastUpdated` of the asked type (microseconds), None without
-    one; `ordered` whether they never went back; `undated` how many resources of the type had none; `remarks` how many
-    outcomes the server put among them."""
+    """A page of a search. `pieces` are its resources as they came, of whatever type; `next` is the URL of the page
+    that follows. `first` and `latest` are the least and the largest `lastUpdated` of the asked type (microseconds),
+    None without one; `ordered` whether they never went back; `undated` how many resources of the type had none;
+    `remarks` how many entries hold none; `made` when the server searched, by its own clock."""
 
-    resources: tuple[bytes, ...]
+    pieces: tuple[Piece, ...]
     next: str | None
     first: int | None
     latest: int | None
     ordered: bool
     undated: int
     remarks: int
+    made: int | None
 
 
 class _Link(msgspec.Struct, gc=False):
@@ -54,23 +56,19 @@ class _Link(msgspec.Struct, gc=False):
     url: str = ""
 
 
-class _Found(msgspec.Struct, gc=False):
-    mode: str | None = None
-
-
 class _Entry(msgspec.Struct, gc=False):
     resource: msgspec.Raw = msgspec.Raw()
-    search: _Found | None = None
-
-
-class _Page(msgspec.Struct, rename="camel"):
-    resource_type: str
-    link: list[_Link] = []
-    entry: list[msgspec.Raw] | None = None
 
 
 class _Meta(msgspec.Struct, gc=False, rename="camel"):
     last_updated: str | None = None
+
+
+class _Page(msgspec.Struct, rename="camel"):
+    resource_type: str
+    meta: _Meta | None = None
+    link: list[_Link] = []
+    entry: list[msgspec.Raw] | None = None
 
 
 class _Head(msgspec.Struct, gc=False, rename="camel"):
@@ -96,7 +94,7 @@ def write_since(since: int) -> str:
     return write_instant(since - since % SECOND)
 
 
-def read_page(raw: bytes, type_: str, now: int) -> Page:
+def read_page(raw: bytes, base: str, type_: str, now: int) -> Page:
     """A page of a search for a type. A stamp more than an hour ahead of `now` is not believed. Raises WrongAnswer."""
     try:
         page = _page.decode(raw.removeprefix(BOM))
@@ -104,16 +102,18 @@ def read_page(raw: bytes, type_: str, now: int) -> Page:
         raise WrongAnswer("it is no Bundle in FHIR JSON, or was cut short") from None
     if page.resource_type != "Bundle":
         raise WrongAnswer("it is another resource than a Bundle")
-    resources: list[bytes] = []
+    known = {piece.place: piece.around for piece in split_bundle(raw, "") if isinstance(piece, Piece)}
+    pieces: list[Piece] = []
     first = latest = None
     ordered, undated, remarks = True, 0, 0
-    for text in page.entry or ():
+    for number, text in enumerate(page.entry or ()):
         found = _resource_of(text)
-        if found is None:
+        if found is None or type_of(found) == "OperationOutcome":
             remarks += 1
             continue
-        resources.append(found)
-        stamp = _stamp_of(found, type_)
+        place = f", Bundle.entry[{number}].resource"
+        pieces.append(Piece(place, found, known.get(place) or Around(home=base)))
+        stamp = _stamp_in(found, type_)
         if stamp is None:
             continue
         if stamp == 0:
@@ -123,31 +123,35 @@ def read_page(raw: bytes, type_: str, now: int) -> Page:
             first = stamp if first is None else min(first, stamp)
             latest = stamp if latest is None else max(latest, stamp)
     following = next((link.url for link in page.link if link.relation == "next" and link.url), None)
-    return Page(tuple(resources), following, first, latest, ordered, undated, remarks)
+    made = _stamp_of(page.meta) or None
+    if made is not None and made > now + HOUR:
+        made = None
+    return Page(tuple(pieces), following, first, latest, ordered, undated, remarks, made)
 
 
 def _resource_of(text: msgspec.Raw) -> bytes | None:
-    """What an entry holds; the entry itself where it is spoilt, so that it is kept; None for a server's remark."""
+    """What an entry holds; the entry itself where it is spoilt, so that it is kept; None for nothing."""
     try:
         entry = _entry.decode(text)
     except NOT_JSON:
         return bytes(text)
-    if entry.search is not None and entry.search.mode == "outcome":
-        return None
     resource = bytes(entry.resource)
     return None if resource in (b"", b"null") else resource
 
 
-def _stamp_of(resource: bytes, type_: str) -> int | None:
+def _stamp_in(resource: bytes, type_: str) -> int | None:
     """When a resource of this type was last changed; 0 where it does not say so, None for another type."""
     try:
         head = _head.decode(resource)
     except NOT_JSON:
         return None
-    if head.resource_type != type_:
-        return None
+    return _stamp_of(head.meta) if head.resource_type == type_ else None
+
+
+def _stamp_of(meta: _Meta | None) -> int:
+    """`lastUpdated` in microseconds; 0 where it is not said."""
     try:
-        return read_instant(head.meta.last_updated) if head.meta is not None and head.meta.last_updated else 0
+        return read_instant(meta.last_updated) if meta is not None and meta.last_updated else 0
     except (ValueError, OverflowError):
         return 0
 
@@ -180,13 +184,19 @@ class Walk:
         self._alike: int = 0
         self._ordered: bool = True
         self._latest: int | None = None
+        self._made: int | None = None  # when the server began to search
+        self._dated: bool = True
 
     def read(self, raw: bytes, now: int) -> Page:
         """Take the page that was asked for. Raises WrongAnswer, and then the same page is still to be asked for."""
-        page = read_page(raw, self._type, now)
+        page = read_page(raw, self._base, self._type, now)
         if page.latest is not None and page.first is not None:
             self._ordered = self._ordered and page.ordered and (self._latest is None or page.first >= self._latest)
             self._latest = page.latest if self._latest is None else max(self._latest, page.latest)
+        if self.pages == 0:
+            self._made = page.made
+        if page.undated:
+            self._dated = False
         self.pages += 1
         self.url = self._following(page)
         return page
@@ -194,8 +204,12 @@ class Walk:
     @property
     def position(self) -> int | None:
         """Up to which `lastUpdated` all was read, once what was read is durable; None where that is not known."""
-        is_whole = self.url is None and self.fault is None
-        return self._latest if self._ordered or is_whole else None
+        if self.url is None and self.fault is None:
+            if not self._dated:
+                return self._latest  # what has no stamp is not found again by one: nothing but stamps is gone by
+            # all that the server had when it searched: who is quiet for long is not asked for the same for ever
+            return max((t for t in (self._latest, self._made) if t is not None), default=None)
+        return self._latest if self._ordered else None
 
     def _following(self, page: Page) -> str | None:
         if page.next is None or self.url is None:
@@ -217,8 +231,8 @@ class Walk:
     def _says_the_same(self, page: Page) -> bool:
         """Whether some pages one after the other said nothing that pages before did not."""
         content = blake2b(digest_size=16)
-        for resource in page.resources:
-            content.update(resource)
+        for piece in page.pieces:
+            content.update(piece.raw)
         mark = content.digest()
         self._alike = self._alike + 1 if mark in self._read else 0
         self._read.add(mark)
