@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from connectors.hl7.charset import codec_of
+from hub.site_fhir import FhirServer, read_fhir_servers, spellings_of
 from schemas.declaration import (
     Findings,
     Items,
@@ -32,6 +33,7 @@ SITE_KEYS: Final = (
     "test_patients",
     "calendars",
     "thresholds",
+    "fhir",
 )
 FACILITY_KEYS: Final = ("zone", "region", "charset", "authority")
 
@@ -65,6 +67,7 @@ class Site:
     mapping: Node | None = None
     calendars: Table | None = None
     thresholds: Table | None = None
+    fhir: Mapping[str, FhirServer] = field(default_factory=dict)
 
     @property
     def zones(self) -> dict[str, str]:
@@ -108,16 +111,18 @@ def read_site_text(file: str, text: str) -> tuple[Site, list[Problem]]:
         return Site(), findings.listed()
     table = check_keys(table, SITE_KEYS, "a site file", findings)
     zone, version = table.find("timezone"), table.find("version")
+    servers = read_fhir_servers(table.find("fhir"), Path(file).parent, findings)
     if version is not None and read_text(version, "version", findings) not in (None, "1"):
         findings.error(version.place, "`version` is 1")
     site = Site(
         timezone=read_zone(zone, "timezone", findings) if zone is not None else None,
         facilities=_read_facilities(table.find("facilities"), findings),
-        spellings=_read_authorities(table.find("authorities"), findings),
+        spellings=spellings_of(servers) | _read_authorities(table.find("authorities"), findings),
         test_patients=_read_patients(table.find("test_patients"), findings),
         mapping=table.find("mapping"),
         calendars=_table_or_none(table, "calendars", findings),
         thresholds=_table_or_none(table, "thresholds", findings),
+        fhir=servers,
     )
     return site, findings.listed()
 

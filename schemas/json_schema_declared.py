@@ -67,6 +67,7 @@ def site_schema() -> Schema:
     facility = _object(
         {"zone": zone, "region": {"type": "string", "pattern": "^[A-Za-z]{2}$"}, "charset": zone, "authority": zone}
     )
+    server = _object({"base": zone, "zone": zone, "authority": {"$ref": "#/$defs/texts"}, "token_file": zone})
     calendar = {key: value for key, value in _calendar().items() if key != "required"}
     definitions = {name: shape for name, shape in _definitions().items() if name not in ("threshold", *OF_KIND)}
     return {
@@ -83,6 +84,7 @@ def site_schema() -> Schema:
                 "test_patients": {"$ref": "#/$defs/texts"},
                 "calendars": {"type": "object", "additionalProperties": calendar},
                 "thresholds": {"type": "object", "additionalProperties": _object(lines)},
+                "fhir": {"type": "object", "patternProperties": {"^[a-z][a-z0-9-]{0,39}$": server}},
             }
         ),
         "$defs": definitions,
