@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry
@@ -15,12 +15,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from hub import __version__
 from hub.api.alert_stream import SLOW_SECONDS, STREAMS, AlertStream, StreamCounts
 from hub.api.alerts import AlertOne, AlertPages
 from hub.api.bodies import Bodies, BodySettings
 from hub.api.cursor import cursors_of
 from hub.api.events import EventIntake
 from hub.api.feed import Feed
+from hub.api.fhir.door import FhirDoor, answers_in_fhir
+from hub.api.fhir.subscriptions import PATIENCE
 from hub.api.health import Healths
 from hub.api.metrics import Counters, HttpCounts, Metrics, no_counters
 from hub.api.openapi import serve_openapi
@@ -36,6 +39,7 @@ from hub.api.problems import (
 )
 from hub.api.reads import Reads
 from hub.serve.intake import Intake
+from hub.site_fhir import FhirServer
 from schemas.errors import StoreFailed
 from streams.embedded.reader import Reader
 
@@ -57,6 +61,8 @@ def make_app(  # noqa: PLR0913 - what it stands on
     bodies: BodySettings | None = None,
     slow_seconds: float = SLOW_SECONDS,
     streams_at_once: int = STREAMS,
+    fhir_servers: Mapping[str, FhirServer] | None = None,
+    fhir_patience: float = PATIENCE,
 ) -> Starlette:
     """The app over an intake and readers of its store. `clock` tells the machine's time in microseconds; `zone` is
     what explanations without a calendar are told in; `counters` are numbers of other doors for /metrics; `hosts` are
@@ -66,9 +72,22 @@ def make_app(  # noqa: PLR0913 - what it stands on
     with contextlib.closing(open_reader()) as reader:
         cursors = cursors_of(reader)
     feed, streams, healths = Feed(intake, followed, cursors), StreamCounts(), Healths(intake, clock)
+    all_bodies = Bodies(bodies or BodySettings())
+    fhir = FhirDoor(
+        intake,
+        open_reader,
+        all_bodies,
+        clock,
+        servers=fhir_servers,
+        version=__version__,
+        log=log,
+        patience=fhir_patience,
+    )
     registry = CollectorRegistry()
     counts = HttpCounts(registry)
-    metrics = Metrics(intake, pages, feed, healths, streams, registry, counters)
+    metrics = Metrics(
+        intake, pages, feed, healths, streams, registry, lambda: {**counters(), **fhir.subscriptions.numbers}
+    )
     stream = AlertStream(feed, pages, streams, slow_seconds=slow_seconds, most=streams_at_once)
     routes = [
         Route("/livez", healths.livez, methods=["GET"]),
@@ -76,10 +95,11 @@ def make_app(  # noqa: PLR0913 - what it stands on
         Route("/healthz", healths.healthz, methods=["GET"]),
         Route("/metrics", metrics.metrics, methods=["GET"]),
         Route("/openapi.json", serve_openapi, methods=["GET"]),
-        Route("/v1/events", EventIntake(intake, Bodies(bodies or BodySettings())).post_events, methods=["POST"]),
+        Route("/v1/events", EventIntake(intake, all_bodies).post_events, methods=["POST"]),
         Route("/v1/alerts", AlertPages(pages, cursors).list_alerts, methods=["GET"]),
         Route("/v1/alerts/stream", stream.stream_alerts, methods=["GET"]),
         Route("/v1/alerts/{id}", AlertOne(intake, pages, zone).show_alert, methods=["GET"]),
+        *fhir.routes(),
     ]
     counts.routes = {route.endpoint: route.path for route in routes}
     counts.streams = frozenset(("/v1/alerts/stream",))
@@ -87,7 +107,9 @@ def make_app(  # noqa: PLR0913 - what it stands on
     @contextlib.asynccontextmanager
     async def life(_: Starlette) -> AsyncIterator[None]:
         await feed.start()
+        await fhir.start()
         yield
+        await fhir.close()
         await feed.close()
         await followed.close()
         await pages.close()
@@ -96,7 +118,7 @@ def make_app(  # noqa: PLR0913 - what it stands on
         routes=routes,
         middleware=[Middleware(counts.around), Middleware(_Named, hosts=hosts)],
         exception_handlers={
-            HTTPException: answer_http_exception,
+            HTTPException: answers_in_fhir(answer_http_exception),
             Refused: answer_refused,
             StoreFailed: _answer_store_failed,
             TimeoutError: _answer_timeout,

@@ -64,6 +64,7 @@ def bind_http_door(settings: ServeSettings, declared: Declared, held: ExitStack)
             zone=settings.timezone or declared.site.timezone or "UTC",
             log=service.log,
             counters=counters,
+            fhir_servers=declared.site.fhir,
         )
         return await listen(app, listening)
 

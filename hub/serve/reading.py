@@ -8,6 +8,7 @@ from typing import Final
 
 from connectors.api import Reading
 from connectors.cloudevents.read import CloudEventReader, content_digest
+from connectors.fhir.kept import digest_of, read_kept
 from connectors.fhir.read import FhirReader
 from connectors.hl7.read import Hl7Reader
 from connectors.hl7.read import content_digest as hl7_digest
@@ -36,7 +37,7 @@ class LiveReader:
     `takes_tests` reads messages marked as tests (MSH-11 T or D) like all others. Without `has_zone` a stamp of a
     sender that nobody named a zone for is no time: such a message is a dead letter."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is the site's to say
         self,
         hl7: Hl7Reader,
         cloud: CloudEventReader,
@@ -46,6 +47,7 @@ class LiveReader:
         takes_tests: bool = False,
         has_zone: bool = True,
         fhir: FhirReader | None = None,
+        fhir_servers: Mapping[str, FhirReader] | None = None,
     ) -> None:
         self._hl7: Hl7Reader = hl7
         self._cloud: CloudEventReader = cloud
@@ -54,6 +56,7 @@ class LiveReader:
         self._takes_tests: bool = takes_tests
         self._has_zone: bool = has_zone
         self._fhir: FhirReader = fhir or FhirReader()
+        self._fhir_servers: dict[str, FhirReader] = {FHIR: self._fhir, **(fhir_servers or {})}
         self._readers: Mapping[str, Callable[[bytes], Message]] = {
             HL7: self._read_hl7,
             CLOUDEVENTS: self._read_event,
@@ -101,8 +104,17 @@ class LiveReader:
         return self._enriched(_message(system if system in (HL7, FHIR) else FILE, raw, found))
 
     def _read_resource(self, raw: bytes) -> Message:
-        """A resource alone: what stood around it in a bundle is not there any more."""
-        return self._enriched(_message(FHIR, raw, self._fhir.read(raw, "the resource")))
+        """A resource, or a bundle that is taken as one, with what was kept of what stood around it."""
+        reading, things = read_kept(raw, "the resource", self._fhir_reader)
+        message = _message(FHIR, raw, reading)
+        message.things = things
+        if not self._has_zone and _ASSUMED in message.notes:
+            return _without_zone(message)
+        return self._enriched(message)
+
+    def _fhir_reader(self, system: str) -> FhirReader:
+        """The reader of a server; one that the site file names no more is read as the rest is, under its name."""
+        return self._fhir_servers.get(system) or self._fhir.named(system)
 
     def _enriched(self, message: Message) -> Message:
         if self._left_out is not None and any(self._left_out.has(e.identifiers) for e in message.events):
@@ -119,8 +131,7 @@ def is_same(kind: str, one: bytes, other: bytes) -> bool:
     if kind == HL7:
         return hl7_digest(one) == hl7_digest(other)
     if kind == FHIR:
-        read = FhirReader().read
-        return read(one, "").digest == read(other, "").digest
+        return digest_of(one) == digest_of(other)
     return kind == CLOUDEVENTS and content_digest(one) == content_digest(other)
 
 

@@ -130,6 +130,10 @@ def live_reader(settings: ServeSettings, declared: Declared, runtime: Runtime) -
         takes_tests=settings.takes_tests,
         has_zone=zone is not None,
         fhir=FhirReader(zone=zone),
+        fhir_servers={
+            server.name: FhirReader(system=server.name, base=server.base, zone=server.zone or zone)
+            for server in site.fhir.values()
+        },
     )
 
 

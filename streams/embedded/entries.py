@@ -11,6 +11,7 @@ import msgspec
 from schemas.alert import Alert
 from schemas.errors import StoreFailed
 from schemas.event import Event
+from schemas.message import Thing
 from streams.core.alerts import Transition
 from streams.core.circle import EventRow
 from streams.core.rate_rows import BucketRow, RateRow
@@ -126,3 +127,4 @@ class Batch:
     circles: list[Written] = field(default_factory=list)
     rates: list[tuple[RateRow, list[BucketRow]]] = field(default_factory=list)
     position: Position | None = None
+    things: list[tuple[Thing, int]] = field(default_factory=list)  # versions that came, and the place of the log

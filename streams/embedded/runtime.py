@@ -124,8 +124,7 @@ class Runtime:
                 for event in message.events:
                     recorded = max(recorded, event.time)
             outcome, reason = _WORDS[verdict.outcome], verdict.reason
-            tally = (message.kind, outcome, reason or "")
-            batch.tallies[tally] = batch.tallies.get(tally, 0) + 1
+            _count(batch, message, verdict, seq)
             if verdict.outcome is Outcome.DUPLICATE:
                 verdicts.append(verdict)
                 continue
@@ -389,3 +388,12 @@ class Runtime:
             self._put_safely(entry)
         self.judging.applied = self._seq
         self._hear()
+
+
+def _count(batch: Batch, message: Message, verdict: Verdict, seq: int) -> None:
+    """Count a message behind a place of the log, and remember the versions that came with it."""
+    tally = (message.kind, _WORDS[verdict.outcome], verdict.reason or "")
+    batch.tallies[tally] = batch.tallies.get(tally, 0) + 1
+    if message.things and verdict.outcome is not Outcome.DEAD:
+        place = seq if verdict.outcome is Outcome.DUPLICATE else seq + 1
+        batch.things += [(thing, place) for thing in message.things]

@@ -29,6 +29,7 @@ from streams.embedded.ids import Ids
 from streams.embedded.reader import FILE, Reader, Reading, check_format, check_whole, failure
 from streams.embedded.schema import ADDED, FORMAT, TABLES
 from streams.embedded.shelf import write_circles, write_rates
+from streams.embedded.things import write_things
 
 _LOCK: Final = "lock"
 _json: Final = msgspec.json.Encoder().encode
@@ -117,6 +118,8 @@ class Store(Reading):
                     "UPDATE alert SET person = ?, body = ? WHERE id = ?",
                     [(alert.person, _json(alert), alert.id) for alert in batch.alerts],
                 )
+            if batch.things:
+                write_things(db, batch.things)
             if batch.circles:
                 write_circles(db, batch.circles)
             if batch.rates:
