@@ -23,7 +23,7 @@ from hub.api.cursor import cursors_of
 from hub.api.events import EventIntake
 from hub.api.feed import Feed
 from hub.api.fhir.door import FhirDoor, answers_in_fhir
-from hub.api.fhir.subscriptions import PATIENCE
+from hub.api.fhir.subscriptions import PATIENCE, Connect
 from hub.api.health import Healths
 from hub.api.metrics import Counters, HttpCounts, Metrics, no_counters
 from hub.api.openapi import serve_openapi
@@ -38,6 +38,7 @@ from hub.api.problems import (
     unavailable,
 )
 from hub.api.reads import Reads
+from hub.fhir_server import PlainAsker
 from hub.serve.intake import Intake
 from hub.site_fhir import FhirServer
 from schemas.errors import StoreFailed
@@ -63,6 +64,7 @@ def make_app(  # noqa: PLR0913 - what it stands on
     streams_at_once: int = STREAMS,
     fhir_servers: Mapping[str, FhirServer] | None = None,
     fhir_patience: float = PATIENCE,
+    fhir_connect: Connect = PlainAsker,
 ) -> Starlette:
     """The app over an intake and readers of its store. `clock` tells the machine's time in microseconds; `zone` is
     what explanations without a calendar are told in; `counters` are numbers of other doors for /metrics; `hosts` are
@@ -79,6 +81,7 @@ def make_app(  # noqa: PLR0913 - what it stands on
         all_bodies,
         clock,
         servers=fhir_servers,
+        connect=fhir_connect,
         version=__version__,
         log=log,
         patience=fhir_patience,
