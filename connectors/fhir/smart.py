@@ -107,7 +107,7 @@ def _imported(value: dict[str, Any]) -> _Key:
 def _from_pem(raw: bytes) -> _Key:
     try:
         return RSAKey.import_key(raw)
-    except (ValueError, TypeError):
+    except (JoseError, ValueError, TypeError):
         return ECKey.import_key(raw)  # PKCS 8 does not say in its first line which it is
 
 

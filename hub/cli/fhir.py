@@ -306,7 +306,7 @@ def _poll_words(found: Sequence[Asked]) -> str:
 
 def _export_words(done: Exported) -> str:
     told = ", ".join(f"{getattr(done, name):,} {name.replace('_', ' ')}" for name in _COUNTS)
-    lines = [f"{done.files:,} files: {told}"]
+    lines = [f"{done.files:,} files, {told}"]
     if done.errors:
         lines.append(f"{done.errors:,} files of errors: the server says that it could not export everything")
     if done.failed is not None:
