@@ -37,6 +37,7 @@ def fhir_paths() -> Json:
         of_base = [_parameter("source", "path", "A server of the site file.")] if name else []
         paths |= {
             base: {"post": _post_base(name, of_base)},
+            f"{base}/": {"post": _post_base(f"{name}Slash", of_base)},
             f"{base}/metadata": {"get": _metadata(name, of_base)},
             f"{base}/$process-message": {"post": _message(name, of_base)},
             f"{base}/{{type}}": {"post": _create(name, of_base), "put": _update_by_search(name, of_base)},

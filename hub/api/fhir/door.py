@@ -100,6 +100,7 @@ class FhirDoor:
             for prefix in (f"{PREFIX}/from/{{source}}", PREFIX)
             for route in (
                 Route(prefix, self._guarded(self._post_base), methods=["POST"]),
+                Route(f"{prefix}/", self._guarded(self._post_base), methods=["POST"]),  # as some clients call a base
                 Route(f"{prefix}/metadata", self._guarded(self._metadata), methods=["GET"]),
                 Route(f"{prefix}/$process-message", self._guarded(self._post_message), methods=["POST"]),
                 Route(f"{prefix}/{{type}}", self._guarded(self._take_of_type), methods=["POST", "PUT"]),

@@ -117,9 +117,7 @@ def test_a_whole_of_what_tells_nothing_is_ignored() -> None:
     assert read(whole({"resourceType": "Observation"})).ignored == "no mapping for Observation"
 
 
-@pytest.mark.parametrize("raw", [b'{"kept":1,', b'{"kept":1,"resource":{}}', b'{"kept":1,"resource":7}'])
-def test_a_damaged_envelope_is_no_crash_of_its_own(raw: bytes) -> None:
-    try:
-        assert read(raw).dead is not None
-    except msgspec.DecodeError:
-        pass  # the live reader makes a dead letter of it
+def test_a_damaged_envelope_raises_what_a_decoder_raises() -> None:
+    assert read(b'{"kept":1,"resource":7}').dead is not None
+    with pytest.raises(msgspec.DecodeError):  # the live reader makes a dead letter of it
+        read(b'{"kept":1,')

@@ -57,7 +57,7 @@ def test_what_is_none_is_none(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "place"),
+    "raw, place",
     [
         (parameters("shouting"), "type"),
         (parameters("heartbeat", since="PATIENT"), "events-since-subscription-start"),

@@ -122,7 +122,7 @@ async def test_a_conditional_update_finds_or_makes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("prefer", "body"),
+    "prefer, body",
     [("return=minimal", None), ("return=representation", "Patient"), ("return=OperationOutcome", "OperationOutcome")],
 )
 async def test_the_sender_says_what_it_wants_to_read(tmp_path: Path, prefer: str, body: str | None) -> None:
