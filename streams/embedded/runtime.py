@@ -394,6 +394,7 @@ def _count(batch: Batch, message: Message, verdict: Verdict, seq: int) -> None:
     """Count a message behind a place of the log, and remember the versions that came with it."""
     tally = (message.kind, _WORDS[verdict.outcome], verdict.reason or "")
     batch.tallies[tally] = batch.tallies.get(tally, 0) + 1
-    if message.things and verdict.outcome is not Outcome.DEAD:
+    is_letter = verdict.outcome is Outcome.DEAD or (verdict.outcome is Outcome.DUPLICATE and verdict.reason is not None)
+    if message.things and not is_letter:
         place = seq if verdict.outcome is Outcome.DUPLICATE else seq + 1
         batch.things += [(thing, place) for thing in message.things]

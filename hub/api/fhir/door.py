@@ -100,6 +100,7 @@ class FhirDoor:
             for prefix in (f"{PREFIX}/from/{{source}}", PREFIX)
             for route in (
                 Route(prefix, self._guarded(self._post_base), methods=["POST"]),
+                Route(f"{prefix}/", self._guarded(self._post_base), methods=["POST"]),  # as some clients call a base
                 Route(f"{prefix}/metadata", self._guarded(self._metadata), methods=["GET"]),
                 Route(f"{prefix}/$process-message", self._guarded(self._post_message), methods=["POST"]),
                 Route(f"{prefix}/{{type}}", self._guarded(self._take_of_type), methods=["POST", "PUT"]),
@@ -237,13 +238,13 @@ class FhirDoor:
             return None
         try:
             found = read_notification(first)
-            bundle.is_notification = found is not None
-            return found
         except Unreadable as wrong:
             await self._taker.keep(write_kept(body, system=source))
             mend = f"{wrong.mend}; what was sent is kept as a dead letter"
             status = HTTPStatus.UNPROCESSABLE_ENTITY
             raise FhirRefused(status, "invalid", mend, expression="Bundle.entry[0].resource") from wrong
+        bundle.is_notification = found is not None
+        return found
 
     async def _take_answer(self, source: str, body: bytes) -> None:
         """Take what a server answered to `$events`. Raises FhirRefused, StoreFailed and Stopped."""

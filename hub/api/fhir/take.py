@@ -24,6 +24,7 @@ from schemas.message import Verdict
 from streams.embedded.reader import Reading
 
 Answer = TypeVar("Answer")
+_LETTERS: Final = 10_000  # dead letters whose arrival is remembered
 _TRIES: Final = 8  # searches that find something else each time: somebody else is at it
 
 
@@ -42,10 +43,22 @@ class Taker:
         self._reads: Reads = reads
         self._clock: Callable[[], int] = clock
         self._turns: Turns = Turns()
+        self._letters: dict[tuple[str, bytes], str] = {}  # what was sent and is a dead letter, and when it came
 
     @property
     def now(self) -> str:
         return write_instant(self._clock())
+
+    def _arrival(self, system: str, digest: bytes) -> str:
+        """When something came. What is sent again, for it was refused, came when it came first: so it is the same dead
+        letter, and not one more."""
+        return self._letters.get((system, digest)) or self.now
+
+    def _note_letter(self, system: str, digest: bytes, came: str) -> None:
+        self._letters.pop((system, digest), None)
+        self._letters[(system, digest)] = came
+        if len(self._letters) > _LETTERS:
+            del self._letters[next(iter(self._letters))]
 
     async def keep(self, raw: bytes) -> Verdict:
         """Keep what cannot be planned: it is a dead letter."""
@@ -54,7 +67,7 @@ class Taker:
 
     async def one(self, system: str, asked: Asked) -> Taken:
         """Take one resource. Raises FhirRefused where a condition does not hold or it cannot be read."""
-        now = self.now
+        now = self._arrival(system, asked.digest)
 
         def plan(reading: Reading, keys: set[Key]) -> Planned:
             return Versions(reading, system, now, keys).plan(asked)
@@ -65,6 +78,7 @@ class Taker:
             things = (planned.thing,) if planned.thing is not None else ()
             verdict = await self.keep(write_kept(planned.kept, Around(sent=now), system=system, things=things))
         if is_dead(verdict):
+            self._note_letter(system, asked.digest, now)
             raise refusal(verdict)
         return Taken(planned, verdict)
 
@@ -74,7 +88,7 @@ class Taker:
             for entry in bundle.entries:
                 if entry.wrong is not None:
                     raise entry.wrong
-        now = self.now
+        now = self._arrival(system, bundle.digest)
 
         def plan(reading: Reading, keys: set[Key]) -> list[tuple[int, bytes]]:
             return _planned(bundle, Versions(reading, system, now, keys), name, system, now)
@@ -82,6 +96,8 @@ class Taker:
         asked = [entry.asked for entry in bundle.entries if entry.asked is not None]
         async with self._planned(system, asked, plan) as kept:
             verdicts = await self._take([raw for _, raw in kept])
+        if any(map(is_dead, verdicts)):
+            self._note_letter(system, bundle.digest, now)
         if bundle.type in WHOLE:
             if verdicts and is_dead(verdicts[0]):
                 raise refusal(verdicts[0])
