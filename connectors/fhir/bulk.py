@@ -59,15 +59,21 @@ _manifest: Final = msgspec.json.Decoder(_Manifest)
 _bundle: Final = msgspec.json.Decoder(_Bundle)
 
 
-def kick_off_url(base: str, *, group: str | None, types: Sequence[str], since: int | None) -> str:
-    """Where an export is begun: of a group's patients, or of all that the server has."""
-    over = f"{base}/Group/{quote(group, safe='')}/$export" if group else f"{base}/$export"
+def over_group(id_: str) -> str:
+    """What an export of a group's patients is of."""
+    return f"Group/{quote(id_, safe='')}"
+
+
+def kick_off_url(base: str, *, over: str, types: Sequence[str], since: int | None) -> str:
+    """Where an export is begun: `over` a group (`over_group`), over all patients (`Patient`), or of all that the server
+    has (empty)."""
+    at = f"{base}/{over}/$export" if over else f"{base}/$export"
     asked = {"_outputFormat": "application/fhir+ndjson"}
     if types:
         asked["_type"] = ",".join(types)
     if since is not None:
         asked["_since"] = write_since(since)
-    return f"{over}?{urlencode(asked, safe=',:+/')}".replace("+ndjson", "%2Bndjson")
+    return f"{at}?{urlencode(asked, safe=',:+/')}".replace("+ndjson", "%2Bndjson")
 
 
 def read_manifest(raw: bytes) -> Manifest:

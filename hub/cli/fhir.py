@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 import typer
 
+from connectors.fhir.bulk import over_group
 from connectors.fhir.read import FHIR_SYSTEM
 from hub.cli.replay import read_time
 from hub.cli.stored import Format, FormatOption, StoreOption, write_object
@@ -107,6 +108,7 @@ def export(  # noqa: PLR0913, PLR0917 - a flag each
     store: StoreOption,
     url: Url = None,
     group: Annotated[str | None, typer.Option(metavar="ID", help="Only the patients of this Group.")] = None,
+    patients: Annotated[bool, typer.Option("--patients", help="Only what is of patients.")] = False,  # noqa: FBT002
     types: Types = None,
     since: Since = None,
     site: SiteOption = None,
@@ -132,10 +134,13 @@ def export(  # noqa: PLR0913, PLR0917 - a flag each
         given = given.asking(replace(given.server, asks=replace(given.server.asks, download_hosts=hosts)))
     begin = None if since is None else read_time("--since", since, timezone)
     span = _span("--within", within) / SECOND
+    if group is not None and patients:
+        raise WrongUse("--group or --patients, not both")
+    over = over_group(group) if group is not None else "Patient" if patients else ""
 
     async def once(service: Service, client: FhirClient) -> Exported:
         taker = Taker(service.intake, client.server.name)
-        exporter = Exporter(client, taker, machine_time, group=group, since=begin, within=span, log=service.log)
+        exporter = Exporter(client, taker, machine_time, over=over, since=begin, within=span, log=service.log)
         return await exporter.export()
 
     done = _run(given, store, once)

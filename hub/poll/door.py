@@ -57,6 +57,11 @@ class PollCounts:
         else:
             self._read[server] = self._clock()
 
+    def fail(self) -> None:
+        """Count one poll that came to nothing."""
+        self.polls += 1
+        self.failed += 1
+
     def numbers(self) -> Mapping[str, float]:
         """By their Prometheus names; the age is that of the server that was not read for longest."""
         return {
@@ -82,6 +87,10 @@ async def poll_again_and_again(
             return
         except StoreFailed:
             pause = min(every, _AGAIN)  # it is told where the store is looked after
+        except Exception as wrong:  # noqa: BLE001 - a poll's edge: whatever it is, the hub goes on, and so does polling
+            counts.fail()
+            if log is not None:
+                log.warning("fhir.poll_stumbled", server=server.name, reason=type(wrong).__name__)
         else:
             counts.add(server.name, found)
             tell(log, server, found)

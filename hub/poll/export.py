@@ -61,7 +61,7 @@ class Exported(msgspec.Struct):
 
 
 class Exporter:
-    """Exports one server, over a group's patients or everybody. `within` is how many seconds it may take to be made;
+    """Exports one server; `over` is as `kick_off_url` has it. `within` is how many seconds it may take to be made;
     `looks` the seconds between two looks where the server names none."""
 
     def __init__(  # noqa: PLR0913 - what is asked for
@@ -70,7 +70,7 @@ class Exporter:
         taker: Taker,
         clock: Callable[[], int],
         *,
-        group: str | None = None,
+        over: str = "",
         since: int | None = None,
         within: float = 6 * 3600.0,
         looks: tuple[float, float] = _LOOKS,
@@ -80,7 +80,7 @@ class Exporter:
         self._client: FhirClient = client
         self._taker: Taker = taker
         self._clock: Callable[[], int] = clock
-        self._group: str | None = group
+        self._over: str = over
         self._since: int | None = since
         self._within: float = within
         self._looks: tuple[float, float] = looks
@@ -89,7 +89,7 @@ class Exporter:
 
     async def export(self) -> Exported:
         """One export, gone on with where one is under way. Raises StoreFailed and Stopped."""
-        name, over, key = self._client.server.name, self._group or "", self._client.key
+        name, over, key = self._client.server.name, self._over, self._client.key
         kept = await self._taker.ask(lambda runtime: find_export(runtime.store, key, over))
         done = Exported(since=self._since if self._since is not None else kept.time or self._client.server.asks.since)
         try:
@@ -119,7 +119,7 @@ class Exporter:
 
     async def _begin(self, since: int | None) -> str:
         server = self._client.server
-        url = kick_off_url(self._client.base, group=self._group, types=server.asks.types, since=since)
+        url = kick_off_url(self._client.base, over=self._over, types=server.asks.types, since=since)
         answer = await self._client.fetch(url, headers=_ASYNC, expected=(202,))
         at = answer.headers.get("content-location")
         if not at:
@@ -189,7 +189,7 @@ class Exporter:
         done.dead_letters += came[Outcome.DEAD]
 
     async def _keep(self, export: Export) -> None:
-        key, over = self._client.key, self._group or ""
+        key, over = self._client.key, self._over
         await self._taker.ask(lambda runtime: put_export(runtime.store, key, over, export))
 
     async def _let_go(self, status: str) -> None:

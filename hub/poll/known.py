@@ -49,7 +49,7 @@ def put_position(store: Store, server: str, type_: str, position: int) -> None:
 
 
 def find_export(store: Reading, server: str, over: str) -> Export:
-    """How far exports of a server over a group (empty: everybody) are."""
+    """How far exports of a server are; `over` says of what."""
     found = store.meta(f"{_EXPORT}{server}:{over}")
     return Export() if found is None else _decoded(found, Export)
 

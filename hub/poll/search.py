@@ -14,7 +14,7 @@ import msgspec
 from connectors.fhir.read import READ_TYPES
 from connectors.fhir.search import Walk, WrongAnswer, types_served
 from connectors.fhir.smart import may_search
-from hub.poll.client import FhirClient
+from hub.poll.client import PATIENCE, FhirClient
 from hub.poll.known import find_position, put_position
 from hub.poll.take import Taker
 from hub.poll.wire import Failed
@@ -93,16 +93,22 @@ class Poller:
         except Failed as wrong:
             return [self._fail(Asked(type_), wrong) for type_ in self._types or ("*",)]
         found: list[Asked] = []
+        away: Failed | None = None
         for type_ in types:
             asked = Asked(type_)
             found.append(asked)
             if scopes is not None and not may_search(type_, scopes):
                 self._fail(asked, Failed(NOT_GRANTED))
                 continue
+            if away is not None:
+                self._fail(asked, away)
+                continue
             try:
                 await self._poll_type(asked)
             except Failed as wrong:
                 self._fail(asked, wrong)
+                if wrong.passes and (wrong.status is None or wrong.wait > PATIENCE):
+                    away = wrong  # the server as a whole: the other types would only be waited for too
         self._since = None  # from here on what was read is known
         return found
 
@@ -147,7 +153,7 @@ class Poller:
             except WrongAnswer as wrong:
                 spoilt += 1
                 if spoilt >= _SPOILT:
-                    raise Failed(f"a page is not to be read: {wrong}", passes=True) from None
+                    raise Failed(f"a page is not to be read: {wrong}", passes=True, status=answer.status) from None
                 continue
             spoilt = 0
             asked.pages += 1

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from connectors.fhir.answers import issue_codes, may_pass, read_retry_after, word_refusal
-from connectors.fhir.bulk import deletions_of, kick_off_url, read_manifest
+from connectors.fhir.bulk import deletions_of, kick_off_url, over_group, read_manifest
 from connectors.fhir.search import WrongAnswer
 from schemas.instant import read_instant
 
@@ -57,10 +57,10 @@ def test_what_may_go_better_later() -> None:
 
 def test_where_an_export_begins() -> None:
     since = read_instant("2026-03-02T09:00:00Z")
-    assert kick_off_url("https://e.example", group=None, types=(), since=None) == (
+    assert kick_off_url("https://e.example", over="", types=(), since=None) == (
         "https://e.example/$export?_outputFormat=application/fhir%2Bndjson"
     )
-    assert kick_off_url("https://e.example", group="a/../b", types=("Patient", "Task"), since=since) == (
+    assert kick_off_url("https://e.example", over=over_group("a/../b"), types=("Patient", "Task"), since=since) == (
         "https://e.example/Group/a%2F..%2Fb/$export?_outputFormat=application/fhir%2Bndjson&_type=Patient,Task"
         "&_since=2026-03-02T09:00:00Z"
     )
