@@ -71,6 +71,7 @@ class FhirHost:
         self.assertions: list[dict[str, Any]] = []
         self.scopes: list[str] = []
         self.looks = 0  # answers of 202 before an export is made
+        self.rests: dict[str, str] = {}
         self.files: dict[str, str] = {}
         self.deleted: list[str] = []
         self.kick_offs: list[dict[str, str]] = []
@@ -176,7 +177,7 @@ class FhirHost:
             return Response(status_code=202)
         if self.looks:
             self.looks -= 1
-            return Response(status_code=202, headers={"X-Progress": "half"})
+            return Response(status_code=202, headers={"X-Progress": "half", **self.rests})
         at = self.file_base or f"http://127.0.0.1:{self.port}/files"
         listed = [
             {"type": name.partition(".")[0], "url": f"{at}/{name}"} for name in self.files if name != "deleted.ndjson"

@@ -180,3 +180,26 @@ def test_lines_that_are_no_json_are_dead_letters(tmp_path: Path, host: FhirHost)
 
     with host.listening():
         run(scenario())
+
+
+def test_a_server_says_when_it_is_looked_at_again(tmp_path: Path, host: FhirHost) -> None:
+    host.looks = 1
+    host.rests = {"Retry-After": "1"}
+
+    async def scenario() -> None:
+        async with polling(tmp_path / "store", host) as hub:
+            done = await export(hub, looks=(9_999.0, 9_999.0))  # else the test would not end
+            assert done.accepted == 7
+
+    with host.listening():
+        run(scenario())
+
+
+def test_an_export_of_all_patients(tmp_path: Path, host: FhirHost) -> None:
+    async def scenario() -> None:
+        async with polling(tmp_path / "store", host) as hub:
+            assert (await export(hub, over="Patient")).accepted == 7
+            assert host.asked[0].startswith("GET /fhir/Patient/$export?")
+
+    with host.listening():
+        run(scenario())

@@ -174,3 +174,14 @@ def test_an_export_fills_a_store(host: FhirHost, tmp_path: Path) -> None:
     assert done.stdout == "1 files, 3 resources, 3 accepted, 0 duplicates, 0 ignored, 0 dead letters\n"
     assert "POST" not in "".join(host.asked)
     assert host.asked[0].startswith("GET /fhir/Group/g1/$export?")
+
+
+def test_a_key_that_is_not_there_refuses_a_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = tmp_path / "site.yaml"
+    lines = "{base: 'https://ehr.example', zone: UTC, every: 5m, client_id: us, key_file: none.jwk}"
+    site.write_text(f"timezone: UTC\nfhir: {{ehr: {lines}}}\n")
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", "--store", str(tmp_path / "store"), "--site", str(site)])
+    assert ended.value.code == 2
+    assert "key file" in capsys.readouterr().err
+    assert not (tmp_path / "store").exists()
