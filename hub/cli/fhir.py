@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import signal
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -20,22 +17,21 @@ from hub.cli.stored import Format, FormatOption, StoreOption, write_object
 from hub.poll.client import FhirClient
 from hub.poll.door import PollCounts, poll_again_and_again, tell
 from hub.poll.export import Exported, Exporter
-from hub.poll.known import claim
+from hub.poll.run import Given, checked_hub, run_into, run_to
 from hub.poll.search import Asked, Poller
-from hub.poll.take import Taker
-from hub.serve.service import ServeSettings, Service, machine_time
+from hub.poll.take import Taker, Takes
+from hub.serve.service import Service, machine_time
 from hub.site import Site, read_site
 from hub.site_asks import UNSAFE, is_safe, wrong_type
 from hub.site_fhir import FhirServer, checked_base
-from hub.stored import Remembered, recall
-from hub.telemetry import start_telemetry
 from schemas.duration_text import exact_seconds, read_duration
 from schemas.errors import TryAgain, WrongUse
 from schemas.event import SECOND
-from streams.embedded.reader import FILE, Reader
+
+if TYPE_CHECKING:
+    from structlog.stdlib import BoundLogger
 
 fhir_app = typer.Typer(no_args_is_help=True, help="Ask FHIR servers.")
-Found = TypeVar("Found")
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 Url = Annotated[str | None, typer.Argument(metavar="URL", help="The server's base; not needed with --server.")]
@@ -54,8 +50,10 @@ Scopes = Annotated[list[str] | None, typer.Option("--scope", metavar="SCOPE", he
 
 @fhir_app.command("poll")
 def poll(  # noqa: PLR0913, PLR0917 - a flag each
-    store: StoreOption,
     url: Url = None,
+    store: Annotated[Path | None, typer.Option(metavar="DIR", help="Take it into this store.")] = None,
+    to: Annotated[str | None, typer.Option(metavar="URL", help="Post it to a hub that runs there.")] = None,
+    state: Annotated[Path | None, typer.Option(metavar="FILE", help="With --to: remembers how far it is.")] = None,
     types: Types = None,
     since: Since = None,
     every: Annotated[str, typer.Option(metavar="SPAN|once", help="Go on, with so long between two polls.")] = "once",
@@ -69,10 +67,10 @@ def poll(  # noqa: PLR0913, PLR0917 - a flag each
     scopes: Scopes = None,
     format_: FormatOption = Format.TABLE,
 ) -> None:
-    """Ask for what changed since the last time, type by type, and take it into a store.
+    """Ask for what changed since the last time, type by type, and take it into a store or post it to a hub.
 
     Each search goes back behind what was seen last (--overlap, 10m); what comes twice changes nothing. How far each
-    type was read stands in the store, so a poll that was ended goes on where it was.
+    type was read stands in the store, or in the file of --state: a poll that was ended goes on where it was.
 
     Exit code 0 done, 1 a type could not be asked for, 2 wrong use, 75 the server is not there now, or another pxhub
     writes the store.
@@ -86,15 +84,20 @@ def poll(  # noqa: PLR0913, PLR0917 - a flag each
     given = given.asking(replace(given.server, asks=asks))
     begin = None if since is None else read_time("--since", since, timezone)
 
-    async def once(service: Service, client: FhirClient) -> list[Asked]:
-        poller = Poller(client, Taker(service.intake, client.server.name), machine_time, since=begin, log=service.log)
+    async def once(taker: Takes, client: FhirClient, log: BoundLogger) -> list[Asked]:
+        poller = Poller(client, taker, machine_time, since=begin, log=log)
         if every != "once":
-            await poll_again_and_again(poller, client.server, PollCounts(), service.log)
+            await poll_again_and_again(poller, client.server, PollCounts(), log)
         found = await poller.poll()
-        tell(service.log, client.server, found)
+        tell(log, client.server, found)
         return found
 
-    found = _run(given, store, once)
+    if to is not None and store is None and state is not None:
+        found = run_to(given, checked_hub(to), state, once)
+    elif store is not None and to is None and state is None:
+        found = run_into(given, store, lambda service, client: once(_taker(service, client), client, service.log))
+    else:
+        raise WrongUse("name --store DIR, or --to URL with --state FILE")
     if found is None:
         return  # it was to go on until it was stopped
     rows = [asked.told() for asked in found]
@@ -139,28 +142,16 @@ def export(  # noqa: PLR0913, PLR0917 - a flag each
     over = over_group(group) if group is not None else "Patient" if patients else ""
 
     async def once(service: Service, client: FhirClient) -> Exported:
-        taker = Taker(service.intake, client.server.name)
-        exporter = Exporter(client, taker, machine_time, over=over, since=begin, within=span, log=service.log)
+        exporter = Exporter(
+            client, _taker(service, client), machine_time, over=over, since=begin, within=span, log=service.log
+        )
         return await exporter.export()
 
-    done = _run(given, store, once)
+    done = run_into(given, store, once)
     if done is None:
         raise TryAgain("it was stopped; the next call goes on with the same export")
     write_object({"server": given.server.name, **done.told()}, format_, lambda: _export_words(done))
     _exit([(done.failed, done.passes)])
-
-
-class _Given:
-    """The server to ask, and what its site says."""
-
-    def __init__(self, server: FhirServer, path: Path | None, timezone: str | None, *, declared: bool) -> None:
-        self.server: FhirServer = server
-        self.path: Path | None = path
-        self.timezone: str | None = timezone
-        self.declared: bool = declared
-
-    def asking(self, server: FhirServer) -> _Given:
-        return _Given(server, self.path, self.timezone, declared=self.declared)
 
 
 _SignIn = tuple[Path | None, str | None, Path | None, list[str] | None]
@@ -173,7 +164,7 @@ def _given(
     types: Sequence[str] | None,
     timezone: str | None,
     sign_in: _SignIn,
-) -> _Given:
+) -> Given:
     """The server that is meant, by its name in the site file or by its URL. Raises WrongUse."""
     site = read_site(path) if path is not None else Site()
     found = _of_site(site, url, name)
@@ -183,7 +174,7 @@ def _given(
         raise WrongUse(f"--type {wrong}")
     if types:
         server = replace(server, asks=replace(server.asks, types=tuple(dict.fromkeys(types))))
-    return _Given(_signed(server, sign_in), path, timezone, declared=found is not None)
+    return Given(_signed(server, sign_in), path, timezone, declared=found is not None)
 
 
 def _of_site(site: Site, url: str | None, name: str | None) -> FhirServer | None:
@@ -232,51 +223,8 @@ def _signed(server: FhirServer, sign_in: _SignIn) -> FhirServer:
     return server
 
 
-def _run(given: _Given, store: Path, work: Callable[[Service, FhirClient], Awaitable[Found]]) -> Found | None:
-    """Do it in a hub that has no doors; None where it was stopped by a signal."""
-    client = FhirClient(given.server, machine_time)
-    declared = _recalled(store)
-    settings = ServeSettings(
-        store=store,
-        site=given.path or (Path(declared.site[0]) if declared is not None and declared.site is not None else None),
-        mapping=Path(declared.mapping) if declared is not None and declared.mapping is not None else None,
-        timezone=given.timezone or (declared.timezone if declared is not None else None) or given.server.zone,
-        clock=declared.clock if declared is not None else "log",
-        takes_tests=declared.takes_tests if declared is not None else False,
-    )
-    with Service(settings, start_telemetry(), judged_by=declared) as service:
-        claim(service.store, given.server, declared=given.declared)
-        return asyncio.run(_stoppable(service, client, work))
-
-
-async def _stoppable(
-    service: Service, client: FhirClient, work: Callable[[Service, FhirClient], Awaitable[Found]]
-) -> Found | None:
-    loop = asyncio.get_running_loop()
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    taking = asyncio.create_task(service.intake.run())
-    working = asyncio.ensure_future(work(service, client))
-    waiting = asyncio.create_task(stopping.wait())
-    try:
-        await asyncio.wait({working, waiting, taking}, return_when=asyncio.FIRST_COMPLETED)
-        return working.result() if working.done() else None
-    finally:
-        for task in (working, waiting):
-            task.cancel()
-        await asyncio.gather(working, waiting, return_exceptions=True)
-        await client.close()
-        await service.intake.stop()
-        await taking
-
-
-def _recalled(store: Path) -> Remembered | None:
-    """What a store was served with; None where there is none yet."""
-    if not (store / FILE).exists():
-        return None
-    with closing(Reader.open(store)) as reader:
-        return recall(reader)
+def _taker(service: Service, client: FhirClient) -> Taker:
+    return Taker(service.intake, client.server.name)
 
 
 def _span(option: str, text: str) -> int:

@@ -15,8 +15,7 @@ from connectors.fhir.read import READ_TYPES
 from connectors.fhir.search import Walk, WrongAnswer, types_served
 from connectors.fhir.smart import may_search
 from hub.poll.client import PATIENCE, FhirClient
-from hub.poll.known import find_position, put_position
-from hub.poll.take import Taker
+from hub.poll.take import Takes
 from hub.poll.wire import Failed
 from schemas.instant import write_instant
 from schemas.message import Outcome
@@ -71,14 +70,14 @@ class Poller:
     def __init__(
         self,
         client: FhirClient,
-        taker: Taker,
+        taker: Takes,
         clock: Callable[[], int],
         *,
         since: int | None = None,
         log: BoundLogger | None = None,
     ) -> None:
         self._client: FhirClient = client
-        self._taker: Taker = taker
+        self._taker: Takes = taker
         self._clock: Callable[[], int] = clock
         self._since: int | None = since
         self._log: BoundLogger | None = log
@@ -125,7 +124,7 @@ class Poller:
 
     async def _poll_type(self, asked: Asked) -> None:
         key, type_ = self._client.key, asked.type
-        kept = await self._taker.ask(lambda runtime: find_position(runtime.store, key, type_))
+        kept = await self._taker.find_position(key, type_)
         server = self._client.server
         asked.position = kept
         asked.since = self._since
@@ -169,7 +168,7 @@ class Poller:
         if position is None or (asked.position is not None and position <= asked.position):
             return
         key, type_ = self._client.key, asked.type
-        await self._taker.ask(lambda runtime: put_position(runtime.store, key, type_, position))
+        await self._taker.put_position(key, type_, position)
         asked.position = position
 
     def _fail(self, asked: Asked, wrong: Failed) -> Asked:

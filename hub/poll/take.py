@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
 from connectors.fhir.bundle import NOT_JSON, Piece
 from connectors.fhir.kept import needed, write_kept, write_whole
 from connectors.fhir.read import content_digest
+from hub.poll.known import find_position, put_position
 from hub.serve.intake import Intake
 from hub.serve.reading import FHIR
 from schemas.message import Outcome
@@ -20,6 +21,19 @@ from streams.embedded.runtime import Runtime
 Answer = TypeVar("Answer")
 _DELETION: Final = "deletion"
 _BEFORE: Final = b'{"resourceType":"Bundle","type":"transaction","entry":['
+
+
+class Takes(Protocol):
+    """Where a poll puts what came, and how far it is."""
+
+    async def take(self, pieces: Sequence[Piece]) -> Counter[Outcome]:
+        """Take resources; they are durable when this returns."""
+
+    async def find_position(self, server: str, type_: str) -> int | None:
+        """Up to which `lastUpdated` (microseconds) a type of a server was read; None where it never was."""
+
+    async def put_position(self, server: str, type_: str, position: int) -> None:
+        """Write it down; what was read up to there is durable."""
 
 
 class Taker:
@@ -36,6 +50,14 @@ class Taker:
     async def take_deletions(self, entries: Sequence[bytes]) -> Counter[Outcome]:
         """Take entries of bundles that say that something was deleted."""
         return await self._take([self._deletion(entry) for entry in entries])
+
+    async def find_position(self, server: str, type_: str) -> int | None:
+        """As `Takes` has it. Raises Stopped."""
+        return await self.ask(lambda runtime: find_position(runtime.store, server, type_))
+
+    async def put_position(self, server: str, type_: str, position: int) -> None:
+        """As `Takes` has it. Raises StoreFailed and Stopped."""
+        await self.ask(lambda runtime: put_position(runtime.store, server, type_, position))
 
     async def ask(self, question: Callable[[Runtime], Answer]) -> Answer:
         """Ask the runtime something, in its thread. Raises Stopped."""
