@@ -43,6 +43,16 @@ def fhir_paths() -> Json:
             f"{base}/{{type}}": {"post": _create(name, of_base), "put": _update_by_search(name, of_base)},
             f"{base}/{{type}}/{{id}}": {"put": _update(name, of_base)},
         }
+    knock = {
+        "operationId": "fhirKnock",
+        "summary": "A rest-hook without a payload: the server is asked what has changed.",
+        "parameters": [
+            _parameter("source", "path", "A server of the site file that has a base."),
+            _parameter("id", "path", "The id of its Subscription."),
+        ],
+        "responses": {"200": _json("Noted, durably."), **_refused(404, 503)},
+    }
+    paths["/fhir/from/{source}/notify/{id}"] = {"post": knock}
     return paths
 
 

@@ -23,9 +23,11 @@ from connectors.fhir.notification import Notification, read_notification
 from hub.api.bodies import Bodies
 from hub.api.fhir.bundles import Bundle, read_bundle
 from hub.api.fhir.capability import capability, terminology
+from hub.api.fhir.hooks import Hooks
 from hub.api.fhir.messages import answer_of, read_header
 from hub.api.fhir.outcomes import FhirRefused, answer, answer_refusal, refusal, told, unavailable, well
 from hub.api.fhir.requests import (
+    ID,
     TYPE,
     Asked,
     Method,
@@ -82,20 +84,29 @@ class FhirDoor:
         self.subscriptions: Subscriptions = Subscriptions(
             intake, self._reads, clock, self._servers, connect, log=log, patience=patience
         )
-        self.subscriptions.take = self._take_answer
+        self.hooks: Hooks = Hooks(intake, self._reads, clock, self._servers, connect, log=log)
+        self.subscriptions.take = self.hooks.take = self._take_answer
+
+    @property
+    def numbers(self) -> Mapping[str, float]:
+        """What /metrics tells of it."""
+        return {**self.subscriptions.numbers, **self.hooks.numbers}
 
     async def start(self) -> None:
         """Begin what goes on beside requests."""
         await self.subscriptions.start()
+        await self.hooks.start()
 
     async def close(self) -> None:
         """End it, and let go of the store."""
         await self.subscriptions.close()
+        await self.hooks.close()
         await self._reads.close()
 
     def routes(self) -> list[Route]:
         """The routes, those of named servers first."""
-        return [
+        hook = Route(f"{PREFIX}/from/{{source}}/notify/{{id}}", self._guarded(self._knock), methods=["POST"])
+        return [hook] + [
             route
             for prefix in (f"{PREFIX}/from/{{source}}", PREFIX)
             for route in (
@@ -206,6 +217,15 @@ class FhirDoor:
                     return await self._answer_message(request, source, bundle)
         told_ = "a Bundle of type message is expected"
         raise FhirRefused(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", told_, expression="Bundle.type")
+
+    async def _knock(self, request: Request, source: str) -> Response:
+        """POST [base]/notify/{id}: the server's Subscription of this id has something."""
+        server, id_ = self._servers[source], request.path_params["id"]
+        if server.base is None or not ID.fullmatch(id_):
+            told_ = "the site file names no base of this server, or this is no id of a Subscription"
+            raise FhirRefused(HTTPStatus.NOT_FOUND, "not-found", told_)
+        await self.hooks.knock(server, id_)
+        return answer(HTTPStatus.OK, well("the server will be asked what has changed"))
 
     async def _answer_message(self, request: Request, source: str, bundle: Bundle) -> Response:
         header, base = read_header(bundle), _base(request, source)

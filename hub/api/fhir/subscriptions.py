@@ -94,6 +94,8 @@ class Subscriptions:
     async def start(self) -> None:
         """Ask for what was missing when the hub stopped."""
         for system, id_ in await self._reads.ask(incomplete):
+            if "/" in id_:  # a hook's (hooks.py)
+                continue
             row = await self._find(system, id_)
             if row is not None:
                 self._missing[(system, id_)] = Heard(row.last, row.missing).count

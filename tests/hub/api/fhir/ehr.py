@@ -67,6 +67,23 @@ class Ehr:
         self.asked: list[tuple[int, int, str]] = []
         self.base: str = ""
         self.fails: int = 0
+        self.pages: list[list[dict[str, Any]]] = []
+        self.searched: list[str] = []
+
+    async def subscription(self, _: Request) -> Response:
+        said = {"resourceType": "Subscription", "id": "s1", "criteria": "Appointment?status=booked"}
+        return JSONResponse(said, media_type=FHIR_JSON)
+
+    async def search(self, request: Request) -> Response:
+        self.searched.append(request.url.query)
+        page = int(request.query_params.get("page", "0"))
+        found: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset"}
+        found["entry"] = [
+            {"fullUrl": f"{self.base}/{one['resourceType']}/{one['id']}", "resource": one} for one in self.pages[page]
+        ]
+        if page + 1 < len(self.pages):
+            found["link"] = [{"relation": "next", "url": f"{self.base}/Appointment?page={page + 1}"}]
+        return JSONResponse(found, media_type=FHIR_JSON)
 
     async def events(self, request: Request) -> Response:
         first = int(request.query_params["eventsSinceNumber"])
@@ -86,7 +103,13 @@ async def an_ehr() -> AsyncIterator[Ehr]:
     import uvicorn
 
     ehr = Ehr()
-    app = Starlette(routes=[Route("/fhir/Subscription/s1/$events", ehr.events)])
+    app = Starlette(
+        routes=[
+            Route("/fhir/Subscription/s1", ehr.subscription),
+            Route("/fhir/Subscription/s1/$events", ehr.events),
+            Route("/fhir/Appointment", ehr.search),
+        ]
+    )
     listening = bind_http("127.0.0.1", 0)
     ehr.base = f"http://127.0.0.1:{listening.getsockname()[1]}/fhir"
     server = _Server(uvicorn.Config(app, loop="none", ws="none", lifespan="off", log_config=None, access_log=False))

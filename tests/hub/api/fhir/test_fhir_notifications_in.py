@@ -133,3 +133,41 @@ async def test_r4_rest_hooks_put_or_post_the_resource(tmp_path: Path) -> None:
         assert (await post(site, "/fhir/from/north", appointment())).status_code == 201
         assert [event.source for event in events(site)] == ["fhir/north"] * 2
         assert events(site)[1].identifiers == ("Patient/17^north",)
+
+
+async def test_a_hook_without_a_payload_makes_the_hub_ask(tmp_path: Path) -> None:
+    async with an_ehr() as ehr:
+        ehr.pages = [[appointment("a1")], [appointment("a2")]]
+        servers = {"north": FhirServer(name="north", base=ehr.base)}
+        async with served(tmp_path, fhir_servers=servers) as site:
+            for _ in range(2):
+                assert outcome(await site.client.post("/fhir/from/north/notify/s1"))[0] == 200
+            async with asyncio.timeout(20):
+                while len(events(site)) < 2 or (await look(site)).missing:
+                    await site.hub.intake.ask(lambda _: None)
+            assert (await look(site)).last == site.hub.now
+            assert ehr.searched[0].startswith("status=booked&_lastUpdated=ge2026-03-02T07:55:00")
+            assert ehr.searched[1] == "page=1"
+            assert [event.identifiers[0] for event in events(site)] == ["Patient/17^north"] * 2
+            assert await number_of(site, "pxhub_fhir_knocks_total") == 2
+            assert outcome(await site.client.post("/fhir/from/north/notify/a_b"))[0] == 404
+
+
+async def look(site: Served) -> Row:
+    with contextlib.closing(site.hub.store.reader()) as reader:
+        return find_subscription(reader, "north", "hook/s1") or Row(0)
+
+
+async def test_a_knock_is_not_forgotten(tmp_path: Path) -> None:
+    async with an_ehr() as ehr:
+        servers = {"north": FhirServer(name="north", base=ehr.base)}
+        async with served(tmp_path, fhir_servers=servers) as site:  # its server has nothing to say, and fails
+            assert outcome(await site.client.post("/fhir/from/north/notify/s1"))[0] == 200
+            async with asyncio.timeout(20):
+                while not await number_of(site, "pxhub_fhir_looks_failed_total"):
+                    await site.hub.intake.ask(lambda _: None)
+        ehr.pages = [[appointment("a1")]]
+        async with served(tmp_path, fhir_servers=servers) as site:
+            async with asyncio.timeout(20):
+                while not events(site):
+                    await site.hub.intake.ask(lambda _: None)
