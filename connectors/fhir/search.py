@@ -2,7 +2,8 @@
 
 Law: a search goes back behind the latest `lastUpdated` seen, by the overlap, for a server may make a resource findable
 some time after its stamp; what comes twice changes nothing. What is remembered moves on only over what was durable:
-page by page while the server answers in the order asked for (`_sort=_lastUpdated`), else once all pages were read.
+page by page where the server says in its self link that it sorts as asked for (`_sort=_lastUpdated`; R4, Search, "Server Conformance") and
+no stamp contradicts it, else once all pages were read.
 A next link is followed on the origin of the base alone, and not twice.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Final, NamedTuple
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import msgspec
 
@@ -39,7 +40,8 @@ class Page(NamedTuple):
     """A page of a search. `pieces` are its resources as they came, of whatever type; `next` is the URL of the page
     that follows. `first` and `latest` are the least and the largest `lastUpdated` of the asked type (microseconds),
     None without one; `ordered` whether they never went back; `undated` how many resources of the type had none;
-    `remarks` how many entries hold none; `made` when the server searched, by its own clock."""
+    `remarks` how many entries hold none; `made` when the server searched, by its own clock;
+    `sorts` whether its self link says that it sorts by `_lastUpdated`."""
 
     pieces: tuple[Piece, ...]
     next: str | None
@@ -49,6 +51,7 @@ class Page(NamedTuple):
     undated: int
     remarks: int
     made: int | None
+    sorts: bool
 
 
 class _Link(msgspec.Struct, gc=False):
@@ -123,10 +126,19 @@ def read_page(raw: bytes, base: str, type_: str, now: int) -> Page:
             first = stamp if first is None else min(first, stamp)
             latest = stamp if latest is None else max(latest, stamp)
     following = next((link.url for link in page.link if link.relation == "next" and link.url), None)
+    sorts = any(link.relation == "self" and _is_sorted(link.url) for link in page.link)
     made = _stamp_of(page.meta) or None
     if made is not None and made > now + HOUR:
         made = None
-    return Page(tuple(pieces), following, first, latest, ordered, undated, remarks, made)
+    return Page(tuple(pieces), following, first, latest, ordered, undated, remarks, made, sorts)
+
+
+def _is_sorted(url: str) -> bool:
+    try:
+        asked = parse_qs(urlsplit(url).query)
+    except ValueError:
+        return False
+    return asked.get("_sort", [""])[0].partition(",")[0] == "_lastUpdated"
 
 
 def _resource_of(text: msgspec.Raw) -> bytes | None:
@@ -182,7 +194,7 @@ class Walk:
         self._asked: set[bytes] = {_digest(self.url)}
         self._read: set[bytes] = set()
         self._alike: int = 0
-        self._ordered: bool = True
+        self._ordered: bool = False  # as far as the server says, and was seen
         self._latest: int | None = None
         self._made: int | None = None  # when the server began to search
         self._dated: bool = True
@@ -190,11 +202,11 @@ class Walk:
     def read(self, raw: bytes, now: int) -> Page:
         """Take the page that was asked for. Raises WrongAnswer, and then the same page is still to be asked for."""
         page = read_page(raw, self._base, self._type, now)
+        if self.pages == 0:
+            self._made, self._ordered = page.made, page.sorts
         if page.latest is not None and page.first is not None:
             self._ordered = self._ordered and page.ordered and (self._latest is None or page.first >= self._latest)
             self._latest = page.latest if self._latest is None else max(self._latest, page.latest)
-        if self.pages == 0:
-            self._made = page.made
         if page.undated:
             self._dated = False
         self.pages += 1

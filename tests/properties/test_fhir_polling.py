@@ -50,6 +50,8 @@ class Server:
         ]
         more = at + self.page < len(found)
         link = [{"relation": "next", "url": f"{BASE}?search={number}&at={at + self.page}"}] if more else []
+        if self.sorts:
+            link.append({"relation": "self", "url": f"{BASE}/Task?_sort=_lastUpdated"})
         bundle = {"resourceType": "Bundle", "meta": {"lastUpdated": write_instant(now)}, "link": link, "entry": entries}
         return json.dumps(bundle).encode()
 

@@ -14,12 +14,14 @@ BASE = "https://ehr.example/r4"
 NOW = read_instant("2026-03-02T12:00:00Z")
 
 
-def page(*stamps: str | None, following: str | None = None, **more: Any) -> bytes:
+def page(*stamps: str | None, following: str | None = None, sorts: bool = True, **more: Any) -> bytes:
     entries = [
         {"resource": {"resourceType": "Task", "id": str(number), **({"meta": {"lastUpdated": stamp}} if stamp else {})}}
         for number, stamp in enumerate(stamps)
     ]
-    links = [{"relation": "self", "url": "x"}] + ([{"relation": "next", "url": following}] if following else [])
+    links = [{"relation": "self", "url": f"{BASE}/Task?_count=50&_sort=_lastUpdated,_id" if sorts else "https://["}] + (
+        [{"relation": "next", "url": following}] if following else []
+    )
     return json.dumps({"resourceType": "Bundle", "link": links, "entry": entries, **more}).encode()
 
 
@@ -101,6 +103,14 @@ def test_a_position_moves_with_pages_in_order_and_else_at_the_end() -> None:
     walk.read(page("2026-03-02T09:00:00Z", following="?page=3"), NOW)
     assert walk.position is None
     walk.read(page("2026-03-02T09:30:00Z"), NOW)
+    assert walk.position == read_instant("2026-03-02T10:00:00Z")
+
+
+def test_an_order_that_nobody_promised_moves_nothing_until_the_end() -> None:
+    walk = Walk(BASE, "Task", None)
+    walk.read(page("2026-03-02T10:00:00Z", following="?page=2", sorts=False), NOW)
+    assert walk.position is None
+    walk.read(page("2026-03-02T09:00:00Z", sorts=False), NOW)
     assert walk.position == read_instant("2026-03-02T10:00:00Z")
 
 

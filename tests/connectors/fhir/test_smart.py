@@ -39,6 +39,7 @@ def text(key: ECKey | RSAKey | OctKey, **more: str) -> bytes:
         (RSA.as_pem(private=True), "RS384"),
         (json.dumps(KeySet([RSA, EC]).as_dict(private=True)).encode(), "RS384"),
     ],
+    ids=("ec", "rsa", "ec-pem", "rsa-pem", "set"),  # keys are new in every process
 )
 def test_an_assertion_is_what_the_standard_says(raw: bytes, algorithm: str) -> None:
     signer = read_key(raw)
@@ -71,6 +72,7 @@ def test_an_assertion_is_what_the_standard_says(raw: bytes, algorithm: str) -> N
         b'{"keys":7}',
         b'{"kty":"EC","crv":"P-384","x":"a","y":"b","d":"c"}',
     ],
+    ids=map(str, range(12)),
 )
 def test_other_keys_are_refused_without_a_word_of_them(raw: bytes) -> None:
     with pytest.raises(WrongKey) as wrong:

@@ -162,7 +162,8 @@ class FhirHost:
         return self._page(name, found, 0)
 
     def _page(self, name: str, found: list[dict[str, Any]], at: int) -> Response:
-        links = []
+        asked = "?_sort=_lastUpdated" if self.sorts else ""
+        links = [{"relation": "self", "url": f"{self.base}/Type{asked}"}] if at == 0 else []
         if at + self.page < len(found):
             links.append({"relation": "next", "url": f"{self.base}?_pages={name}&_at={at + self.page}"})
         entries = [
