@@ -23,8 +23,9 @@ _ABSENT: Final = (b"", b"null")
 NO_RESOURCES: Final = "Bundle without resources"
 DELETED: Final = "a deletion names no patient"
 KNOWN: Final = "it was known before"
-POINTER: Final = "HEAD"
-"""The method of an entry that others refer to, and that is not to be taken: a conditional create that found one."""
+POINTER: Final = "pxhub-known"
+"""The method of an entry that others refer to, and that is not to be taken: a conditional create that found one. It is
+no method of HTTP, so no sender has it."""
 
 
 class Piece(NamedTuple):

@@ -2,8 +2,8 @@
 
 Law: a search goes back behind the latest `lastUpdated` seen, by the overlap, for a server may make a resource findable
 some time after its stamp; what comes twice changes nothing. What is remembered moves on only over what was durable:
-page by page where the server says in its self link that it sorts as asked for (`_sort=_lastUpdated`; R4, Search, "Server Conformance") and
-no stamp contradicts it, else once all pages were read.
+page by page where the server says in its self link that it sorts as asked for (`_sort=_lastUpdated`; R4, Search,
+"Server Conformance") and no stamp contradicts it, else once all pages were read.
 A next link is followed on the origin of the base alone, and not twice.
 """
 

@@ -77,7 +77,8 @@ class FhirDoor:
     ) -> None:
         self._bodies: Bodies = bodies
         self._reads: Reads = Reads(open_reader)
-        self._taker: Taker = Taker(intake, self._reads, clock)
+        self._bundle_reads: Reads = Reads(open_reader)
+        self._taker: Taker = Taker(intake, self._reads, self._bundle_reads, clock)
         self._servers: Mapping[str, FhirServer] = servers or {}
         self._version: str = version
         self._date: str = self._taker.now
@@ -101,6 +102,7 @@ class FhirDoor:
         """End it, and let go of the store."""
         await self.subscriptions.close()
         await self.hooks.close()
+        await self._bundle_reads.close()
         await self._reads.close()
 
     def routes(self) -> list[Route]:
@@ -196,7 +198,7 @@ class FhirDoor:
                 check_type(type_)
                 asked = read_asked("POST", type_, members)
                 return _answered(request, source, asked, await self._taker.one(source, asked))
-            bundle = await self._reads.ask(lambda _: read_bundle(members))
+            bundle = await self._bundle(source, members, body)
             if bundle.type == "message":
                 return await self._answer_message(request, source, bundle)
             notification = await self._notification(source, bundle, body)
@@ -212,7 +214,7 @@ class FhirDoor:
         async with self._bodies.read(request) as body:
             members = await self._members(source, body)
             if _type_of(members) == "Bundle":
-                bundle = await self._reads.ask(lambda _: read_bundle(members))
+                bundle = await self._bundle(source, members, body)
                 if bundle.type == "message":
                     return await self._answer_message(request, source, bundle)
         told_ = "a Bundle of type message is expected"
@@ -250,6 +252,15 @@ class FhirDoor:
             kept = write_kept(body, system=source) if is_json(body) else body
             raise refusal(await self._taker.keep(kept))
         return members
+
+    async def _bundle(self, source: str, members: dict[str, msgspec.Raw], body: bytes) -> Bundle:
+        """The bundle of a body. One that is no bundle of FHIR's is kept as a dead letter, and refused."""
+        try:
+            return await self._bundle_reads.ask(lambda _: read_bundle(members))
+        except FhirRefused as wrong:
+            if wrong.status == HTTPStatus.BAD_REQUEST:
+                await self._taker.keep(write_kept(body, system=source))
+            raise
 
     async def _notification(self, source: str, bundle: Bundle, body: bytes) -> Notification | None:
         """The notification that a bundle is; None where it is none. One that cannot be read is kept, and refused."""

@@ -36,11 +36,13 @@ class Taken(NamedTuple):
 
 
 class Taker:
-    """Takes what FHIR requests hold. `clock` tells the machine's time in microseconds."""
+    """Takes what FHIR requests hold. `clock` tells the machine's time in microseconds. Bundles have a reader of the
+    store of their own: one of ten thousand entries keeps it busy for seconds, and no single resource waits for it."""
 
-    def __init__(self, intake: Intake, reads: Reads, clock: Callable[[], int]) -> None:
+    def __init__(self, intake: Intake, reads: Reads, bundle_reads: Reads, clock: Callable[[], int]) -> None:
         self._intake: Intake = intake
         self._reads: Reads = reads
+        self._bundle_reads: Reads = bundle_reads
         self._clock: Callable[[], int] = clock
         self._turns: Turns = Turns()
         self._letters: dict[tuple[str, bytes], str] = {}  # what was sent and is a dead letter, and when it came
@@ -72,7 +74,7 @@ class Taker:
         def plan(reading: Reading, keys: set[Key]) -> Planned:
             return Versions(reading, system, now, keys).plan(asked)
 
-        async with self._planned(system, [asked], plan) as planned:
+        async with self._planned(self._reads, system, [asked], plan) as planned:
             if planned.kept is None:
                 return Taken(planned, None)
             things = (planned.thing,) if planned.thing is not None else ()
@@ -94,7 +96,7 @@ class Taker:
             return _planned(bundle, Versions(reading, system, now, keys), name, system, now)
 
         asked = [entry.asked for entry in bundle.entries if entry.asked is not None]
-        async with self._planned(system, asked, plan) as kept:
+        async with self._planned(self._bundle_reads, system, asked, plan) as kept:
             verdicts = await self._take([raw for _, raw in kept])
         if any(map(is_dead, verdicts)):
             self._note_letter(system, bundle.digest, now)
@@ -110,14 +112,14 @@ class Taker:
 
     @asynccontextmanager
     async def _planned(
-        self, system: str, asked: Sequence[Asked], plan: Callable[[Reading, set[Key]], Answer]
+        self, reads: Reads, system: str, asked: Sequence[Asked], plan: Callable[[Reading, set[Key]], Answer]
     ) -> AsyncIterator[Answer]:
         """What was planned in the turn for all that it concerns; the turn ends with the block."""
         for _ in range(_TRIES):
-            keys = await self._reads.ask(lambda reader: keys_of(reader, system, asked))
+            keys = await reads.ask(lambda reader: keys_of(reader, system, asked))
             async with self._turns.of(keys):
                 try:
-                    planned = await self._reads.ask(lambda reader, keys=keys: plan(reader, keys))  # type: ignore[misc]
+                    planned = await reads.ask(lambda reader, keys=keys: plan(reader, keys))  # type: ignore[misc]
                 except Moved:
                     continue
                 yield planned

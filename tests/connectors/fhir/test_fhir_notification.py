@@ -14,7 +14,8 @@ from connectors.fhir.heard import MOST_RANGES, Heard, hear
 from connectors.fhir.notification import Notification, Notified, read_notification
 from schemas.errors import Unreadable
 
-CORPUS = Path("/work/shared/corpus/fhir/inferno-framework_subscriptions-test-kit")
+_KIT = Path("shared", "corpus", "fhir", "inferno-framework_subscriptions-test-kit")
+CORPUS = next((place for folder in Path(__file__).parents if (place := folder / _KIT).is_dir()), _KIT)
 
 
 def parameters(kind: str, *numbers: int, since: str | None = None, focus: str | None = None) -> bytes:
