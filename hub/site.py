@@ -111,13 +111,14 @@ def read_site_text(file: str, text: str) -> tuple[Site, list[Problem]]:
         return Site(), findings.listed()
     table = check_keys(table, SITE_KEYS, "a site file", findings)
     zone, version = table.find("timezone"), table.find("version")
-    servers = read_fhir_servers(table.find("fhir"), Path(file).parent, findings)
+    spellings = _read_authorities(table.find("authorities"), findings)
+    servers = read_fhir_servers(table.find("fhir"), Path(file).parent, spellings, findings)
     if version is not None and read_text(version, "version", findings) not in (None, "1"):
         findings.error(version.place, "`version` is 1")
     site = Site(
         timezone=read_zone(zone, "timezone", findings) if zone is not None else None,
         facilities=_read_facilities(table.find("facilities"), findings),
-        spellings=spellings_of(servers) | _read_authorities(table.find("authorities"), findings),
+        spellings=spellings_of(servers) | spellings,
         test_patients=_read_patients(table.find("test_patients"), findings),
         mapping=table.find("mapping"),
         calendars=_table_or_none(table, "calendars", findings),

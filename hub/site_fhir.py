@@ -35,10 +35,14 @@ class FhirServer:
     asks: Asks = field(default_factory=Asks)
 
 
-def read_fhir_servers(node: Node | None, folder: Path, findings: Findings) -> dict[str, FhirServer]:
-    """The servers by their names; paths are taken from `folder`."""
+def read_fhir_servers(
+    node: Node | None, folder: Path, authorities: Mapping[str, str], findings: Findings
+) -> dict[str, FhirServer]:
+    """The servers by their names; paths are taken from `folder`. `authorities` are spellings that stand for something
+    already: one of two would make them one in silence."""
     table = as_table(node, "fhir", findings) if node is not None else None
     found: dict[str, FhirServer] = {}
+    taken = dict(authorities)
     for entry in table.entries if table is not None else ():
         name = entry.key.text
         if not _NAME.fullmatch(name) or name in _RESERVED:
@@ -52,6 +56,9 @@ def read_fhir_servers(node: Node | None, folder: Path, findings: Findings) -> di
             found[name] = _read_server(
                 name, check_keys(entry.node, SERVER_KEYS, "a FHIR server", findings), folder, findings
             )
+            for spelling in spellings_of({name: found[name]}):
+                if taken.setdefault(spelling, name) != name:
+                    findings.error(entry.key.place, f"`{spelling}` is a spelling of `{taken[spelling]}` already")
     return found
 
 

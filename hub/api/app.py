@@ -22,7 +22,7 @@ from hub.api.bodies import Bodies, BodySettings
 from hub.api.cursor import cursors_of
 from hub.api.events import EventIntake
 from hub.api.feed import Feed
-from hub.api.fhir.door import FhirDoor, answers_in_fhir
+from hub.api.fhir.door import FhirDoor, answers_in_fhir, failed, is_fhir
 from hub.api.fhir.subscriptions import PATIENCE, Connect
 from hub.api.health import Healths
 from hub.api.metrics import Counters, HttpCounts, Metrics, no_counters
@@ -144,7 +144,7 @@ def _answer_failure(log: BoundLogger | None) -> Callable[[Request, Exception], A
     async def answer(request: Request, wrong: Exception) -> Response:
         if log is not None:
             log.error("http.failed", reason=type(wrong).__name__)
-        return await answer_failure(request, wrong)
+        return failed() if is_fhir(request) else await answer_failure(request, wrong)
 
     return answer
 

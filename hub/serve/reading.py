@@ -110,6 +110,9 @@ class LiveReader:
         message.things = things
         if not self._has_zone and _ASSUMED in message.notes:
             return _without_zone(message)
+        if self._left_out is not None:  # of a transaction or a group only what is about them
+            others = tuple(e for e in message.events if not self._left_out.has(e.identifiers))
+            message.events = others or message.events
         return self._enriched(message)
 
     def _fhir_reader(self, system: str) -> FhirReader:

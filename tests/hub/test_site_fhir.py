@@ -56,6 +56,8 @@ def test_their_bases_and_spellings_are_authorities() -> None:
         "fhir: {north: {token_file: a}}",
         "fhir: {north: {zone: Mars/Base}}",
         "fhir: {north: {bass: https://ehr.example}}",
+        "fhir: {north: {base: 'https://ehr.example'}, south: {base: 'https://ehr.example/'}}",
+        "{fhir: {north: {authority: N}}, authorities: {SOUTH: [N]}}",
     ],
 )
 def test_mistakes_are_told(text: str) -> None:

@@ -315,12 +315,23 @@ def _type_of(members: Mapping[str, msgspec.Raw]) -> str:
     return value if isinstance(value, str) else ""
 
 
+def is_fhir(request: Request) -> bool:
+    """Whether a request came to a base."""
+    return request.url.path == PREFIX or request.url.path.startswith(f"{PREFIX}/")
+
+
+def failed() -> Response:
+    """The answer where the hub itself failed."""
+    return answer_refusal(
+        FhirRefused(HTTPStatus.INTERNAL_SERVER_ERROR, "exception", "the hub failed on this request: report it")
+    )
+
+
 def answers_in_fhir(other: Callable[[Request, Exception], Awaitable[Response]]) -> Any:
     """The handler of what the router refuses: in FHIR below a base, by another one elsewhere."""
 
     async def handler(request: Request, wrong: Exception) -> Response:
-        path = request.url.path
-        if not (path == PREFIX or path.startswith(f"{PREFIX}/")) or not isinstance(wrong, HTTPException):
+        if not is_fhir(request) or not isinstance(wrong, HTTPException):
             return await other(request, wrong)
         status = HTTPStatus(wrong.status_code)
         if status == HTTPStatus.METHOD_NOT_ALLOWED:

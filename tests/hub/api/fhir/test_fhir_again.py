@@ -5,13 +5,23 @@ from __future__ import annotations
 import contextlib
 import json
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
+from connectors.cloudevents.read import CloudEventReader
+from connectors.fhir.kept import write_whole
+from connectors.hl7.mappings import load_mapping
+from connectors.hl7.read import Hl7Reader
+from hub.enrich import Enricher
+from hub.left_out import LeftOut
 from hub.replay import ReplayOptions
+from hub.serve.reading import LiveReader
 from hub.serve.service import ServeSettings, Service
 from hub.store_replay import replay_into
 from hub.telemetry import start_telemetry
+from schemas.message import Message
 from streams.embedded.purge import Purge
 from streams.embedded.things import find_thing
 from streams.embedded.upkeep import open_letters, remap, replay_letters
@@ -109,3 +119,19 @@ async def test_what_the_log_lets_go_of_is_known_no_more(tmp_path: Path) -> None:
             assert find_thing(reader, "fhir", "Patient", "19") is not None
             assert reader.rows("SELECT DISTINCT id FROM thing_number ORDER BY id") == [("18",), ("19",)]
         assert (await put(site, patient())).status_code == 201
+
+
+def test_of_a_transaction_only_test_patients_are_left_out() -> None:
+    left_out = LeftOut(frozenset({"200^urn:north"}), {})
+    hl7, cloud = Hl7Reader(load_mapping(), default_zone="UTC"), CloudEventReader()
+    reader = LiveReader(hl7, cloud, Enricher({}, {}, None), left_out=left_out)
+
+    def read(*resources: dict[str, Any]) -> Message:
+        entries = [{"resource": one} for one in resources]
+        raw = msgspec.Raw(json.dumps(bundle("transaction", *entries)).encode())
+        whole = write_whole(raw, "2026-03-02T09:00:00Z", system="fhir", name="t", digest=b"d", things=())
+        return reader.read("fhir", whole)
+
+    mixed = read(patient(), patient("18", "200"))
+    assert [event.identifiers[0] for event in mixed.events] == ["Patient/17^fhir"]
+    assert read(patient("18", "200")).ignored == "test_patient"
