@@ -19,6 +19,7 @@ _COMMANDS = {
     "replay": ("hub.cli.replay", "replay_command", "Files in, explained alerts out."),
     "thresholds": ("hub.cli.thresholds", "thresholds_app", "Check, explain, test and list thresholds."),
     "hl7": ("hub.cli.hl7", "hl7_app", "Look into HL7 v2 messages."),
+    "fhir": ("hub.cli.fhir", "fhir_app", "Ask FHIR servers: what changed, or an export of it all."),
     "simulate": ("hub.cli.simulate", "simulate", "Write a simulated clinic's messages."),
     "demo": ("hub.cli.demo", "demo", "A simulated week replayed: alerts, one explained, the bottleneck."),
     "bench": ("hub.cli.bench", "bench_app", "Measure speed and memory."),

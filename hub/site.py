@@ -11,6 +11,7 @@ from connectors.hl7.charset import codec_of
 from connectors.surveys.instruments import Instrument, read_instruments, shipped_instruments
 from hub.hook_sources import HookSources, read_sources
 from hub.identity_rules import read_identity, read_region
+from hub.site_fhir import FhirServer, read_fhir_servers, spellings_of
 from schemas.declaration import (
     Findings,
     Items,
@@ -39,6 +40,7 @@ SITE_KEYS: Final = (
     "thresholds",
     "sources",
     "identity",
+    "fhir",
 )
 FACILITY_KEYS: Final = ("zone", "region", "charset", "authority")
 
@@ -82,6 +84,8 @@ class Site:
         """The countries of the facilities' telephone numbers, by their names."""
         return {name: facility.region for name, facility in self.facilities.items() if facility.region}
 
+    fhir: Mapping[str, FhirServer] = field(default_factory=dict)
+
     @property
     def zones(self) -> dict[str, str]:
         """The facilities' zones, by their names."""
@@ -124,12 +128,14 @@ def read_site_text(file: str, text: str) -> tuple[Site, list[Problem]]:
         return Site(), findings.listed()
     table = check_keys(table, SITE_KEYS, "a site file", findings)
     zone, version = table.find("timezone"), table.find("version")
+    spellings = _read_authorities(table.find("authorities"), findings)
+    servers = read_fhir_servers(table.find("fhir"), Path(file).parent, spellings, findings)
     if version is not None and read_text(version, "version", findings) not in (None, "1"):
         findings.error(version.place, "`version` is 1")
     site = Site(
         timezone=read_zone(zone, "timezone", findings) if zone is not None else None,
         facilities=_read_facilities(table.find("facilities"), findings),
-        spellings=_read_authorities(table.find("authorities"), findings),
+        spellings=spellings_of(servers) | spellings,
         test_patients=_read_patients(table.find("test_patients"), findings),
         mapping=table.find("mapping"),
         calendars=_table_or_none(table, "calendars", findings),
@@ -137,6 +143,7 @@ def read_site_text(file: str, text: str) -> tuple[Site, list[Problem]]:
         thresholds=_table_or_none(table, "thresholds", findings),
         sources=read_sources(table.find("sources"), findings, Path(file).parent),
         identity=read_identity(table.find("identity"), findings),
+        fhir=servers,
     )
     return site, findings.listed()
 

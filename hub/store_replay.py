@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol, cast
 
 from connectors.api import Reading
 from connectors.cloudevents.read import CloudEventReader
+from connectors.fhir.kept import with_around
 from connectors.fhir.read import FhirReader
 from connectors.hl7.read import Hl7Reader
 from hub.declared import hl7_reader, read_declared
@@ -48,7 +49,7 @@ class _Keeping:
 
     def read(self, raw: bytes, place: str, *around: Any) -> Any:
         found = self._reader.read(raw, place, *around)
-        self._bytes[id(found)] = (bytes(raw), found)
+        self._bytes[id(found)] = (with_around(raw, *around) if around else bytes(raw), found)
         return found
 
     def take(self, found: object) -> bytes:

@@ -79,6 +79,10 @@ def site_schema() -> Schema:
         },
         required=("hook",),
     )
+    server = _object(
+        dict.fromkeys(("base", "zone", "token_file", "every", "overlap", "since", "client_id", "key_file"), zone)
+        | {key: {"$ref": "#/$defs/texts"} for key in ("authority", "types", "scopes", "download_hosts")}
+    )
     calendar = {key: value for key, value in _calendar().items() if key != "required"}
     definitions = {name: shape for name, shape in _definitions().items() if name not in ("threshold", *OF_KIND)}
     return {
@@ -98,6 +102,7 @@ def site_schema() -> Schema:
                 "thresholds": {"type": "object", "additionalProperties": _object(lines)},
                 "sources": {"type": "object", "additionalProperties": source},
                 "identity": _identity(),
+                "fhir": {"type": "object", "patternProperties": {"^[a-z][a-z0-9-]{0,39}$": server}},
             }
         ),
         "$defs": definitions,

@@ -20,13 +20,27 @@ class Outcome(StrEnum):
     DEAD = "dead"
 
 
+class Thing(msgspec.Struct, frozen=True, array_like=True):
+    """A version of a thing that a source has under an id, for who asks later which version came last. `version` is what
+    it is called, `count` how many came until then, `digest` of its content; `numbers` are hashes of what else it goes
+    by. Two versions with one count are one."""
+
+    system: str
+    type: str
+    id: str
+    version: str
+    count: int
+    digest: bytes
+    numbers: tuple[bytes, ...] = ()
+
+
 class Message(msgspec.Struct, gc=False):
     """What one message became, before the door; one of `events`, `ignored`, `dead` is set.
 
     `kind` is the kind of its source (`hl7`, `cloudevents`), `raw` its bytes as they came. `source` and `id` are its
     identity, empty where it could not be read; `digest` is of its content: the same identity with another digest is
     a conflict. `notes` are counted remarks about what was read leniently. `comment` was taken out of `raw`, and is kept
-    apart.
+    apart; `things` are remembered with it.
     """
 
     kind: str
@@ -39,6 +53,7 @@ class Message(msgspec.Struct, gc=False):
     dead: DeadLetter | None = None
     notes: tuple[str, ...] = ()
     comment: Comment | None = None
+    things: tuple[Thing, ...] = ()
 
 
 class Verdict(msgspec.Struct, frozen=True, gc=False):

@@ -22,6 +22,10 @@ DEEPEST: Final = 4  # bundles in bundles
 _ABSENT: Final = (b"", b"null")
 NO_RESOURCES: Final = "Bundle without resources"
 DELETED: Final = "a deletion names no patient"
+KNOWN: Final = "it was known before"
+POINTER: Final = "pxhub-known"
+"""The method of an entry that others refer to, and that is not to be taken: a conditional create that found one. It is
+no method of HTTP, so no sender has it."""
 
 
 class Piece(NamedTuple):
@@ -120,6 +124,8 @@ def _of_entry(entry: _Entry | None, place: str, around: Around, depth: int) -> I
     elif _is_absent(entry.resource):
         if entry.request is not None and entry.request.method == "DELETE":
             yield Reading(ignored=DELETED)
+    elif entry.request is not None and entry.request.method == POINTER:
+        yield Reading(ignored=KNOWN)
     elif type_of(entry.resource) == "Bundle":
         yield from split_bundle(entry.resource, f"{place}.resource", depth + 1)
     else:

@@ -41,6 +41,8 @@ _READ: Final[dict[str, tuple[type[shapes.Resource], Callable[[Told, Any], None]]
 }
 READ_TYPES: Final = frozenset(_READ)
 FHIR_INVALID: Final = "fhir_invalid"
+FHIR_SYSTEM: Final = "fhir"
+"""The system of what comes from no server that is named."""
 _TYPE: Final = "send the type that FHIR R4 gives it"
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 _VERSION: Final = ("versionId", "lastUpdated")
@@ -52,13 +54,18 @@ class FhirReader:
     of fhir.resources refuse is noted too (`fhir_invalid`)."""
 
     def __init__(
-        self, *, system: str = "fhir", base: str | None = None, zone: str | None = None, validates: bool = False
+        self, *, system: str = FHIR_SYSTEM, base: str | None = None, zone: str | None = None, validates: bool = False
     ) -> None:
         self._validates: bool = validates
         self._system: str = system
         self._base: str | None = base.rstrip("/") if base else None
         self._zone: tzinfo = ZoneInfo(zone) if zone else UTC
         self._assumed: bool = zone is None
+        self._zone_name: str | None = zone
+
+    def named(self, system: str) -> FhirReader:
+        """The reader of another system, in the same zone."""
+        return FhirReader(system=system, zone=self._zone_name, validates=self._validates)
 
     def read(self, raw: bytes | msgspec.Raw | dict[str, Any], place: str, around: Around = ALONE) -> Reading:
         """What one resource is. `place` names file and entry, for dead letters."""
@@ -97,13 +104,13 @@ class FhirReader:
         try:
             read(told, resource)
         except PassedBy as why:
-            return Reading(*identity, ignored=str(why), notes=_once(told.notes))
+            return Reading(*identity, ignored=str(why), notes=once(told.notes))
         except Unreadable as wrong:
             letter = DeadLetter(reason=wrong.reason, place=f"{place}, {wrong.place}", mend=wrong.mend)
-            return Reading(*identity, dead=letter, notes=_once(told.notes))
+            return Reading(*identity, dead=letter, notes=once(told.notes))
         if self._validates and faults(value):
             told.notes.append(FHIR_INVALID)
-        return Reading(*identity, tuple(told.events), notes=_once(told.notes))
+        return Reading(*identity, tuple(told.events), notes=once(told.notes))
 
     def read_all(self, raw: bytes, place: str) -> Iterator[Reading]:
         """A bundle, each of its resources; or one resource."""
@@ -151,5 +158,6 @@ def _not_read(type_: str, place: str) -> Reading:
     return Reading(ignored=f"no mapping for {type_}")
 
 
-def _once(notes: list[str]) -> tuple[str, ...]:
+def once(notes: list[str]) -> tuple[str, ...]:
+    """Each note once."""
     return tuple(dict.fromkeys(notes)) if notes else ()

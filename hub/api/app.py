@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry
@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from hub import __version__
 from hub.api.alert_stream import SLOW_SECONDS, STREAMS, AlertStream, StreamCounts
 from hub.api.alerts import AlertOne, AlertPages
 from hub.api.bodies import Bodies, BodySettings
@@ -22,6 +23,8 @@ from hub.api.cursor import cursors_of
 from hub.api.events import EventIntake
 from hub.api.feed import Feed
 from hub.api.feedback import FeedbackIntake
+from hub.api.fhir.door import FhirDoor, answers_in_fhir, failed, is_fhir
+from hub.api.fhir.subscriptions import PATIENCE, Connect
 from hub.api.health import Healths
 from hub.api.hooks import HookDoor, HookIntake
 from hub.api.metrics import Counters, HttpCounts, Metrics, no_counters
@@ -37,8 +40,10 @@ from hub.api.problems import (
     unavailable,
 )
 from hub.api.reads import Reads
+from hub.fhir_server import PlainAsker
 from hub.hook_sources import HookSources
 from hub.serve.intake import Intake
+from hub.site_fhir import FhirServer
 from schemas.errors import StoreFailed
 from streams.embedded.reader import Reader
 
@@ -61,6 +66,9 @@ def make_app(  # noqa: PLR0913 - what it stands on
     slow_seconds: float = SLOW_SECONDS,
     streams_at_once: int = STREAMS,
     hooks: HookDoor | None = None,
+    fhir_servers: Mapping[str, FhirServer] | None = None,
+    fhir_patience: float = PATIENCE,
+    fhir_connect: Connect = PlainAsker,
 ) -> Starlette:
     """The app over an intake and readers of its store. `clock` tells the machine's time in microseconds; `zone` is
     what explanations without a calendar are told in; `counters` are numbers of other doors for /metrics; `hosts` are
@@ -70,10 +78,21 @@ def make_app(  # noqa: PLR0913 - what it stands on
     with contextlib.closing(open_reader()) as reader:
         cursors = cursors_of(reader)
     feed, streams, healths = Feed(intake, followed, cursors), StreamCounts(), Healths(intake, clock)
+    all_bodies = Bodies(bodies or BodySettings())
+    fhir = FhirDoor(
+        intake,
+        open_reader,
+        all_bodies,
+        clock,
+        servers=fhir_servers,
+        connect=fhir_connect,
+        version=__version__,
+        log=log,
+        patience=fhir_patience,
+    )
     registry = CollectorRegistry()
     counts = HttpCounts(registry)
-    metrics = Metrics(intake, pages, feed, healths, streams, registry, counters)
-    read_bodies = Bodies(bodies or BodySettings())
+    metrics = Metrics(intake, pages, feed, healths, streams, registry, lambda: {**counters(), **fhir.numbers})
     stream = AlertStream(feed, pages, streams, slow_seconds=slow_seconds, most=streams_at_once)
     routes = [
         Route("/livez", healths.livez, methods=["GET"]),
@@ -81,8 +100,8 @@ def make_app(  # noqa: PLR0913 - what it stands on
         Route("/healthz", healths.healthz, methods=["GET"]),
         Route("/metrics", metrics.metrics, methods=["GET"]),
         Route("/openapi.json", serve_openapi, methods=["GET"]),
-        Route("/v1/events", EventIntake(intake, read_bodies).post_events, methods=["POST"]),
-        Route("/v1/feedback", FeedbackIntake(intake, read_bodies, clock).post_feedback, methods=["POST"]),
+        Route("/v1/events", EventIntake(intake, all_bodies).post_events, methods=["POST"]),
+        Route("/v1/feedback", FeedbackIntake(intake, all_bodies, clock).post_feedback, methods=["POST"]),
         Route(
             "/v1/hooks/{source}",
             HookIntake(hooks or HookDoor(HookSources()), intake, clock).post_hook,
@@ -91,6 +110,7 @@ def make_app(  # noqa: PLR0913 - what it stands on
         Route("/v1/alerts", AlertPages(pages, cursors).list_alerts, methods=["GET"]),
         Route("/v1/alerts/stream", stream.stream_alerts, methods=["GET"]),
         Route("/v1/alerts/{id}", AlertOne(intake, pages, clock, zone).show_alert, methods=["GET"]),
+        *fhir.routes(),
     ]
     counts.routes = {route.endpoint: route.path for route in routes}
     counts.streams = frozenset(("/v1/alerts/stream",))
@@ -98,7 +118,9 @@ def make_app(  # noqa: PLR0913 - what it stands on
     @contextlib.asynccontextmanager
     async def life(_: Starlette) -> AsyncIterator[None]:
         await feed.start()
+        await fhir.start()
         yield
+        await fhir.close()
         await feed.close()
         await followed.close()
         await pages.close()
@@ -107,7 +129,7 @@ def make_app(  # noqa: PLR0913 - what it stands on
         routes=routes,
         middleware=[Middleware(counts.around), Middleware(_Named, hosts=hosts)],
         exception_handlers={
-            HTTPException: answer_http_exception,
+            HTTPException: answers_in_fhir(answer_http_exception),
             Refused: answer_refused,
             StoreFailed: _answer_store_failed,
             TimeoutError: _answer_timeout,
@@ -132,7 +154,7 @@ def _answer_failure(log: BoundLogger | None) -> Callable[[Request, Exception], A
     async def answer(request: Request, wrong: Exception) -> Response:
         if log is not None:
             log.error("http.failed", reason=type(wrong).__name__)
-        return await answer_failure(request, wrong)
+        return failed() if is_fhir(request) else await answer_failure(request, wrong)
 
     return answer
 

@@ -29,7 +29,7 @@ Counters = Callable[[], Mapping[str, float]]
 """Numbers of other doors, by their whole Prometheus name (`pxhub_mllp_connections`); `_total` makes a counter."""
 
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
-_METHODS: Final = frozenset(("GET", "HEAD", "POST"))
+_METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT"))
 _NAME: Final = re.compile(r"pxhub_[a-z_]+")
 
 

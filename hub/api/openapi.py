@@ -17,6 +17,7 @@ from hub.api.cloudevents import BATCH, BATCH_MOST, STRUCTURED
 from hub.api.events import BatchVerdicts, EventVerdict
 from hub.api.health import Health, HealthSum
 from hub.api.hooks import HOOK_LIMIT
+from hub.api.openapi_fhir import fhir_paths
 from hub.api.parameters import LIMIT, MOST
 from hub.api.problems import MEDIA_TYPE, Problem
 from schemas.alert import State
@@ -78,6 +79,7 @@ def openapi() -> Json:
                 {"200": _json("The alert.", "AlertShown"), **_problems(400, 404, 503)},
                 [{"name": "id", "in": "path", "required": True, "schema": _TEXT}],
             ),
+            **fhir_paths(),
         },
         "components": {"schemas": {**components, "CloudEvent": _EVENT}},
     }

@@ -11,8 +11,10 @@ import typer
 
 from hub.address import read_address
 from hub.cli.stored import read_keep
+from hub.poll.door import bind_polls, polled_servers
 from hub.serve.doors import bind_http_door, bind_mllp, bind_webhooks
 from hub.serve.service import Binding, Door, ServeSettings, Service
+from hub.site import read_site_leniently
 from hub.telemetry import start_telemetry
 from schemas.errors import WrongUse
 
@@ -80,7 +82,9 @@ def serve(  # noqa: PLR0913, PLR0917 - a flag each
         doors.append(bind_http_door)
     if settings.webhooks is not None:
         doors.append(bind_webhooks)
-    if settings.mllp is None and settings.http is None:
+    if site is not None and polled_servers(read_site_leniently(site)):
+        doors.append(bind_polls)
+    if not doors or doors == [bind_webhooks]:
         raise WrongUse("nothing would listen: name --mllp HOST:PORT, --http HOST:PORT, or both")
     service = Service(settings, start_telemetry(), tuple(doors))
     for warning in service.declared.warnings:

@@ -20,6 +20,7 @@ from hub.deliver.webhook import WebhookCounts, deliver
 from hub.listen.access import check_address, read_networks, read_tls
 from hub.listen.bind import bind
 from hub.listen.mllp import MllpListener, MllpSettings
+from hub.poll.client import FhirClient
 from hub.serve.service import Door, Opening, ServeSettings, Service, machine_time
 from schemas.errors import WrongUse
 
@@ -72,6 +73,8 @@ def bind_http_door(settings: ServeSettings, declared: Declared, held: ExitStack)
             log=service.log,
             counters=counters,
             hooks=hooks,
+            fhir_servers=declared.site.fhir,
+            fhir_connect=lambda server: FhirClient(server, machine_time),
         )
         return await listen(app, listening)
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from connectors.api import Reading
 from connectors.cloudevents.read import CloudEventReader, content_digest
+from connectors.fhir.kept import digest_of, read_kept
 from connectors.fhir.read import FhirReader
 from connectors.hl7.read import Hl7Reader
 from connectors.hl7.read import content_digest as hl7_digest
@@ -55,6 +56,7 @@ class LiveReader:
         fhir: FhirReader | None = None,
         feedback: FeedbackReader | None = None,
         hooks: Hooks | None = None,
+        fhir_servers: Mapping[str, FhirReader] | None = None,
     ) -> None:
         self._hl7: Hl7Reader = hl7
         self._cloud: CloudEventReader = cloud
@@ -66,6 +68,7 @@ class LiveReader:
         self._fhir: FhirReader = fhir or FhirReader()
         self._feedback: FeedbackReader = feedback or FeedbackReader()
         self._hooks: Hooks = hooks or Hooks()
+        self._fhir_servers: dict[str, FhirReader] = {FHIR: self._fhir, **(fhir_servers or {})}
         self._readers: Mapping[str, Callable[[bytes], Message]] = {
             HL7: self._read_hl7,
             CLOUDEVENTS: self._read_event,
@@ -127,8 +130,20 @@ class LiveReader:
         return self._enriched(_message(system if system in (HL7, FHIR) else FILE, raw, found))
 
     def _read_resource(self, raw: bytes) -> Message:
-        """A resource alone: what stood around it in a bundle is not there any more."""
-        return self._enriched(_message(FHIR, raw, self._fhir.read(raw, "the resource")))
+        """A resource, or a bundle that is taken as one, with what was kept of what stood around it."""
+        reading, things = read_kept(raw, "the resource", self._fhir_reader)
+        message = _message(FHIR, raw, reading)
+        message.things = things
+        if not self._has_zone and _ASSUMED in message.notes:
+            return _without_zone(message)
+        if self._left_out is not None:  # of a transaction or a group only what is about them
+            others = tuple(e for e in message.events if not self._left_out.has(e.identifiers))
+            message.events = others or message.events
+        return self._enriched(message)
+
+    def _fhir_reader(self, system: str) -> FhirReader:
+        """The reader of a server; one that the site file names no more is read as the rest is, under its name."""
+        return self._fhir_servers.get(system) or self._fhir.named(system)
 
     def _read_feedback(self, raw: bytes) -> Message:
         """What was said in somebody's own words leaves the message here: nothing else sees it."""
@@ -169,8 +184,7 @@ def is_same(kind: str, one: bytes, other: bytes) -> bool:
     if kind.startswith(KIND):
         return is_same_hook(one, other)
     if kind == FHIR:
-        read = FhirReader().read
-        return read(one, "").digest == read(other, "").digest
+        return digest_of(one) == digest_of(other)
     return kind == CLOUDEVENTS and content_digest(one) == content_digest(other)
 
 

@@ -134,6 +134,10 @@ def live_reader(settings: ServeSettings, declared: Declared, runtime: Runtime) -
         fhir=FhirReader(zone=zone),
         feedback=FeedbackReader(site.instruments),
         hooks=Hooks(site.sources, zone=zone),
+        fhir_servers={
+            server.name: FhirReader(system=server.name, base=server.base, zone=server.zone or zone)
+            for server in site.fhir.values()
+        },
     )
 
 

@@ -11,7 +11,7 @@ import msgspec
 from schemas.alert import Alert
 from schemas.errors import StoreFailed
 from schemas.event import Event
-from schemas.message import Message, Outcome, Verdict
+from schemas.message import Message, Outcome, Thing, Verdict
 from streams.core.alerts import Transition
 from streams.core.circle import EventRow
 from streams.core.rate_rows import BucketRow, RateRow
@@ -135,6 +135,7 @@ class Batch:
     away: list[tuple[int, int]] = field(default_factory=list)
     position: Position | None = None
     learned: Learned | None = None  # of the directory
+    things: list[tuple[Thing, int | None]] = field(default_factory=list)  # versions that came, and the place of the log
 
 
 def comments_of(messages: Iterable[Message], verdicts: Iterable[Verdict]) -> list[tuple[str, int | None, str]]:
@@ -143,4 +144,16 @@ def comments_of(messages: Iterable[Message], verdicts: Iterable[Verdict]) -> lis
         (message.comment.id, verdict.seq, message.comment.text)
         for message, verdict in zip(messages, verdicts, strict=True)
         if message.comment is not None and verdict.outcome is not Outcome.DUPLICATE
+    ]
+
+
+def things_of(messages: Iterable[Message], verdicts: Iterable[Verdict], last: int) -> list[tuple[Thing, int | None]]:
+    """The versions that came with messages, and until which place of the log each is remembered; `last` is where that
+    ends now. A dead letter, and the repetition of one, tells of none."""
+    return [
+        (thing, last if verdict.outcome is Outcome.DUPLICATE else verdict.seq)
+        for message, verdict in zip(messages, verdicts, strict=True)
+        if message.things
+        and not (verdict.outcome is Outcome.DEAD or (verdict.outcome is Outcome.DUPLICATE and verdict.reason))
+        for thing in message.things
     ]

@@ -25,6 +25,7 @@ from streams.embedded.purged import PURGED, read_purged
 from streams.embedded.reader import Reading
 from streams.embedded.runtime import Runtime
 from streams.embedded.store import Store
+from streams.embedded.things import purge_things
 
 _AT_ONCE: Final = 2_000  # rows of a transaction
 _CIRCLES: Final = 200
@@ -78,6 +79,7 @@ def purge_some(store: Store, bound: int, before: int) -> Gone:
             store.write("DELETE FROM log WHERE seq <= ?", [(purged.upto,)])
             store.write("DELETE FROM dead_letter WHERE seq <= ?", [(purged.upto,)])
             store.write("DELETE FROM comment WHERE seq <= ?", [(purged.upto,)])
+            purge_things(store, purged.upto)
             purged.before = max(purged.before, stays)
             store.write("INSERT OR REPLACE INTO meta VALUES (?,?)", [(PURGED, _write(purged))])
         oldest = store.rows(

@@ -29,7 +29,7 @@ from streams.core.timers import FAR
 from streams.embedded.directory import Linking
 from streams.embedded.door import ACCEPTED, Door, IsSame
 from streams.embedded.earlier import Kept
-from streams.embedded.entries import Batch, Entry, Position, Said, Taken, comments_of
+from streams.embedded.entries import Batch, Entry, Position, Said, Taken, comments_of, things_of
 from streams.embedded.judging import Judging, Progress, what_differs
 from streams.embedded.purged import in_pieces, read_purged, stand_at_base
 from streams.embedded.residence import MOST, TAIL
@@ -148,7 +148,7 @@ class Runtime:
                 batch.dead.append((seq, reason or "", verdict.place or "", verdict.mend or ""))
             others.append(Taken(seq, recorded, clock, (), message.source))
             verdicts.append(Verdict(outcome, seq, reason, verdict.place, verdict.mend))
-        batch.comments = comments_of(messages, verdicts)
+        batch.comments, batch.things = comments_of(messages, verdicts), things_of(messages, verdicts, seq)
         batch.learned = self.linking.learned
         self._commit(batch, len(messages))
         self.linking.note_written()

@@ -6,7 +6,8 @@ from typing import Final
 
 FORMAT: Final = 4
 """Raised when an older pxhub would read or write a store wrongly. Stores of the formats before are read as they stand,
-with what was `ADDED` since; 3: ids stand in `run`; 4: `comment` stands apart, sources and their rhythm in `silence`."""
+with what was `ADDED` since; 3: ids stand in `run`; 4: `comment` stands apart, sources and their rhythm in `silence`,
+things and subscriptions in tables of theirs, and FHIR resources with what was kept of their bundle."""
 
 TABLES: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -49,6 +50,20 @@ CREATE TABLE outbox (
     webhook TEXT NOT NULL, cursor INTEGER NOT NULL, tries INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL,
     state TEXT NOT NULL DEFAULT 'open', told TEXT, PRIMARY KEY (webhook, cursor)
 ) WITHOUT ROWID;
+-- which version of a thing a source sent last, at that place of the log; and by which numbers it is found
+CREATE TABLE IF NOT EXISTS thing (
+    system TEXT, type TEXT, id TEXT, version TEXT NOT NULL, count INTEGER NOT NULL, digest BLOB NOT NULL,
+    numbers BLOB NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (system, type, id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS thing_by_place ON thing (seq);
+CREATE TABLE IF NOT EXISTS thing_number (
+    system TEXT, type TEXT, number BLOB, id TEXT, PRIMARY KEY (system, type, number, id)
+) WITHOUT ROWID;
+-- up to which number a subscription was heard, and which numbers before it were not
+CREATE TABLE IF NOT EXISTS subscription (
+    system TEXT, id TEXT, last INTEGER NOT NULL, missing TEXT NOT NULL, heard INTEGER NOT NULL,
+    PRIMARY KEY (system, id)
+) WITHOUT ROWID;
 """
 
 ADDED: Final = """
@@ -68,4 +83,18 @@ CREATE TABLE IF NOT EXISTS rhythm (
 ) WITHOUT ROWID;
 -- when the hub did not listen: nobody was silent then
 CREATE TABLE IF NOT EXISTS away (since INTEGER, until INTEGER, PRIMARY KEY (since, until)) WITHOUT ROWID;
+-- which version of a thing a source sent last, at that place of the log; and by which numbers it is found
+CREATE TABLE IF NOT EXISTS thing (
+    system TEXT, type TEXT, id TEXT, version TEXT NOT NULL, count INTEGER NOT NULL, digest BLOB NOT NULL,
+    numbers BLOB NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (system, type, id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS thing_by_place ON thing (seq);
+CREATE TABLE IF NOT EXISTS thing_number (
+    system TEXT, type TEXT, number BLOB, id TEXT, PRIMARY KEY (system, type, number, id)
+) WITHOUT ROWID;
+-- up to which number a subscription was heard, and which numbers before it were not
+CREATE TABLE IF NOT EXISTS subscription (
+    system TEXT, id TEXT, last INTEGER NOT NULL, missing TEXT NOT NULL, heard INTEGER NOT NULL,
+    PRIMARY KEY (system, id)
+) WITHOUT ROWID;
 """

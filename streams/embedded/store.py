@@ -31,6 +31,7 @@ from streams.embedded.reader import FILE, Reader, Reading, check_format, check_w
 from streams.embedded.schema import ADDED, FORMAT, TABLES
 from streams.embedded.shelf import write_circles, write_rates
 from streams.embedded.sources import write_away, write_silences
+from streams.embedded.things import write_things
 
 _json: Final = msgspec.json.Encoder().encode
 _pack: Final = msgspec.msgpack.Encoder().encode
@@ -107,6 +108,8 @@ class Store(Reading):
                     "UPDATE alert SET person = ?, body = ? WHERE id = ?",
                     [(alert.person, _json(alert), alert.id) for alert in batch.alerts],
                 )
+            if batch.things:
+                write_things(db, batch.things)
             if batch.circles:
                 write_circles(db, batch.circles)
             if batch.rates:

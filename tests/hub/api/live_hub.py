@@ -64,9 +64,10 @@ class LiveHub:
         self.runtime = Runtime(self.store, thresholds, now=now, is_same=is_same, identity=IdentityRules())
         hl7 = Hl7Reader(load_mapping(), default_zone="UTC")
         cloud = CloudEventReader(times=self.runtime.engine.compiled.anchors)
+        self.reader = LiveReader(hl7, cloud, Enricher({}, {}, None))
         self.intake = Intake(
             self.runtime,
-            LiveReader(hl7, cloud, Enricher({}, {}, None)),
+            self.reader,
             lambda: self.now,
             elapsed=lambda: running_time() + self.slept,
             tell=lambda fact, **fields: self.told.append((fact, fields)),

@@ -1,0 +1,1 @@
+"""The FHIR door over HTTP: resources, bundles, messages and notifications in."""

@@ -1,0 +1,89 @@
+"""`GET [base]/metadata`: what the door does, and nothing that it does not."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from connectors.fhir.read import READ_TYPES
+from hub.api.fhir.bundles import MOST
+
+_PROCESS: Final = "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message"
+_KEPT: Final = (
+    "A receiver of states: what is sent is taken as events, and of a resource its id, its latest version and its "
+    "identifiers are known. Nothing can be read back, searched for, patched or deleted."
+)
+
+
+def capability(base: str, version: str, date: str) -> dict[str, Any]:
+    """The CapabilityStatement of a base. `date` is when it began to be so."""
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": date,
+        "kind": "instance",
+        "fhirVersion": "4.0.1",
+        "format": ["json"],
+        "software": {"name": "PX Hub", "version": version},
+        "implementation": {"description": _KEPT, "url": base},
+        "rest": [
+            {
+                "mode": "server",
+                "documentation": (
+                    f"{_KEPT} A bundle holds at most {MOST} entries. A history bundle is taken as states; one that "
+                    "begins with a subscription's status is a notification (Subscriptions R5 Backport)."
+                ),
+                "security": {"description": "None of its own: it listens on a loopback address."},
+                "resource": [_resource(type_) for type_ in sorted(READ_TYPES)],
+                "interaction": [{"code": "transaction"}, {"code": "batch"}],
+                "operation": [{"name": "process-message", "definition": _PROCESS}],
+            },
+            {
+                "mode": "client",
+                "documentation": "Asks a server that the site file names for notifications that did not come.",
+                "operation": [{"name": "events", "definition": f"{_EVENTS}"}],
+            },
+        ],
+        "messaging": [
+            {
+                "documentation": "Any event: the resources of a message are taken as states, all or none.",
+                "endpoint": [
+                    {
+                        "protocol": {
+                            "system": "http://terminology.hl7.org/CodeSystem/message-transport",
+                            "code": "http",
+                        },
+                        "address": f"{base}/$process-message",
+                    }
+                ],
+            }
+        ],
+    }
+
+
+_EVENTS: Final = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-events"
+
+
+def terminology(date: str) -> dict[str, Any]:
+    """`?mode=terminology`: there is none."""
+    return {"resourceType": "TerminologyCapabilities", "status": "active", "date": date, "kind": "instance"}
+
+
+def _resource(type_: str) -> dict[str, Any]:
+    return {
+        "type": type_,
+        "interaction": [{"code": "create"}, {"code": "update"}],
+        "versioning": "versioned",
+        "readHistory": False,
+        "updateCreate": True,
+        "conditionalCreate": True,
+        "conditionalRead": "not-supported",
+        "conditionalUpdate": True,
+        "conditionalDelete": "not-supported",
+        "searchParam": [
+            {
+                "name": "identifier",
+                "type": "token",
+                "documentation": "In conditional creates and updates alone, as system|value.",
+            }
+        ],
+    }

@@ -1,0 +1,197 @@
+"""What was asked for, taken: planned in its turn, committed, answered when it is durable."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple, TypeVar
+
+import msgspec
+
+from connectors.fhir.kept import write_kept
+from connectors.fhir.references import Around
+from hub.api.fhir.bundles import WHOLE, Bundle, Entry, as_one, one_by_one, response_bundle
+from hub.api.fhir.outcomes import FhirRefused, expression_of, is_dead, refusal, told, unavailable, well
+from hub.api.fhir.requests import Asked
+from hub.api.fhir.versions import Key, Moved, Planned, Turns, Versions, keys_of
+from hub.api.reads import Reads
+from hub.serve.intake import Intake, Stopped
+from hub.serve.reading import FHIR
+from schemas.errors import StoreFailed
+from schemas.instant import write_instant
+from schemas.message import Verdict
+from streams.embedded.reader import Reading
+
+Answer = TypeVar("Answer")
+_LETTERS: Final = 10_000  # dead letters whose arrival is remembered
+_TRIES: Final = 8  # searches that find something else each time: somebody else is at it
+
+
+class Taken(NamedTuple):
+    """One resource that was taken: what was planned of it, and what became of it; None where it was there before."""
+
+    planned: Planned
+    verdict: Verdict | None
+
+
+class Taker:
+    """Takes what FHIR requests hold. `clock` tells the machine's time in microseconds. Bundles have a reader of the
+    store of their own: one of ten thousand entries keeps it busy for seconds, and no single resource waits for it."""
+
+    def __init__(self, intake: Intake, reads: Reads, bundle_reads: Reads, clock: Callable[[], int]) -> None:
+        self._intake: Intake = intake
+        self._reads: Reads = reads
+        self._bundle_reads: Reads = bundle_reads
+        self._clock: Callable[[], int] = clock
+        self._turns: Turns = Turns()
+        self._letters: dict[tuple[str, bytes], str] = {}  # what was sent and is a dead letter, and when it came
+
+    @property
+    def now(self) -> str:
+        return write_instant(self._clock())
+
+    def _arrival(self, system: str, digest: bytes) -> str:
+        """When something came. What is sent again, for it was refused, came when it came first: so it is the same dead
+        letter, and not one more."""
+        return self._letters.get((system, digest)) or self.now
+
+    def _note_letter(self, system: str, digest: bytes, came: str) -> None:
+        self._letters.pop((system, digest), None)
+        self._letters[(system, digest)] = came
+        if len(self._letters) > _LETTERS:
+            del self._letters[next(iter(self._letters))]
+
+    async def keep(self, raw: bytes) -> Verdict:
+        """Keep what cannot be planned: it is a dead letter."""
+        [verdict] = await self._take([raw])
+        return verdict
+
+    async def one(self, system: str, asked: Asked) -> Taken:
+        """Take one resource. Raises FhirRefused where a condition does not hold or it cannot be read."""
+        now = self._arrival(system, asked.digest)
+
+        def plan(reading: Reading, keys: set[Key]) -> Planned:
+            return Versions(reading, system, now, keys).plan(asked)
+
+        async with self._planned(self._reads, system, [asked], plan) as planned:
+            if planned.kept is None:
+                return Taken(planned, None)
+            things = (planned.thing,) if planned.thing is not None else ()
+            verdict = await self.keep(write_kept(planned.kept, Around(sent=now), system=system, things=things))
+        if is_dead(verdict):
+            self._note_letter(system, asked.digest, now)
+            raise refusal(verdict)
+        return Taken(planned, verdict)
+
+    async def bundle(self, system: str, base: str, bundle: Bundle, name: str | None = None) -> dict[str, Any]:
+        """Take a bundle: the response bundle. Raises FhirRefused where it is taken as one and cannot be."""
+        if bundle.type in WHOLE:
+            for entry in bundle.entries:
+                if entry.wrong is not None:
+                    raise entry.wrong
+        now = self._arrival(system, bundle.digest)
+
+        def plan(reading: Reading, keys: set[Key]) -> list[tuple[int, bytes]]:
+            return _planned(bundle, Versions(reading, system, now, keys), name, system, now)
+
+        asked = [entry.asked for entry in bundle.entries if entry.asked is not None]
+        async with self._planned(self._bundle_reads, system, asked, plan) as kept:
+            verdicts = await self._take([raw for _, raw in kept])
+        if any(map(is_dead, verdicts)):
+            self._note_letter(system, bundle.digest, now)
+        if bundle.type in WHOLE:
+            if verdicts and is_dead(verdicts[0]):
+                raise refusal(verdicts[0])
+            return response_bundle(bundle.type, [_response(entry, base, verdicts[:1]) for entry in bundle.entries])
+        by_entry: dict[int, list[Verdict]] = {}
+        for (number, _), verdict in zip(kept, verdicts, strict=True):
+            by_entry.setdefault(number, []).append(verdict)
+        entries = [_response(entry, base, by_entry.get(entry.number, [])) for entry in bundle.entries]
+        return response_bundle("batch", entries)
+
+    @asynccontextmanager
+    async def _planned(
+        self, reads: Reads, system: str, asked: Sequence[Asked], plan: Callable[[Reading, set[Key]], Answer]
+    ) -> AsyncIterator[Answer]:
+        """What was planned in the turn for all that it concerns; the turn ends with the block."""
+        for _ in range(_TRIES):
+            keys = await reads.ask(lambda reader: keys_of(reader, system, asked))
+            async with self._turns.of(keys):
+                try:
+                    planned = await reads.ask(lambda reader, keys=keys: plan(reader, keys))  # type: ignore[misc]
+                except Moved:
+                    continue
+                yield planned
+                return
+        raise unavailable("others are writing about the same; nothing of it was taken")
+
+    async def _take(self, raws: list[bytes]) -> list[Verdict]:
+        try:
+            return await self._intake.take(FHIR, raws) if raws else []
+        except StoreFailed as wrong:
+            raise unavailable(f"nothing of it was taken: {wrong}") from wrong
+        except Stopped:
+            raise unavailable("nothing of it was taken: the hub is being stopped") from None
+
+
+def _planned(bundle: Bundle, versions: Versions, name: str | None, system: str, now: str) -> list[tuple[int, bytes]]:
+    """Plan each entry, and write what is kept. Raises FhirRefused where a condition of what is taken as one does not
+    hold, Moved where the turn is not enough."""
+    for entry in bundle.entries:
+        if entry.asked is None:
+            continue
+        entry.planned = entry.wrong = None
+        try:
+            entry.planned = versions.plan(entry.asked)
+        except FhirRefused as wrong:
+            wrong.outcome["issue"][0]["expression"] = [f"Bundle.entry[{entry.number}]"]
+            if bundle.type in WHOLE:
+                raise
+            entry.wrong = wrong
+    if bundle.type in WHOLE:
+        return [(0, as_one(bundle, name, system, now))]
+    return list(one_by_one(bundle, system, now))
+
+
+def location_of(base: str, type_: str, planned: Planned) -> str:
+    """Where a version would stand; nobody reads it back here."""
+    return f"{base}/{type_}/{planned.id}/_history/{planned.version}"
+
+
+def _response(entry: Entry, base: str, verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """`Bundle.entry.response` of one entry."""
+    wrong = entry.wrong or next((refusal(verdict) for verdict in verdicts if is_dead(verdict)), None)
+    if wrong is not None:
+        return {"status": _line(wrong.status), "outcome": _placed(wrong.outcome, entry.number)}
+    outcome = told(verdicts[0]) if verdicts else well("nothing was to be taken")
+    if entry.asked is None or entry.planned is None:
+        return {"status": _line(HTTPStatus.OK), "outcome": outcome}
+    return {
+        "status": _line(entry.planned.status),
+        "location": location_of(base, entry.asked.type, entry.planned),
+        "etag": f'W/"{entry.planned.version}"',
+        "outcome": outcome,
+    }
+
+
+def _placed(outcome: dict[str, Any], number: int) -> dict[str, Any]:
+    """An outcome whose place names the entry."""
+    issue = outcome["issue"][0]
+    said = (issue.get("expression") or [""])[0]
+    if not said.startswith("Bundle."):
+        whole = f"Bundle.entry[{number}].resource"
+        issue["expression"] = [expression_of(f"{whole}, {said}") or whole if said else whole]
+    return outcome
+
+
+def _line(status: HTTPStatus) -> str:
+    return f"{status.value} {status.phrase}"
+
+
+def representation(planned: Planned) -> bytes:
+    """The resource as it was taken, with its version."""
+    value = msgspec.json.decode(planned.kept or b"{}")
+    meta = value.get("meta")
+    value["meta"] = {**(meta if isinstance(meta, dict) else {}), "versionId": planned.version}
+    return msgspec.json.encode(value)

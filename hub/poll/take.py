@@ -1,0 +1,86 @@
+"""What came of a FHIR server, through the durable path: kept with what stood around it, and counted by where it
+ended."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol, TypeVar
+
+import msgspec
+
+from connectors.fhir.bundle import NOT_JSON, Piece
+from connectors.fhir.kept import needed, write_kept, write_whole
+from connectors.fhir.read import content_digest
+from hub.poll.known import find_position, put_position
+from hub.serve.intake import Intake
+from hub.serve.reading import FHIR
+from schemas.message import Outcome
+from streams.embedded.runtime import Runtime
+
+Answer = TypeVar("Answer")
+_DELETION: Final = "deletion"
+_BEFORE: Final = b'{"resourceType":"Bundle","type":"transaction","entry":['
+
+
+class Takes(Protocol):
+    """Where a poll puts what came, and how far it is."""
+
+    async def take(self, pieces: Sequence[Piece]) -> Counter[Outcome]:
+        """Take resources; they are durable when this returns."""
+
+    async def find_position(self, server: str, type_: str) -> int | None:
+        """Up to which `lastUpdated` (microseconds) a type of a server was read; None where it never was."""
+
+    async def put_position(self, server: str, type_: str, position: int) -> None:
+        """Write it down; what was read up to there is durable."""
+
+
+class Taker:
+    """Puts resources of one server into a hub's intake. `system` is the server's name."""
+
+    def __init__(self, intake: Intake, system: str) -> None:
+        self._intake: Intake = intake
+        self._system: str = system
+
+    async def take(self, pieces: Sequence[Piece]) -> Counter[Outcome]:
+        """Take resources; they are durable when this returns. Raises StoreFailed and Stopped."""
+        return await self._take([self._kept(piece) for piece in pieces])
+
+    async def take_deletions(self, entries: Sequence[bytes]) -> Counter[Outcome]:
+        """Take entries of bundles that say that something was deleted."""
+        return await self._take([self._deletion(entry) for entry in entries])
+
+    async def find_position(self, server: str, type_: str) -> int | None:
+        """As `Takes` has it. Raises Stopped."""
+        return await self.ask(lambda runtime: find_position(runtime.store, server, type_))
+
+    async def put_position(self, server: str, type_: str, position: int) -> None:
+        """As `Takes` has it. Raises StoreFailed and Stopped."""
+        await self.ask(lambda runtime: put_position(runtime.store, server, type_, position))
+
+    async def ask(self, question: Callable[[Runtime], Answer]) -> Answer:
+        """Ask the runtime something, in its thread. Raises Stopped."""
+        return await self._intake.ask(question)
+
+    async def _take(self, raws: list[bytes]) -> Counter[Outcome]:
+        if not raws:
+            return Counter()
+        return Counter(verdict.outcome for verdict in await self._intake.take(FHIR, raws))
+
+    def _kept(self, piece: Piece) -> bytes:
+        try:
+            value = msgspec.json.decode(piece.raw)
+        except NOT_JSON:
+            return bytes(piece.raw)  # as it came: it is a dead letter
+        return write_kept(piece.raw, needed(value, piece.around), system=self._system)
+
+    def _deletion(self, entry: bytes) -> bytes:
+        bundle = _BEFORE + entry + b"]}"
+        try:
+            digest = content_digest(msgspec.json.decode(bundle))
+        except NOT_JSON:
+            return entry
+        return write_whole(
+            msgspec.Raw(bundle), "", system=self._system, name=f"{_DELETION}/{digest.hex()}", digest=digest, things=()
+        )
