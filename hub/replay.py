@@ -85,7 +85,9 @@ def replay(options: ReplayOptions) -> ReplayResult:
     try:
         last = _drive(
             engine,
-            merged(inputs, hl7, cloud, FhirReader(zone=zone, validates=options.validate)),
+            merged(
+                inputs, hl7, cloud, FhirReader(zone=zone, validates=options.validate, tables=declared.mapping.tables)
+            ),
             door,
             enricher,
             inputs,

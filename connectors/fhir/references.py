@@ -10,7 +10,7 @@ refers to: number 17 of two servers is two persons.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
@@ -48,13 +48,16 @@ class Entry(NamedTuple):
 class Around(NamedTuple):
     """What a resource came in. `entries` are those of its bundle by fullUrl, and by `Type/id` behind their base where
     they have one; `full_url` is its own; `home` is the base of the bundle's first; `modified` and `sent` are stamps of
-    the entry and of the bundle."""
+    the entry and of the bundle. `slots` are the free slots of a search's first page, each with its schedule's reference
+    and its start; `slot` says which of them this one is."""
 
     entries: Mapping[str, Entry] = {}
     full_url: str | None = None
     home: str | None = None
     modified: str | None = None
     sent: str | None = None
+    slots: Sequence[tuple[str, str]] | None = None
+    slot: int = -1
 
 
 ALONE: Final = Around()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import tzinfo
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from connectors.fhir.codes import STATUSES, sensitivity
 from connectors.fhir.references import URN, Around, Named, References, first_number, id_in
 from connectors.fhir.shapes import Reference, Resource
+from connectors.fhir.tables import Tables
 from connectors.fhir.time import PRECISION_NAMES, Stamp, TooCoarse, read_stamp
 from schemas.errors import Reason, Unreadable
 from schemas.event import DAY, HOUR, Event
 from schemas.instant import write_instant
+from schemas.states import MOMENTS, VERSION
 
 ZONE_ASSUMED: Final = "zone_assumed"
 BAD_TIME: Final = "bad_time"
@@ -21,6 +23,21 @@ NO_LAST_UPDATED: Final = "no_last_updated"
 MORE_ORDERS: Final = "more_orders"
 
 
+class Teller(NamedTuple):
+    """Whose resources are read, and by what: the system, the URL that its references may begin with, the zone of stamps
+    without one and whether that is only assumed, and the tables of codes."""
+
+    system: str
+    base: str | None
+    zone: tzinfo
+    assumed: bool
+    tables: Tables
+
+    @property
+    def source(self) -> str:
+        return f"fhir/{self.system}"
+
+
 class PassedBy(Exception):
     """A resource that tells nothing: it is ignored, for this reason."""
 
@@ -28,19 +45,19 @@ class PassedBy(Exception):
 class Told:
     """What is known of one resource while it is read, and the events that it has given so far."""
 
-    def __init__(
-        self, type_: str, read: Resource, *, system: str, base: str | None, around: Around, zone: tzinfo, assumed: bool
-    ) -> None:
+    def __init__(self, type_: str, read: Resource, told_by: Teller, around: Around, content: bytes) -> None:
         self.type: str = type_
+        self.tables: Tables = told_by.tables
+        self.content: bytes = content
         self.notes: list[str] = []
         self.events: list[Event] = []
-        self.references: References = References(system, base, around, read.contained)
-        self.source: str = f"fhir/{system}"
+        self.references: References = References(told_by.system, told_by.base, around, read.contained)
+        self.source: str = told_by.source
         self.id: str = ""
         self._read: Resource = read
-        self._around: Around = around
-        self._zone: tzinfo = zone
-        self._assumed: bool = assumed
+        self.around: Around = around
+        self._zone: tzinfo = told_by.zone
+        self._assumed: bool = told_by.assumed
         self._label: str | None = sensitivity(read.meta.security if read.meta is not None else None)
         self._bad: str | None = None  # where a stamp stands that is no time
 
@@ -49,10 +66,10 @@ class Told:
     @property
     def reference(self) -> str | None:
         """The resource's own reference as a number: by its id, else by the name that its bundle gives it."""
-        id_ = self._read.id or id_in(self._around.full_url, self.type)
+        id_ = self._read.id or id_in(self.around.full_url, self.type)
         if id_:
             return self.references.own(self.type, id_)
-        url = self._around.full_url
+        url = self.around.full_url
         return url if url and url.startswith(URN) else None
 
     def number(self) -> str:
@@ -145,7 +162,7 @@ class Told:
         if stamp is not None:
             return stamp
         self.notes.append(NO_LAST_UPDATED)
-        around = self._around
+        around = self.around
         stamp = self.stamp(around.modified, "meta.lastUpdated") or named or self.stamp(around.sent, "meta.lastUpdated")
         if stamp is not None:
             return stamp
@@ -154,6 +171,11 @@ class Told:
             raise Unreadable(Reason.BAD_TIME, place=f"{self.type}.{self._bad}", mend=mend)
         place = f"{self.type}.meta.lastUpdated" + (f", {self.type}.{path}" if path else "")
         raise Unreadable(Reason.NO_TIME, place=place, mend="say there when it happened")
+
+    def counted_at(self) -> Stamp:
+        """When the bundle that a resource stands in was made, for what is told by the whole of it."""
+        sent = self.stamp(self.around.sent, "meta.lastUpdated")
+        return sent if sent is not None else self.version_time()
 
     # -- events
 
@@ -174,8 +196,12 @@ class Told:
                 self.notes.append(AHEAD)  # no single stamp may run the clock away
             elif at.precision < DAY or not at.time <= time < at.time + at.precision:
                 # a version that was made on the day that a moment names is the finer stamp of the two
-                data["moments"] = {moment[0]: at.time}
+                data[MOMENTS] = {moment[0]: at.time}
                 precision = at.precision
+        meta = self._read.meta
+        number = meta.version_id if meta is not None else None
+        if number and number.isdecimal() and len(number) < 16:
+            data[VERSION] = int(number)  # of versions of one instant the higher number is the later
         self.tell(type_, names, data, Stamp(time, precision, assumed=False))
 
     def tell(self, type_: str, names: tuple[str, ...], data: dict[str, Any], stamp: Stamp) -> None:

@@ -129,7 +129,7 @@ def live_reader(settings: ServeSettings, declared: Declared, runtime: Runtime) -
         left_out=LeftOut(site.test_patients, site.spellings),
         takes_tests=settings.takes_tests,
         has_zone=zone is not None,
-        fhir=FhirReader(zone=zone),
+        fhir=FhirReader(zone=zone, tables=declared.mapping.tables),
     )
 
 
