@@ -71,7 +71,7 @@ OTHER_VERSIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "CommunicationRequest": {"context": "STU3", "informationProvider": "R5", "reason": "R5"},
     "QuestionnaireResponse": {"context": "STU3", "parent": "STU3"},
     "Consent": {"consentingParty": "STU3", "except": "STU3", "grantor": "R5", "grantee": "R5", "decision": "R5"},
-    "DocumentReference": {"class": "STU3", "indexed": "STU3", "created": "STU3", "attester": "R5", "modality": "R5"},
+    "DocumentReference": {"class": "STU3", "indexed": "STU3", "attester": "R5", "modality": "R5"},
     "CarePlan": {"context": "STU3", "definition": "STU3"},
 }
 """Elements that R4 does not have, by type: whoever sends one means something else by the rest too."""

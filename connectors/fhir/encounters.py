@@ -16,7 +16,7 @@ from connectors.fhir.shapes import Encounter, Period, Place
 from connectors.fhir.tables import codings
 from connectors.fhir.time import Stamp
 from schemas.event import HOUR
-from schemas.states import CONTENT, THINGS
+from schemas.states import CONTENT, THINGS, told_by
 
 _CAME: Final = frozenset(("arrived", "triaged", "in-progress", "onleave", "finished"))
 _STARTED: Final = frozenset(("arrived", "triaged", "in-progress"))
@@ -39,7 +39,8 @@ def read_encounter(told: Told, encounter: Encounter) -> None:
     elif status == "finished":
         moment = ("visit.ended", end)
     path = {"visit.started": "period.start", "visit.ended": "period.end"}.get(moment[0]) if moment else None
-    version = told.version_time(moment[1] if moment else None, path=path)
+    tells = told_by("visit.stated", status) is not None
+    version = told.version_time(moment[1] if moment else None, path=path, tells=tells)
     code = encounter.class_.code if encounter.class_ is not None else None
     class_ = told.tables.value("class", code)
     discharge = encounter.hospitalization.discharge_disposition if encounter.hospitalization is not None else None

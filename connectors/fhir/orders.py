@@ -29,7 +29,8 @@ def read_service_request(told: Told, request: ServiceRequest) -> None:
         raise PassedBy("ServiceRequest of what is not to be done")
     names = told.person(request.subject, "subject")
     ordered = told.stamp(request.authored_on, "authoredOn") if status == "active" else None
-    version = told.version_time(ordered, path="authoredOn" if status == "active" else None)
+    path = "authoredOn" if status == "active" else None
+    version = told.version_time(ordered, path=path, tells=told_by("order.stated", status) is not None)
     use = told.tables.word("fhir_request", *(request.category or ()), request.code)
     priority = told.tables.value("priority", request.priority)
     reasons = request.reason_reference or []
@@ -100,7 +101,9 @@ def read_report(told: Told, report: DiagnosticReport) -> None:
     names = told.person(report.subject, "subject")
     type_ = _with_moment(_RESULT, status)
     issued = told.stamp(report.issued, "issued") if type_ is not None else None
-    version = told.version_time(issued, path="issued" if type_ is not None else None)
+    version = told.version_time(
+        issued, path="issued" if type_ is not None else None, tells=told_by(_RESULT, status) is not None
+    )
     orders = [n for r in report.based_on or () if (n := told.known(r, "ServiceRequest")) is not None]
     group, raw = told.tables.group("category", report.category)
     abnormal, critical = _flags(told, report)
@@ -180,7 +183,9 @@ def read_observation(told: Told, observation: Observation) -> None:
     issued = told.stamp(observation.issued, "issued") if type_ is not None else None
     if issued is None and type_ is not None:
         issued = told.stamp(observation.effective_date_time, "effectiveDateTime")
-    version = told.version_time(issued, path="issued" if type_ is not None else None)
+    version = told.version_time(
+        issued, path="issued" if type_ is not None else None, tells=told_by(_RESULT, status) is not None
+    )
     number = told.number()
     data: dict[str, Any] = {
         "observation_id": number,

@@ -29,7 +29,7 @@ def read_claim(told: Told, claim: Claim) -> None:
     status = told.status(claim.status)
     names = told.person(claim.patient, "patient")
     created = told.stamp(claim.created, "created") if status == "active" else None
-    version = told.version_time(created, path="created" if status == "active" else None)
+    version = told.version_time(created, path="created" if status == "active" else None, tells=status != "draft")
     services = [
         e.value_reference
         for e in (*(claim.extension or ()), *(e for i in claim.item or () for e in i.extension or ()))

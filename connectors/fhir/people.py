@@ -22,7 +22,7 @@ def read_patient(told: Told, patient: Patient) -> None:
     names = tuple(dict.fromkeys((*((reference,) if reference else ()), *numbers)))
     if not names:
         raise told.nobody("identifier")
-    version = told.version_time()
+    version = told.fact_time()
     who = _mrn(patient.identifier)
     facts = {
         **who,
@@ -85,7 +85,7 @@ def _phones(telecom: list[Telecom] | None) -> list[str] | None:
 def read_related_person(told: Told, related: RelatedPerson) -> None:
     """Who may be called in a patient's place, and how. One that is active no more speaks for nobody."""
     names = told.person(related.patient, "patient")
-    version = told.version_time()
+    version = told.fact_time()
     period = related.period
     ended = told.stamp(period.end, "period.end") if period is not None else None
     over = ended is not None and ended.time + ended.precision <= version.time

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
@@ -66,29 +67,34 @@ ALONE: Final = Around()
 class References:
     """Reads the references of one resource."""
 
-    __slots__ = ("_around", "_contained", "_home", "_own", "_system")
+    __slots__ = ("_around", "_contained", "_home", "_met", "_own", "_system")
 
     def __init__(self, system: str, base: str | None, around: Around, contained: Iterable[Contained] | None) -> None:
-        own = restful(around.full_url)
+        own = restful(around.full_url) if around.full_url else None
         self._system: str = system
         self._home: str | None = base or around.home
         self._own: str | None = own[0] if own else None
         self._around: Around = around
-        self._contained: dict[str, Contained] = {c.id: c for c in contained or () if c.id}
+        self._contained: dict[str, Contained] = {c.id: c for c in contained if c.id} if contained else {}
+        self._met: dict[str, Named | None] = {}
 
     def own(self, type_: str, id_: str) -> str:
         """The number of the resource itself."""
-        return self._number(self._own, type_, id_)
+        return self._number(self._own, type_, _escaped(id_))
 
     def _number(self, base: str | None, type_: str, id_: str) -> str:
         authority = self._system if base is None or base == self._home else base
-        return f"{type_}/{_escaped(id_)}^{authority}"
+        return f"{type_}/{id_}^{authority}"
 
     def named(self, reference: Reference | None) -> Named | None:
         """What a reference leads to; None for none, for a text alone, and for what leads nowhere."""
         if reference is None:
             return None
         text = (reference.reference or "").strip()
+        if reference.identifier is None and reference.type is None and text:
+            if text not in self._met:
+                self._met[text] = self._resolved(text)
+            return self._met[text]
         logical = number_of(reference.identifier)
         others = (logical,) if logical else ()
         found = self._resolved(text) if text else None
@@ -109,9 +115,11 @@ class References:
             )
         at = restful(text)
         base = (at[0] or self._own) if at is not None else None
+        if at is not None and not self._around.entries:
+            return Named(at[1], self._number(base, at[1], at[2]))  # as in most: an id holds nothing to be escaped
         entry = self._entry(text, at, base)
         if entry is not None:
-            number = self._number(entry.base, entry.type, entry.id) if entry.id else text
+            number = self._number(entry.base, entry.type, _escaped(entry.id)) if entry.id else text
             return Named(entry.type, number, entry.numbers, entry.flags)
         if text.startswith(URN):
             return None  # it was to be found in the bundle, and nowhere else
@@ -133,6 +141,7 @@ class References:
         return found or (entries.get(name) if base in (None, self._home) else None)
 
 
+@lru_cache(maxsize=16_384)
 def restful(text: str | None) -> tuple[str | None, str, str] | None:
     """Base, type and id of a reference or a URL; None for what is neither."""
     found = _RESTFUL.fullmatch(text) if text else None

@@ -20,6 +20,7 @@ BAD_TIME: Final = "bad_time"
 TOO_COARSE: Final = "time_too_coarse"
 AHEAD: Final = "moment_ahead"
 NO_LAST_UPDATED: Final = "no_last_updated"
+UNDATED: Final = "undated_facts"
 MORE_ORDERS: Final = "more_orders"
 
 
@@ -60,11 +61,11 @@ class Told:
         self._assumed: bool = told_by.assumed
         self._label: str | None = sensitivity(read.meta.security if read.meta is not None else None)
         self._bad: str | None = None  # where a stamp stands that is no time
+        self.reference: str | None = self._reference()
 
     # -- numbers
 
-    @property
-    def reference(self) -> str | None:
+    def _reference(self) -> str | None:
         """The resource's own reference as a number: by its id, else by the name that its bundle gives it."""
         id_ = self._read.id or id_in(self.around.full_url, self.type)
         if id_:
@@ -154,9 +155,21 @@ class Told:
         stamp = self.stamp(text, path)
         return write_instant(stamp.time) if stamp is not None else None
 
-    def version_time(self, named: Stamp | None = None, *, path: str | None = None) -> Stamp:
+    def fact_time(self) -> Stamp:
+        """When facts about somebody were told. Who somebody is has no time: what says none holds from the beginning,
+        and whatever says one goes before it."""
+        try:
+            return self.version_time()
+        except Unreadable as wrong:
+            if wrong.reason is not Reason.NO_TIME:
+                raise
+        self.notes.append(UNDATED)
+        return Stamp(0, 0, assumed=False)
+
+    def version_time(self, named: Stamp | None = None, *, path: str | None = None, tells: bool = True) -> Stamp:
         """When this version was made: meta.lastUpdated, else what its bundle entry says of it, else the moment that
-        it names itself, else when the bundle was sent."""
+        it names itself, else when the bundle was sent. A resource that has none and stands so that nothing happened
+        (`tells` is false) is passed by: nothing is lost."""
         meta = self._read.meta
         stamp = self.stamp(meta.last_updated if meta is not None else None, "meta.lastUpdated")
         if stamp is not None:
@@ -169,6 +182,8 @@ class Told:
         if self._bad is not None:
             mend = "YYYY-MM-DDThh:mm:ss with an offset is expected"
             raise Unreadable(Reason.BAD_TIME, place=f"{self.type}.{self._bad}", mend=mend)
+        if not tells:
+            raise PassedBy(f"{self.type} without a time, of a status that tells nothing")
         place = f"{self.type}.meta.lastUpdated" + (f", {self.type}.{path}" if path else "")
         raise Unreadable(Reason.NO_TIME, place=place, mend="say there when it happened")
 
@@ -210,7 +225,7 @@ class Told:
         data["source"], data["origin_id"] = self.source, self.id
         if stamp.precision:
             data["time_precision"] = PRECISION_NAMES[stamp.precision]
-        repeat = sum(event.type == type_ for event in self.events)
+        repeat = sum(event.type == type_ for event in self.events) if self.events else 0
         id_ = f"{self.id}/{type_}.{repeat + 1}" if repeat else f"{self.id}/{type_}"
         self.events.append(Event(id_, self.source, type_, stamp.time, data, names, None, stamp.precision, self._label))
 

@@ -22,6 +22,7 @@ class Coding(Shape):
 
 class Concept(Shape):
     coding: list[Coding | None] | None = None
+    text: str | None = None
     concept: dict[str, Any] | None = None  # R5 alone: a CodeableReference
 
 

@@ -130,6 +130,7 @@ class CarePlan(Resource):
     subject: Reference | None = None
     encounter: Reference | None = None
     created: str | None = None
+    period: Period | None = None
     activity: list[Activity] | None = None
 
 

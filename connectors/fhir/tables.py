@@ -1,5 +1,5 @@
-"""Tables of codes: what a coded value means here. They are shipped as data (tables.yaml, over the HL7 v2 mapping's), with
-a site's lines laid over them."""
+"""Tables of codes: what a coded value means here. They are shipped as data (tables.yaml, over those of the HL7 v2
+mapping), and a site's lines are laid over them."""
 
 from __future__ import annotations
 
@@ -37,10 +37,17 @@ class Tables:
         return None if found == "" else found
 
     def word(self, table: str, *concepts: Concept | None) -> str | None:
-        """What the first code that the table knows means."""
-        for coding in codings(concepts):
-            found = self.value(table, coding.code, coding.system)
-            if found is not None:
+        """What the first code that the table knows means. A concept without codes is asked for by its text."""
+        if not self._tables.get(table):
+            return None
+        for concept in concepts:
+            if concept is None:
+                continue
+            for coding in concept.coding or ():
+                found = self.value(table, coding.code, coding.system) if coding is not None else None
+                if found is not None:
+                    return str(found)
+            if not concept.coding and (found := self.value(table, concept.text)) is not None:
                 return str(found)
         return None
 

@@ -33,7 +33,7 @@ def read_task(told: Told, task: Task) -> None:
     named = _end(task.execution_period) if status in _DONE else task.authored_on
     changed = told.stamp(task.last_modified, "lastModified")
     moment = told.stamp(named, "executionPeriod.end" if status in _DONE else "authoredOn")
-    version = told.version_time(changed or moment, path="lastModified")
+    version = told.version_time(changed or moment, path="lastModified", tells=type_ is not None)
     until = _end(task.restriction.period if task.restriction is not None else None) or _end(task.execution_period)
     promised = told.instant(until, "restriction.period.end")
     number = told.number()
@@ -79,7 +79,10 @@ def read_care_plan(told: Told, plan: CarePlan) -> None:
     if not activities:
         raise PassedBy("CarePlan without activities of its own")
     names = told.person(plan.subject, "subject")
-    version = told.version_time(told.stamp(plan.created, "created"), path="created")
+    period = plan.period
+    over = status in ("completed", "revoked")
+    named = (period.end if over else plan.created or period.start) if period is not None else plan.created
+    version = told.version_time(told.stamp(named, "period" if period is not None else "created"), path="created")
     visit = told.thing(plan.encounter, "Encounter")
     for number, activity, detail in activities:
         stands = told.code(detail.status, ACTIVITIES, f"activity[{number}].detail.status")
