@@ -131,6 +131,15 @@ THINGS: Final[Mapping[str, Thing]] = {
             "seen": "visit.provider_seen",
         },
     ),
+    "specimen.stated": Thing(
+        key="step_id",
+        stands={
+            "collected": "specimen.collected",
+            "received": "specimen.received",
+            "rejected": "specimen.rejected",
+        },
+    ),
+    "exam.stated": Thing(key="step_id", stands={"completed": "exam.completed"}),
     "authorization.stated": Thing(
         key="authorization_id",
         stands={"active": "authorization.requested", "cancelled": "authorization.cancelled"},

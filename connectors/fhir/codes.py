@@ -39,6 +39,9 @@ STATUSES: Final[Mapping[str, frozenset[str]]] = {
     "DocumentReference": _words("current superseded entered-in-error"),
     "Composition": _words("preliminary final amended entered-in-error"),
     "CarePlan": _words("draft active on-hold revoked completed entered-in-error unknown"),
+    "Specimen": _words("available unavailable unsatisfactory entered-in-error"),
+    "ImagingStudy": _words("registered available cancelled entered-in-error unknown"),
+    "Procedure": _words("preparation in-progress not-done on-hold stopped completed entered-in-error unknown"),
     "Slot": _words("busy free busy-unavailable busy-tentative entered-in-error"),
 }
 DOC_STATUSES: Final = _words("preliminary final amended entered-in-error")

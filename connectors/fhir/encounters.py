@@ -32,7 +32,8 @@ def read_encounter(told: Told, encounter: Encounter) -> None:
     period = encounter.period
     start = told.stamp(period.start, "period.start") if period is not None and status in _CAME else None
     end = told.stamp(period.end, "period.end") if period is not None and status == "finished" else None
-    visit = told.number()
+    numbers = told.numbers("visit_id", "visit_reference", "VN")
+    visit = numbers["visit_id"]
     moment: tuple[str, Stamp | None] | None = None
     if status in _STARTED:
         moment = ("visit.started", start)
@@ -47,7 +48,7 @@ def read_encounter(told: Told, encounter: Encounter) -> None:
     disposition = first_code(discharge)
     place = _place(told, encounter)
     shared: dict[str, Any] = {
-        "visit_id": visit,
+        **numbers,
         "class": class_,
         "observation": code == _OBSERVED if class_ is not None else None,
         "location": told.thing(place.location, "Location") if place is not None else None,
@@ -180,7 +181,7 @@ class _Steps:
     def _step(self, standing: str, which: str, at: Stamp, more: dict[str, Any]) -> None:
         if at.time > self._version.time + HOUR:
             return  # no single stamp may run the clock away
-        data = {**self._shared, **more, "step_id": f"{self._shared['visit_id']}/{standing}/{which}", "status": standing}
+        data = {**self._shared, **more, "step_id": f"{self._told.number()}/{standing}/{which}", "status": standing}
         self._told.tell(_STEP, self._names, data, at)
 
     def _start(self, period: Period | None, path: str) -> Stamp | None:

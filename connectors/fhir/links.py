@@ -22,7 +22,7 @@ _LINKED: Final = {
     "ServiceRequest": ("order_id", "referral_id"),
     "Task": ("task_id",),
 }
-_BY_REFERENCE: Final = frozenset(("report_id", "visit_id", "referral_id", "document_id", "survey_id", "task_id"))
+_BY_REFERENCE: Final = frozenset(("report_id", "document_id", "survey_id", "task_id"))
 """Named by the reference; the others by their identifier, where it is known here."""
 _OWN: Final = {
     "advocate": "request_id",

@@ -38,7 +38,7 @@ def read_service_request(told: Told, request: ServiceRequest) -> None:
     if use == "referral":
         performers = request.performer or []
         data: dict[str, Any] = {
-            "referral_id": told.number(),
+            **told.numbers("referral_id", "referral_reference", "PLAC"),
             "specialty": told.tables.word("fhir_specialty", request.performer_type, request.code),
             "priority": priority,
             "to": next((n for r in performers if (n := _anybody(told, r)) is not None), None),
@@ -47,7 +47,7 @@ def read_service_request(told: Told, request: ServiceRequest) -> None:
         }
         told.state("referral.stated", names, data, version=version, moment=("referral.requested", ordered))
         return
-    visit = told.thing(request.encounter, "Encounter")
+    visit = told.known(request.encounter, "Encounter")
     if use in _PLANS:
         _tell_plan(told, request, names, {"visit_id": visit, "plan": _PLANS[use], "status": status}, (ordered, version))
         return
@@ -113,7 +113,7 @@ def read_report(told: Told, report: DiagnosticReport) -> None:
         "code": first_code(report.code),
         "category": group,
         "category_code": raw,
-        "visit_id": told.thing(report.encounter, "Encounter"),
+        "visit_id": told.known(report.encounter, "Encounter"),
         "slow": _is_slow(told, group, raw, report.code),
         "abnormal": abnormal,
         "critical": critical,
@@ -193,7 +193,7 @@ def read_observation(told: Told, observation: Observation) -> None:
         "order_id": orders[0] if orders else None,
         "code": first_code(observation.code),
         "category": group,
-        "visit_id": told.thing(observation.encounter, "Encounter"),
+        "visit_id": told.known(observation.encounter, "Encounter"),
         "slow": _is_slow(told, group, None, observation.code),
         "abnormal": bool(flags & ABNORMAL) if flags else None,
         "critical": bool(flags & CRITICAL) if flags else None,

@@ -155,4 +155,4 @@ def _payer(told: Told, insurer: Reference | None) -> str | None:
 
 def _visit(told: Told, items: list[Item] | None) -> str | None:
     visits = (r for item in items or () for r in item.encounter or ())
-    return next((n for r in visits if (n := told.thing(r, "Encounter")) is not None), None)
+    return next((n for r in visits if (n := told.known(r, "Encounter")) is not None), None)

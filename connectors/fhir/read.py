@@ -33,6 +33,7 @@ from connectors.fhir.surveys import read_questionnaire_response
 from connectors.fhir.tables import Tables
 from connectors.fhir.tasks import read_care_plan, read_task
 from connectors.fhir.validate import faults
+from connectors.fhir.workup import read_imaging_study, read_procedure, read_specimen
 from connectors.mapping.spec import Scalar
 from schemas.dead_letter import DeadLetter
 from schemas.errors import Reason, Unreadable
@@ -50,12 +51,15 @@ _READ: Final[dict[str, tuple[type[shapes.Resource], Callable[[Told, Any], None]]
     "DiagnosticReport": (shapes.DiagnosticReport, read_report),
     "DocumentReference": (told_shapes.DocumentReference, read_document),
     "Encounter": (shapes.Encounter, read_encounter),
+    "ImagingStudy": (shapes.ImagingStudy, read_imaging_study),
     "Observation": (shapes.Observation, read_observation),
     "Patient": (shapes.Patient, read_patient),
+    "Procedure": (shapes.Procedure, read_procedure),
     "QuestionnaireResponse": (told_shapes.QuestionnaireResponse, read_questionnaire_response),
     "RelatedPerson": (told_shapes.RelatedPerson, read_related_person),
     "ServiceRequest": (shapes.ServiceRequest, read_service_request),
     "Slot": (shapes.Slot, read_slot),
+    "Specimen": (shapes.Specimen, read_specimen),
     "Task": (shapes.Task, read_task),
 }
 READ_TYPES: Final = frozenset(_READ)
@@ -138,12 +142,16 @@ def _decoded(raw: bytes | msgspec.Raw, place: str) -> Any:
 def content_digest(resource: dict[str, Any]) -> bytes:
     """A digest of what a resource says, whatever its version is called."""
     meta = resource.get("meta")
-    if isinstance(meta, dict) and not meta.keys().isdisjoint(_VERSION):
-        rest = {name: value for name, value in meta.items() if name not in _VERSION}
-        resource = {**resource, "meta": rest}
-        if not rest:
-            del resource["meta"]
-    return blake2b(_encode(resource), digest_size=16).digest()
+    if not isinstance(meta, dict) or meta.keys().isdisjoint(_VERSION):
+        return blake2b(_encode(resource), digest_size=16).digest()
+    held = {name: meta.pop(name) for name in _VERSION if name in meta}
+    if not meta:
+        del resource["meta"]
+    try:
+        return blake2b(_encode(resource), digest_size=16).digest()
+    finally:  # nobody shall miss what was left out for a moment: copying all the rest would cost more
+        meta.update(held)
+        resource["meta"] = meta
 
 
 def _version_id(told: Told, resource: shapes.Resource, digest: bytes) -> str:

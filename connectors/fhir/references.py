@@ -21,6 +21,7 @@ from connectors.fhir.codes import NO_PERSON, NO_PERSON_SYSTEMS, codes
 from connectors.fhir.shapes import Concept, Contained, Identifier, Reference
 
 _RESTFUL: Final = re.compile(r"(?:(.+)/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[^/]+)?")
+_PLAIN: Final = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}")  # as nearly all are
 _SEARCH: Final = re.compile(r"(?:.*/)?([A-Z][A-Za-z]+)\?(?:.*&)?identifier=([^&]+)(?:&.*)?")
 URN: Final = ("urn:uuid:", "urn:oid:")
 
@@ -144,6 +145,9 @@ class References:
 @lru_cache(maxsize=16_384)
 def restful(text: str | None) -> tuple[str | None, str, str] | None:
     """Base, type and id of a reference or a URL; None for what is neither."""
+    if text and _PLAIN.fullmatch(text):
+        type_, _, id_ = text.partition("/")
+        return None, type_, id_
     found = _RESTFUL.fullmatch(text) if text else None
     return (found[1].rstrip("/") if found[1] else None, found[2], found[3]) if found else None
 

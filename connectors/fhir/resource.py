@@ -155,6 +155,11 @@ class Told:
         stamp = self.stamp(text, path)
         return write_instant(stamp.time) if stamp is not None else None
 
+    def last_updated(self) -> Stamp | None:
+        """When this version was made, where the resource says it."""
+        meta = self._read.meta
+        return self.stamp(meta.last_updated if meta is not None else None, "meta.lastUpdated")
+
     def fact_time(self) -> Stamp:
         """When facts about somebody were told. Who somebody is has no time: what says none holds from the beginning,
         and whatever says one goes before it."""
@@ -170,8 +175,7 @@ class Told:
         """When this version was made: meta.lastUpdated, else what its bundle entry says of it, else the moment that
         it names itself, else when the bundle was sent. A resource that has none and stands so that nothing happened
         (`tells` is false) is passed by: nothing is lost."""
-        meta = self._read.meta
-        stamp = self.stamp(meta.last_updated if meta is not None else None, "meta.lastUpdated")
+        stamp = self.last_updated()
         if stamp is not None:
             return stamp
         self.notes.append(NO_LAST_UPDATED)

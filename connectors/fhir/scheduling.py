@@ -7,7 +7,7 @@ from typing import Any, Final
 from connectors.fhir.codes import first_code
 from connectors.fhir.resource import PassedBy, Told, names_of
 from connectors.fhir.shapes import Appointment, Concept, Slot
-from schemas.event import DAY
+from schemas.event import DAY, HOUR
 
 _ASKED: Final = frozenset(("proposed", "pending", "waitlist"))
 _TRANSLATOR: Final = frozenset(("translator", "interpreter"))
@@ -34,7 +34,7 @@ def read_appointment(told: Told, appointment: Appointment) -> None:
         "visit_kind": told.tables.word("fhir_visit_kind", *kinds, *(appointment.service_category or ())),
         "specialty": told.tables.word("fhir_specialty", *(appointment.specialty or ()), *kinds),
         "order_id": order,
-        "referral_id": next((n for r in based if (n := told.thing(r, "ServiceRequest")) is not None), None),
+        "referral_id": next((n for r in based if (n := told.known(r, "ServiceRequest")) is not None), None),
         "report_id": next((n for r in reasons if (n := told.thing(r, "DiagnosticReport")) is not None), None),
         "interpreter_needed": True if interpreters else None,
         "status": status,
@@ -47,6 +47,10 @@ def read_appointment(told: Told, appointment: Appointment) -> None:
     if status in ("cancelled", "entered-in-error") and reason:
         data["reason"] = reason
         data["by"] = "patient" if reason.startswith("pat") else "provider" if reason.startswith("prov") else None
+    begins = told.stamp(appointment.start, "start")
+    if status == "cancelled" and begins is not None:
+        notice = begins.time - version.time  # below zero where it had begun
+        data["notice_hours"] = notice // HOUR if notice % HOUR == 0 else round(notice / HOUR, 4)
     for names in patients:
         told.state("appointment.stated", names, dict(data), version=version)
         if order and status == "booked" and data["start"]:

@@ -295,3 +295,32 @@ class Slot(Resource):
     schedule: Reference | None = None
     status: str | None = None
     start: str | None = None
+
+
+class Collection(Shape):
+    collected_date_time: str | None = None
+    collected_period: Period | None = None
+
+
+class Specimen(Resource):
+    status: str | None = None
+    subject: Reference | None = None
+    received_time: str | None = None
+    request: list[Reference] | None = None
+    collection: Collection | None = None
+    condition: list[Concept] | None = None
+
+
+class ImagingStudy(Resource):
+    status: str | None = None
+    subject: Reference | None = None
+    started: str | None = None
+    based_on: list[Reference] | None = None
+
+
+class Procedure(Resource):
+    status: str | None = None
+    subject: Reference | None = None
+    based_on: list[Reference] | None = None
+    performed_date_time: str | None = None
+    performed_period: Period | None = None

@@ -55,7 +55,7 @@ def read_task(told: Told, task: Task) -> None:
 
 def _answer_referral(told: Told, task: Task, status: str) -> None:
     focus = told.references.named(task.focus)
-    referral = told.thing(task.focus, "ServiceRequest")
+    referral = told.known(task.focus, "ServiceRequest")
     if referral is None or focus is None or focus.type != "ServiceRequest":
         raise PassedBy("Task without a mapped code")
     type_ = _ANSWERS.get(status)
@@ -83,7 +83,7 @@ def read_care_plan(told: Told, plan: CarePlan) -> None:
     over = status in ("completed", "revoked")
     named = (period.end if over else plan.created or period.start) if period is not None else plan.created
     version = told.version_time(told.stamp(named, "period" if period is not None else "created"), path="created")
-    visit = told.thing(plan.encounter, "Encounter")
+    visit = told.known(plan.encounter, "Encounter")
     for number, activity, detail in activities:
         stands = told.code(detail.status, ACTIVITIES, f"activity[{number}].detail.status")
         due = told.instant(_end(detail.scheduled_period), f"activity[{number}].detail.scheduledPeriod.end")

@@ -40,6 +40,12 @@ _FLAGS: Final = ("abnormal", "critical")
 _DEEPEST: Final = 3  # panels in panels
 LOANS: Final = (
     Loan(
+        key="order_id",
+        of=frozenset(("order.stated",)),
+        to=frozenset((_REPORT, _OBSERVATION, "specimen.stated", "exam.stated")),
+        attributes=("code", "category", "category_code", "priority", "slow", "screening", "visit_id"),
+    ),
+    Loan(
         key="authorization_id",
         of=frozenset(("authorization.stated", "authorization.requested")),
         to=frozenset(_AUTHORIZATION + word for word in _ANSWERS.split()),
@@ -48,7 +54,7 @@ LOANS: Final = (
     Loan(
         key="visit_id",
         of=frozenset((_VISIT,)),
-        to=frozenset(("order.stated", _REPORT, _OBSERVATION)),
+        to=frozenset(("order.stated", _REPORT, _OBSERVATION, "specimen.stated", "exam.stated")),
         attributes=("class",),
     ),
 )
@@ -87,7 +93,7 @@ def borrow(person: Person, event: Event, told: Event) -> Event | None:
     more: dict[str, Any] = {}
     if person.lent is not None:
         for loan in LOANS:
-            if type_ in loan.to and isinstance(number := data.get(loan.key), str):
+            if type_ in loan.to and isinstance(number := data.get(loan.key, more.get(loan.key)), str):
                 more |= _lent(person, loan, number, event)
         if type_ in (_REPORT, _OBSERVATION):
             more |= _flags(person, event) | _after_discharge(person, told)
