@@ -14,7 +14,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 START: Final = datetime(2026, 3, 2, 13, tzinfo=UTC)
-SYSTEMS: Final = ("scheduling", "orders", "results", "visits", "referrals", "registration")
+SYSTEMS: Final = ("scheduling", "clinical", "referrals", "registration")
 CLASSES: Final = {"I": "IMP", "E": "EMER", "O": "AMB"}
 PRIORITIES: Final = {"S": "stat", "A": "asap", "R": "routine"}
 V2: Final = "http://terminology.hl7.org/CodeSystem/v2-"
@@ -34,9 +34,8 @@ class Step:
     @property
     def system(self) -> str:
         """Which of the clinic's systems tells it."""
-        if self.thing == "order":
-            return "results" if self.what in ("preliminary", "final", "corrected") else "orders"
-        return {"appointment": "scheduling", "visit": "visits", "referral": "referrals"}.get(self.thing, "registration")
+        systems = {"appointment": "scheduling", "order": "clinical", "visit": "clinical", "referral": "referrals"}
+        return systems.get(self.thing, "registration")
 
 
 # -- stories
@@ -78,7 +77,8 @@ _waits: Final = st.sampled_from((1, 5, 30, 61, 300, 1500))
 def _appointment(draw: st.DrawFn) -> _Plan:
     plan: _Plan = [("booked", {"start": draw(st.integers(1, 30))}, draw(_waits))]
     for _ in range(draw(st.integers(0, 2))):
-        plan.append(("moved", {"start": draw(st.integers(1, 30))}, draw(_waits)))
+        start = draw(st.integers(1, 30).filter(lambda day: day != plan[-1][1]["start"]))
+        plan.append(("moved", {"start": start}, draw(_waits)))
     ends = draw(st.sampled_from(((), ("arrived",), ("arrived", "completed"), ("cancelled",), ("missed",))))
     start = plan[-1][1]["start"]
     return [*plan, *((what, {"start": start}, draw(_waits)) for what in ends)]

@@ -5,6 +5,8 @@ What one form cannot tell stays out of the comparison, each with its reason:
 - the alert's id and key: both follow from the source's own names (an id from the start's source; a report's number is
   OBR-3 in HL7 v2 and the resource's reference in FHIR);
 - the facility: MSH-4 names one, a FHIR resource none;
+- what a FHIR resource looks up (an order's class in its Encounter, a report's priority in its ServiceRequest) it finds
+  in FHIR alone: so visits, orders and results are told in one form, whichever it is;
 - specimen and exam steps: OBR-14 and OBR-7 ride on the orders of HL7 v2, FHIR has resources of their own for them.
 """
 
@@ -74,9 +76,10 @@ def declared() -> tuple[ThresholdSet, ThresholdSet]:
         wanted = [{}, *({name: value} for name, values in attributes.items() for value in values)]
         for number, where in enumerate(wanted):
             told = ", ".join(f"{k}: {str(v).lower() if isinstance(v, bool) else v}" for k, v in where.items())
+            match = f"{event}, where: {{{told}}}" if told else event
             lines.append(
-                f"  - {{id: {event}-{number}, kind: count, key: person, "
-                f"event: {{event: {event}, where: {{{told}}}}}, limit: {{at_least: 1, in: 1s}}}}"
+                f"  - {{id: {event}-{number}, kind: count, key: person, event: {{event: {match}}}, "
+                "limit: {at_least: 1, in: 1s}}"
             )
     seen, problems = read_thresholds([("seen.yaml", "\n".join(lines))], default_zone="UTC")
     assert not [p for p in problems if p.severity == "error"], problems
@@ -97,7 +100,8 @@ def standing(steps: list[Step], in_fhir: frozenset[str], thresholds: ThresholdSe
     for sent, step in enumerate(steps):
         forms = ["fhir"] if step.system in in_fhir else ["hl7"]
         if step.thing == "person":
-            forms = sorted({"fhir"} & {"fhir" for _ in in_fhir} | ({"hl7"} if step.system not in in_fhir else set()))
+            # whoever is spoken of in FHIR is known there, whichever system registers patients
+            forms = (["fhir"] if in_fhir else []) + ([] if step.system in in_fhir else ["hl7"])
         for form in forms:
             reading = fhir.read(server.write(step), "f") if form == "fhir" else hl7.read(write_hl7(step, sent), "h")
             assert reading.events, (form, step, reading)
