@@ -117,7 +117,8 @@ def test_an_order_of_a_day_is_no_finer_than_the_day() -> None:
 def test_a_referral_is_no_order() -> None:
     told = event({**ORDER, "category": [concept("3457005")], "performer": [ref("Organization/7")]})
     assert told.type == "referral.stated"
-    assert (told.data["referral_id"], told.data["to"]) == ("ServiceRequest/o1^ehr", "Organization/7^ehr")
+    assert (told.data["referral_id"], told.data["to"]) == ("P1^urn:ehr", "Organization/7^ehr")
+    assert told.data["referral_reference"] == "ServiceRequest/o1^ehr"
     assert "referral.requested" in told.data["moments"]
 
 
