@@ -39,6 +39,8 @@ STATUSES: Final[Mapping[str, frozenset[str]]] = {
     "DocumentReference": _words("current superseded entered-in-error"),
     "Composition": _words("preliminary final amended entered-in-error"),
     "CarePlan": _words("draft active on-hold revoked completed entered-in-error unknown"),
+    "ChargeItem": _words("planned billable not-billable aborted billed entered-in-error unknown"),
+    "Invoice": _words("draft issued balanced cancelled entered-in-error"),
     "Specimen": _words("available unavailable unsatisfactory entered-in-error"),
     "ImagingStudy": _words("registered available cancelled entered-in-error unknown"),
     "Procedure": _words("preparation in-progress not-done on-hold stopped completed entered-in-error unknown"),

@@ -24,9 +24,15 @@ _SERVICE: Final = "/extension-requestedService"
 
 
 def read_claim(told: Told, claim: Claim) -> None:
-    if told.code(claim.use, USES, "use") != "preauthorization":
+    use, status = told.code(claim.use, USES, "use"), told.status(claim.status)
+    visits = [i.value_reference for i in claim.supporting_info or ()]
+    if use == "predetermination" and status == "active":
+        asked_at = told.stamp(claim.created, "created") or told.version_time(path="created")
+        names = told.person(claim.patient, "patient")
+        told.tell("estimate.requested", names, {"request_id": told.number(), **_for_visit(told, visits)}, asked_at)
+        return
+    if use != "preauthorization":
         raise PassedBy("Claim that asks for no authorization")
-    status = told.status(claim.status)
     names = told.person(claim.patient, "patient")
     created = told.stamp(claim.created, "created") if status == "active" else None
     version = told.version_time(created, path="created" if status == "active" else None, tells=status != "draft")
@@ -36,7 +42,6 @@ def read_claim(told: Told, claim: Claim) -> None:
         if (e.url or "").endswith(_SERVICE)
     ]
     services += [claim.referral] if claim.referral is not None else []
-    visits = [i.value_reference for i in claim.supporting_info or ()]
     amends = next((n for r in claim.related or () if (n := told.known(r.claim, "Claim")) is not None), None)
     data: dict[str, Any] = {
         # the reference stands where the payer's number comes later: both are names of the same request
@@ -45,7 +50,7 @@ def read_claim(told: Told, claim: Claim) -> None:
         "urgent": first_code(claim.priority) == "stat",
         "order_id": next((n for r in services if (n := told.known(r, "ServiceRequest")) is not None), None),
         "visit_id": _visit(told, claim.item),
-        "appointment_id": next((n for r in visits if (n := told.known(r, "Appointment")) is not None), None),
+        **_for_visit(told, visits),
         CONTENT: told.content.hex(),
         "status": "cancelled" if status == "entered-in-error" else status,
     }
@@ -57,6 +62,12 @@ def read_claim(told: Told, claim: Claim) -> None:
         told.tell("authorization.supplemented", names, asked, created or version)
         return
     told.state("authorization.stated", names, data, version=version, moment=("authorization.requested", created))
+
+
+def _for_visit(told: Told, references: list[Reference | None]) -> dict[str, Any]:
+    """The appointment that something is asked for, where it is named."""
+    number = next((n for r in references if (n := told.known(r, "Appointment")) is not None), None)
+    return {"appointment_id": number}
 
 
 def read_claim_response(told: Told, response: ClaimResponse) -> None:
@@ -105,9 +116,8 @@ def read_eligibility(told: Told, response: CoverageEligibilityResponse) -> None:
         raise PassedBy("CoverageEligibilityResponse that denies no coverage")
     names = told.person(response.patient, "patient")
     created = told.stamp(response.created, "created")
-    visits = (e.value_reference for e in response.extension or ())
     data = {
-        "appointment_id": next((n for r in visits if (n := told.known(r, "Appointment")) is not None), None),
+        **_for_visit(told, [e.value_reference for e in response.extension or ()]),
         "payer": _payer(told, response.insurer),
     }
     told.tell("eligibility.failed", names, data, created or told.version_time(path="created"))

@@ -18,6 +18,7 @@ import msgspec
 from connectors.api import Reading, dead
 from connectors.fhir import shapes
 from connectors.fhir import shapes_told as told_shapes
+from connectors.fhir.accounts import read_audit_event, read_charge_item, read_invoice
 from connectors.fhir.bundle import BOM, NOT_JSON, path_of, split_bundle
 from connectors.fhir.codes import OLDER_TYPES, OTHER_VERSIONS
 from connectors.fhir.encounters import read_encounter
@@ -40,7 +41,9 @@ from schemas.errors import Reason, Unreadable
 
 _READ: Final[dict[str, tuple[type[shapes.Resource], Callable[[Told, Any], None]]]] = {
     "Appointment": (shapes.Appointment, read_appointment),
+    "AuditEvent": (told_shapes.AuditEvent, read_audit_event),
     "CarePlan": (told_shapes.CarePlan, read_care_plan),
+    "ChargeItem": (told_shapes.ChargeItem, read_charge_item),
     "Claim": (shapes.Claim, read_claim),
     "ClaimResponse": (shapes.ClaimResponse, read_claim_response),
     "Communication": (told_shapes.Communication, read_communication),
@@ -52,6 +55,7 @@ _READ: Final[dict[str, tuple[type[shapes.Resource], Callable[[Told, Any], None]]
     "DocumentReference": (told_shapes.DocumentReference, read_document),
     "Encounter": (shapes.Encounter, read_encounter),
     "ImagingStudy": (shapes.ImagingStudy, read_imaging_study),
+    "Invoice": (told_shapes.Invoice, read_invoice),
     "Observation": (shapes.Observation, read_observation),
     "Patient": (shapes.Patient, read_patient),
     "Procedure": (shapes.Procedure, read_procedure),

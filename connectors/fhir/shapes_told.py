@@ -149,3 +149,40 @@ class RelatedPerson(Resource):
     telecom: list[Telecom] | None = None
     period: Period | None = None
     communication: list[Spoken] | None = None
+
+
+class Money(Shape):
+    value: float | None = None
+
+
+class ChargeItem(Resource):
+    status: str | None = None
+    subject: Reference | None = None
+    entered_date: str | None = None
+    price_override: Money | None = None
+    account: list[Reference] | None = None
+
+
+class Invoice(Resource):
+    status: str | None = None
+    subject: Reference | None = None
+    date: str | None = None
+    account: Reference | None = None
+    total_net: Money | None = None
+
+
+class Agent(Shape):
+    who: Reference | None = None
+    requestor: bool | None = None
+
+
+class Entity(Shape):
+    what: Reference | None = None
+
+
+class AuditEvent(Resource):
+    action: str | None = None
+    recorded: str | None = None
+    outcome: str | None = None
+    agent: list[Agent] | None = None
+    entity: list[Entity] | None = None

@@ -302,3 +302,35 @@ def test_a_misspelt_event_of_a_table_is_told() -> None:
 
     with pytest.raises(WrongDeclaration, match=r"reminder\.delivred"):
         load_mapping(("site.yaml", "tables: {fhir_communication: {X: reminder.delivred}}"))
+
+
+def test_money() -> None:
+    charge = resource(
+        "ChargeItem", status="billable", subject=ref("Patient/17"), enteredDate=SENT, account=[ref("Account/4")],
+        priceOverride={"value": 12.5},
+    )  # fmt: skip
+    posted = event(charge)
+    assert (posted.type, posted.data["amount"], posted.data["account_id"]) == ("charge.posted", 12.5, "Account/4^ehr")
+    assert read({**charge, "status": "planned"}).ignored == "ChargeItem that charges nothing"
+    bill = event(
+        resource("Invoice", "i1", status="issued", subject=ref("Patient/17"), date=SENT, account=ref("Account/4"))
+    )
+    assert (bill.type, bill.data["statement_id"]) == ("bill.sent", "Invoice/i1^ehr")
+    asked = event(
+        resource("Claim", "c9", status="active", use="predetermination", patient=ref("Patient/17"), created=SENT)
+    )
+    assert (asked.type, asked.data["request_id"]) == ("estimate.requested", "Claim/c9^ehr")
+
+
+def test_a_patient_who_read_a_result() -> None:
+    audit = resource(
+        "AuditEvent", action="R", recorded=SENT, outcome="0",
+        agent=[{"who": ref("RelatedPerson/3"), "requestor": True}],
+        entity=[{"what": ref("Patient/17")}, {"what": ref("DiagnosticReport/r1")}],
+    )  # fmt: skip
+    viewed = event(audit)
+    assert (viewed.type, viewed.identifiers, viewed.data["report_id"]) == (
+        "result.viewed", PATIENT_17, "DiagnosticReport/r1^ehr",
+    )  # fmt: skip
+    by_staff = {**audit, "agent": [{"who": ref("Practitioner/5"), "requestor": True}]}
+    assert read(by_staff).ignored == "AuditEvent of no result that its patient read"
