@@ -113,7 +113,9 @@ def first_code(*concepts: Concept | None) -> str | None:
 
 def sensitivity(security: Iterable[Coding] | None) -> str | None:
     """The label of an event by its resource's meta.security."""
-    told = {coding.code for coding in security or () if coding.code}
+    if not security:
+        return None
+    told = {coding.code for coding in security if coding.code}
     if told & _SENSITIVE:
         return "protected"
     return "restricted" if told & _RESTRICTED else None

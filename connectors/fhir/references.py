@@ -36,6 +36,9 @@ class Named(NamedTuple):
     flags: tuple[str, ...] | None = None
 
 
+_UNMET: Final = Named(None, None)
+
+
 class Entry(NamedTuple):
     """A resource of a bundle, as far as references to it ask. `base` is its fullUrl's; `flags` are an Observation's
     interpretations."""
@@ -93,9 +96,10 @@ class References:
             return None
         text = (reference.reference or "").strip()
         if reference.identifier is None and reference.type is None and text:
-            if text not in self._met:
-                self._met[text] = self._resolved(text)
-            return self._met[text]
+            met = self._met.get(text, _UNMET)
+            if met is _UNMET:
+                met = self._met[text] = self._resolved(text)
+            return met
         logical = number_of(reference.identifier)
         others = (logical,) if logical else ()
         found = self._resolved(text) if text else None

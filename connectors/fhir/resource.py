@@ -238,4 +238,6 @@ def names_of(named: Named | None) -> tuple[str, ...]:
     """The numbers that a reference gives a person, the reference first."""
     if named is None:
         return ()
+    if not named.others:
+        return (named.number,) if named.number else ()
     return tuple(dict.fromkeys((*((named.number,) if named.number else ()), *named.others)))
