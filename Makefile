@@ -51,6 +51,7 @@ bench: setup ## speed and memory, each figure beside a reference of the same run
 	@$(BIN)/pxhub bench engine
 	@$(BIN)/pxhub bench replay
 	@$(BIN)/pxhub bench hl7
+	@$(BIN)/pxhub bench fhir
 	@$(BIN)/pxhub bench store --waits 1000000
 	@$(BIN)/pxhub bench mllp
 	@$(BIN)/pxhub bench due

@@ -95,7 +95,7 @@ def replay(options: ReplayOptions) -> ReplayResult:
                 inputs,
                 hl7,
                 cloud,
-                FhirReader(zone=zone, validates=options.validate),
+                FhirReader(zone=zone, validates=options.validate, tables=declared.mapping.tables),
                 Hooks(site.sources, zone=zone),
             ),
             door,

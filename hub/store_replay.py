@@ -94,7 +94,11 @@ def replay_into(service: Service, options: ReplayOptions) -> dict[str, Any]:
     that the store holds."""
     settings = replace(service.settings, timezone=options.timezone)  # what is assumed is counted
     hl7, cloud = live_reader(settings, service.declared, service.runtime).parts
-    fhir = FhirReader(zone=options.timezone or service.declared.site.timezone, validates=options.validate)
+    fhir = FhirReader(
+        zone=options.timezone or service.declared.site.timezone,
+        validates=options.validate,
+        tables=service.declared.mapping.tables,
+    )
     one, other, third = _Keeping(hl7), _Keeping(cloud), _Keeping(fhir)
     hooks = service.reader.hooks
     fourth = _KeepingHooks(hooks)

@@ -43,7 +43,7 @@ def _exact(text: str) -> int:
 def write_instant(micros: int) -> str:
     """RFC 3339 in UTC with `Z`; fractions of a second only where there are any."""
     moment = _EPOCH + timedelta(microseconds=micros)
-    text = moment.strftime("%Y-%m-%dT%H:%M:%S") if moment.year >= 1000 else moment.isoformat()[:19]
+    text = moment.isoformat()[:19]
     fraction = micros % _SECOND
     return f"{text}.{fraction:06d}".rstrip("0") + "Z" if fraction else text + "Z"
 

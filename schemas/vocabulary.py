@@ -35,7 +35,7 @@ EVERYWHERE: Final = "message_id origin_id facility mrn assigning_authority depar
 """What any event may carry."""
 
 _GROUPS: Final[Mapping[str, str]] = {
-    "VISIT": "visit_id class observation?* location unit* service admission_type payer_class*",
+    "VISIT": "visit_id visit_reference class observation?* location unit* service admission_type payer_class*",
     "APPT": (
         "appointment_id filler_appointment_id start end visit_type visit_kind* specialty* order_id visit_id "
         "referral_id* report_id* screening* needs_authorization?* interpreter_needed?* new_patient?* "
@@ -57,8 +57,8 @@ _GROUPS: Final[Mapping[str, str]] = {
 }
 
 _TYPES: Final[tuple[tuple[str, str], ...]] = (
-    ("referral.requested", "referral_id specialty* priority to internal?* report_id*"),
-    ("referral.accepted referral.rejected referral.cancelled", "referral_id specialty* reason"),
+    ("referral.requested", "referral_id referral_reference specialty* priority to internal?* report_id*"),
+    ("referral.accepted referral.rejected referral.cancelled", "referral_id referral_reference specialty* reason"),
     ("referral.closed", "referral_id"),
     ("appointment.requested", "APPT requested_for priority*"),
     ("appointment.booked", "APPT"),
@@ -69,10 +69,28 @@ _TYPES: Final[tuple[tuple[str, str], ...]] = (
     ("appointment.arrived appointment.completed", "APPT"),
     ("appointment.stated", "APPT status"),
     ("order.stated", "ORDER status"),
-    ("referral.stated", "referral_id specialty* priority to report_id* reason status"),
+    ("referral.stated", "referral_id referral_reference specialty* priority to report_id* reason status"),
     ("result.stated", "RESULT status"),
     ("visit.stated", "VISIT expected_end disposition_code disposition condition* complexity* status"),
     ("authorization.stated", "AUTH extent for_papers?* status"),
+    ("interpreter.stated", "appointment_id language* status"),
+    ("admission.stated discharge.stated", "request_id visit_id class expected_end plan status"),
+    ("observation.stated", "RESULT observation_id status"),
+    ("step.stated", "VISIT acuity class_changed? step_id status"),
+    ("specimen.stated", "ORDER specimen_id reason step_id status"),
+    ("exam.stated", "ORDER step_id status"),
+    ("document.stated", "LINKS kind* class status"),
+    ("callback.stated", "LINKS promised_for kind* status"),
+    ("review.stated", "LINKS status"),
+    ("record.stated amendment.stated", "request_id requested_at status"),
+    ("refill.stated", "request_id channel status"),
+    ("estimate.stated", "request_id appointment_id status"),
+    ("advocate.stated outreach.stated", "LINKS purpose reason channel attempt status"),
+    ("bill.stated", "account_id task_id status"),
+    ("appeal.stated", "AUTH task_id status"),
+    ("complaint.stated", "complaint_id grievance? plan? topic promised_for status"),
+    ("careplan.stated", "task_id visit_id due status"),
+    ("proxy.stated", "proxy_id relation name phones language channel status"),
     ("slots.counted", "clinic visit_kind* third_next_days"),
     ("reminder.delivered", "LINKS channel"),
     ("visit.started", "VISIT"),
@@ -143,6 +161,7 @@ _TYPES: Final[tuple[tuple[str, str], ...]] = (
     ),
     ("person.died", ""),
     ("person.merged person.linked person.unlinked person.unmerged", "surviving retired contact_id rule score evidence"),
+    ("proxy.named proxy.withdrawn", "proxy_id relation name phones language channel"),
     ("identity.renumbered identity.moved", "kind surviving retired"),
     (
         "preference.set consent.given consent.revoked",

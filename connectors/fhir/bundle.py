@@ -7,7 +7,7 @@ five. An entry that is spoilt costs itself alone.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -53,7 +53,10 @@ class _Entry(msgspec.Struct, rename="camel"):
 
 class _Bundle(msgspec.Struct, rename="camel"):
     resource_type: str
+    type: Any = None
     timestamp: str | None = None
+    meta: Any = None
+    link: Any = None
     entry: list[msgspec.Raw] | None = None
 
 
@@ -67,10 +70,24 @@ class _Known(msgspec.Struct, gc=False):
     interpretation: Any = None
 
 
+class _To(msgspec.Struct, gc=False):
+    reference: str
+
+
+class _Slot(msgspec.Struct, gc=False):
+    schedule: _To
+    start: str
+    status: Literal["free"]
+
+
 _head: Final = msgspec.json.Decoder(_Head)
 _entry: Final = msgspec.json.Decoder(_Entry)
 _known: Final = msgspec.json.Decoder(_Known)
-_ASKED_FOR: Final = frozenset(("Patient", "ServiceRequest", "Claim", "Observation", "DiagnosticReport", "Appointment"))
+_slot: Final = msgspec.json.Decoder(_Slot)
+_EARLIER: Final = frozenset(("previous", "prev"))
+_ASKED_FOR: Final = frozenset(
+    ("Patient", "ServiceRequest", "Claim", "Observation", "DiagnosticReport", "Appointment", "Account")
+)
 """Types whose numbers or interpretation other resources ask for."""
 
 
@@ -93,6 +110,9 @@ def split_bundle(raw: bytes | msgspec.Raw, place: str, depth: int = 0) -> Iterat
     entries: list[_Entry | None] = []
     index: dict[str, Entry] = {}
     home: str | None = None
+    slots: list[tuple[str, str]] | None = [] if _is_first_page(bundle) else None
+    numbers: dict[int, int] = {}  # which of the free slots an entry is
+    sent = bundle.timestamp or _last_updated(bundle.meta)
     for text in bundle.entry or ():
         try:
             entry = _entry.decode(text)
@@ -103,13 +123,15 @@ def split_bundle(raw: bytes | msgspec.Raw, place: str, depth: int = 0) -> Iterat
         at = restful(entry.full_url)
         base = at[0] if at is not None else None
         home = home or base
-        _index(entry, base, index)
+        if _index(entry, base, index) == "Slot" and slots is not None and (free := _free(entry)) is not None:
+            numbers[len(entries) - 1] = len(slots)
+            slots.append(free)
     given = False
     for number, found in enumerate(entries):
         around = ALONE
         if found is not None:
             modified = found.response.last_modified if found.response is not None else None
-            around = Around(index, found.full_url, home, modified, bundle.timestamp)
+            around = Around(index, found.full_url, home, modified, sent, slots, numbers.get(number, -1))
         for piece in _of_entry(found, f"{place}, Bundle.entry[{number}]", around, depth):
             given = True
             yield piece
@@ -144,14 +166,36 @@ def type_of(raw: bytes | msgspec.Raw) -> str | None:
         return None
 
 
-def _index(entry: _Entry, base: str | None, index: dict[str, Entry]) -> None:
+def _is_first_page(bundle: _Bundle) -> bool:
+    """Whether a bundle may hold the first of what was asked for: neither a history nor a later page."""
+    links = bundle.link if isinstance(bundle.link, list) else []
+    relations = {str(link.get("relation")) for link in links if isinstance(link, dict)}
+    return bundle.type != "history" and relations.isdisjoint(_EARLIER)
+
+
+def _last_updated(meta: Any) -> str | None:
+    stamp = meta.get("lastUpdated") if isinstance(meta, dict) else None
+    return stamp if isinstance(stamp, str) else None
+
+
+def _free(entry: _Entry) -> tuple[str, str] | None:
+    """A free slot's schedule and start."""
+    try:
+        slot = _slot.decode(entry.resource)
+    except NOT_JSON:
+        return None
+    return slot.schedule.reference, slot.start
+
+
+def _index(entry: _Entry, base: str | None, index: dict[str, Entry]) -> str | None:
+    """Note what references may lead to; returns the type of the resource."""
     try:
         head = _head.decode(entry.resource)
         known = _known.decode(entry.resource) if head.resource_type in _ASKED_FOR else _Known()
     except NOT_JSON:
-        return
+        return None
     if head.resource_type is None:
-        return
+        return None
     numbers = numbers_of(known.identifier, head.resource_type)
     id_ = head.id or id_in(entry.full_url, head.resource_type)
     found = Entry(head.resource_type, id_, base, numbers, flags_of(known.interpretation))
@@ -161,6 +205,7 @@ def _index(entry: _Entry, base: str | None, index: dict[str, Entry]) -> None:
     if id_:
         name = f"{head.resource_type}/{id_}"
         index.setdefault(f"{base}/{name}" if base else name, found)
+    return found.type
 
 
 def _refused(raw: bytes | msgspec.Raw, wrong: Exception, place: str) -> Reading:

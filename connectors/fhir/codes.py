@@ -15,10 +15,6 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-def _all(words: str, meaning: str) -> dict[str, str]:
-    return dict.fromkeys(words.split(), meaning)
-
-
 STATUSES: Final[Mapping[str, frozenset[str]]] = {
     "Appointment": _words(
         "proposed pending booked arrived fulfilled cancelled noshow entered-in-error checked-in waitlist"
@@ -34,7 +30,27 @@ STATUSES: Final[Mapping[str, frozenset[str]]] = {
         "draft requested received accepted rejected ready cancelled in-progress on-hold failed completed "
         "entered-in-error"
     ),
+    "Observation": _words("registered preliminary final amended corrected cancelled entered-in-error unknown"),
+    "Communication": _words("preparation in-progress not-done on-hold stopped completed entered-in-error unknown"),
+    "CommunicationRequest": _words("draft active on-hold revoked completed entered-in-error unknown"),
+    "CoverageEligibilityResponse": _words("active cancelled draft entered-in-error"),
+    "QuestionnaireResponse": _words("in-progress completed amended entered-in-error stopped"),
+    "Consent": _words("draft proposed active rejected inactive entered-in-error"),
+    "DocumentReference": _words("current superseded entered-in-error"),
+    "Composition": _words("preliminary final amended entered-in-error"),
+    "CarePlan": _words("draft active on-hold revoked completed entered-in-error unknown"),
+    "ChargeItem": _words("planned billable not-billable aborted billed entered-in-error unknown"),
+    "Invoice": _words("draft issued balanced cancelled entered-in-error"),
+    "Specimen": _words("available unavailable unsatisfactory entered-in-error"),
+    "ImagingStudy": _words("registered available cancelled entered-in-error unknown"),
+    "Procedure": _words("preparation in-progress not-done on-hold stopped completed entered-in-error unknown"),
+    "Slot": _words("busy free busy-unavailable busy-tentative entered-in-error"),
 }
+DOC_STATUSES: Final = _words("preliminary final amended entered-in-error")
+OUTCOMES: Final = _words("queued complete error partial")
+ACTIVITIES: Final = _words(
+    "not-started scheduled in-progress on-hold completed cancelled stopped unknown entered-in-error"
+)
 INTENTS: Final = _words("proposal plan directive order original-order reflex-order filler-order instance-order option")
 ORDERS: Final = _words("order original-order reflex-order filler-order instance-order")
 USES: Final = _words("claim preauthorization predetermination")
@@ -55,47 +71,24 @@ OTHER_VERSIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "ClaimResponse": {"traceNumber": "R5", "requestProvider": "STU3", "requestOrganization": "STU3"},
     "Task": {"requestedPerformer": "R5", "definitionUri": "STU3"},
     "Patient": {"animal": "STU3"},
+    "Observation": {"triggeredBy": "R5", "bodyStructure": "R5", "context": "STU3", "comment": "STU3"},
+    "Communication": {"notDone": "STU3", "notDoneReason": "STU3", "context": "STU3", "reason": "R5"},
+    "CommunicationRequest": {"context": "STU3", "informationProvider": "R5", "reason": "R5"},
+    "QuestionnaireResponse": {"context": "STU3", "parent": "STU3"},
+    "Consent": {"consentingParty": "STU3", "except": "STU3", "grantor": "R5", "grantee": "R5", "decision": "R5"},
+    "DocumentReference": {"class": "STU3", "indexed": "STU3", "attester": "R5", "modality": "R5"},
+    "CarePlan": {"context": "STU3", "definition": "STU3"},
 }
 """Elements that R4 does not have, by type: whoever sends one means something else by the rest too."""
 OLDER_TYPES: Final = {
     "ProcedureRequest": "ServiceRequest",
     "ReferralRequest": "ServiceRequest",
     "DiagnosticOrder": "ServiceRequest",
+    "EligibilityResponse": "CoverageEligibilityResponse",
 }
 """Types of STU3 and DSTU2 that tell what an R4 type tells us."""
 
-REFERRAL: Final = "3457005"  # SNOMED CT: patient referral
 LAB: Final = "LAB"
-SLOW: Final = _words("MB MCB MYC VR CP SP OSL")
-_CATEGORIES: Final = {
-    **_all("LAB CH HM MB MCB MYC SR BLB BG IMM TX VR CP SP OSL 108252007 26436-6", LAB),
-    **_all("RAD CT NMR NMS RUS OUS VUS CUS RX XRC 363679005 LP29684-5", "RAD"),
-}
-PRIORITIES: Final = {"stat": "S", "asap": "A", "urgent": "A", "routine": "R"}
-CLASSES: Final = {
-    **_all("IMP ACUTE NONAC", "I"),
-    "EMER": "E",
-    **_all("AMB HH VR OBSENC FLD SS", "O"),
-    "PRENC": "P",
-}
-"""v3-ActCode to table 0004."""
-_UB_DISPOSITIONS: Final = {
-    **_all("01 06 08 81 86", "home"),
-    "07": "ama",
-    **_all("20 40 41 42", "died"),
-    **_all("50 51", "hospice"),
-    **_all("02 03 04 05 43 61 62 63 64 65 66 70 82 83 84 85 88 89 90 91 92 93 94 95", "transfer"),
-}
-DISPOSITIONS: Final = {
-    **_UB_DISPOSITIONS,
-    "home": "home",
-    "alt-home": "home",
-    "aadvice": "ama",
-    "exp": "died",
-    "hosp": "hospice",
-    **_all("other-hcf long psy rehab snf", "transfer"),
-}
-"""UB-04 codes and those of FHIR's discharge-disposition."""
 ABNORMAL: Final = _words("H L A HH LL AA HU LU POS DET")
 CRITICAL: Final = _words("HH LL AA")
 VERDICTS: Final = _words("A1 A2 A3 A4 A6 CT NA C")
@@ -118,22 +111,11 @@ def first_code(*concepts: Concept | None) -> str | None:
     return next((code for concept in concepts for code in codes(concept)), None)
 
 
-def grouped(concepts: Iterable[Concept] | None) -> tuple[str | None, str | None]:
-    """The group and the raw code of categories: the first that belongs to a group we know, else the first as sent,
-    which is a group of its own only where table 0074 has it."""
-    codings = [c for concept in concepts or () for c in concept.coding or () if c is not None and c.code]
-    for coding in codings:
-        if coding.code in _CATEGORIES:
-            return _CATEGORIES[coding.code], coding.code
-    if not codings:
-        return None, None
-    first = codings[0]
-    return (first.code if (first.system or "").endswith("v2-0074") else None), first.code
-
-
 def sensitivity(security: Iterable[Coding] | None) -> str | None:
     """The label of an event by its resource's meta.security."""
-    told = {coding.code for coding in security or () if coding.code}
+    if not security:
+        return None
+    told = {coding.code for coding in security if coding.code}
     if told & _SENSITIVE:
         return "protected"
     return "restricted" if told & _RESTRICTED else None

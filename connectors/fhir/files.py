@@ -16,6 +16,7 @@ from schemas.errors import Reason
 
 LARGEST: Final = 256 << 20  # bytes of one bundle
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
+_NAMED: Final = re.compile(rb'\{\s*"resourceType"\s*:\s*"([A-Za-z]{1,64})"')
 _TOO_LARGE: Final = "a bundle of 256 MiB at most is read"
 _WHOLE: Final = "one whole JSON object is expected, or one a line"
 
@@ -92,6 +93,8 @@ def _of_line(line: _Line, place: str) -> Iterator[Piece | Reading]:
     text = line[1]
     if text is None:
         yield dead(Reason.TOO_LARGE, place, _TOO_LARGE)
+    elif (named := _NAMED.match(text)) is not None and named[1] != b"Bundle":
+        yield Piece(place, text)  # as bulk exports write it: that it is JSON is found out once, when it is read
     elif not is_json(text):
         yield dead(Reason.UNREADABLE, place, _WHOLE)
     else:

@@ -1,4 +1,4 @@
-"""Claim and ClaimResponse: what a payer is asked beforehand, and what it answers.
+"""Claim, ClaimResponse and CoverageEligibilityResponse: what a payer is asked beforehand, and what it answers.
 
 The verdict is PAS's reviewAction (Da Vinci Prior Authorization Support), a code of X12 306. `outcome` says only how
 far processing went. Older versions of PAS put the code on the response itself, newer ones on the adjudication of each
@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from connectors.fhir.codes import USES, VERDICTS, codes, first_code
+from connectors.fhir.codes import OUTCOMES, USES, VERDICTS, codes, first_code
 from connectors.fhir.references import first_number
 from connectors.fhir.resource import PassedBy, Told
-from connectors.fhir.shapes import Claim, ClaimResponse, Extension, Item, Reference
+from connectors.fhir.shapes import Claim, ClaimResponse, CoverageEligibilityResponse, Extension, Item, Reference
+from connectors.fhir.time import Stamp
 from schemas.errors import Reason, Unreadable
+from schemas.states import CONTENT
 
 _REVIEW: Final = "/extension-reviewAction"
 _REVIEW_CODE: Final = "/extension-reviewActionCode"
@@ -22,17 +24,25 @@ _SERVICE: Final = "/extension-requestedService"
 
 
 def read_claim(told: Told, claim: Claim) -> None:
-    if told.code(claim.use, USES, "use") != "preauthorization":
+    use, status = told.code(claim.use, USES, "use"), told.status(claim.status)
+    visits = [i.value_reference for i in claim.supporting_info or ()]
+    if use == "predetermination" and status == "active":
+        asked_at = told.stamp(claim.created, "created") or told.version_time(path="created")
+        names = told.person(claim.patient, "patient")
+        told.tell("estimate.requested", names, {"request_id": told.number(), **_for_visit(told, visits)}, asked_at)
+        return
+    if use != "preauthorization":
         raise PassedBy("Claim that asks for no authorization")
-    status = told.status(claim.status)
     names = told.person(claim.patient, "patient")
     created = told.stamp(claim.created, "created") if status == "active" else None
-    version = told.version_time(created, path="created" if status == "active" else None)
+    version = told.version_time(created, path="created" if status == "active" else None, tells=status != "draft")
     services = [
         e.value_reference
         for e in (*(claim.extension or ()), *(e for i in claim.item or () for e in i.extension or ()))
         if (e.url or "").endswith(_SERVICE)
     ]
+    services += [claim.referral] if claim.referral is not None else []
+    amends = next((n for r in claim.related or () if (n := told.known(r.claim, "Claim")) is not None), None)
     data: dict[str, Any] = {
         # the reference stands where the payer's number comes later: both are names of the same request
         **told.numbers("authorization_id", "payer_number"),
@@ -40,9 +50,24 @@ def read_claim(told: Told, claim: Claim) -> None:
         "urgent": first_code(claim.priority) == "stat",
         "order_id": next((n for r in services if (n := told.known(r, "ServiceRequest")) is not None), None),
         "visit_id": _visit(told, claim.item),
+        **_for_visit(told, visits),
+        CONTENT: told.content.hex(),
         "status": "cancelled" if status == "entered-in-error" else status,
     }
+    if amends is not None and status == "active":
+        # PAS sends an update as a Claim of its own that names the one before: both are the same request
+        own = data.pop("authorization_id")
+        asked = {name: value for name, value in data.items() if name not in (CONTENT, "status", "payer_number")}
+        asked |= {"authorization_id": amends, "payer_number": own if own != amends else None}
+        told.tell("authorization.supplemented", names, asked, created or version)
+        return
     told.state("authorization.stated", names, data, version=version, moment=("authorization.requested", created))
+
+
+def _for_visit(told: Told, references: list[Reference | None]) -> dict[str, Any]:
+    """The appointment that something is asked for, where it is named."""
+    number = next((n for r in references if (n := told.known(r, "Appointment")) is not None), None)
+    return {"appointment_id": number}
 
 
 def read_claim_response(told: Told, response: ClaimResponse) -> None:
@@ -72,6 +97,30 @@ def read_claim_response(told: Told, response: ClaimResponse) -> None:
         "extent": extent,
     }
     told.tell(type_, names, data, version)
+    ends = told.stamp(until, "preAuthPeriod.end")
+    if type_ == "authorization.approved" and ends is not None and ends.time + ends.precision <= version.time:
+        passed = {name: value for name, value in data.items() if name != "extent"}
+        told.tell("authorization.expired", names, passed, Stamp(ends.time + ends.precision, 0, assumed=False))
+
+
+def read_eligibility(told: Told, response: CoverageEligibilityResponse) -> None:
+    """Whether no coverage could be confirmed."""
+    status = told.status(response.status)
+    outcome = told.code(response.outcome, OUTCOMES, "outcome")
+    if status != "active":
+        raise PassedBy("CoverageEligibilityResponse that is not active")
+    in_force = [insurance.inforce for insurance in response.insurance or ()]
+    if outcome == "queued":
+        raise PassedBy("CoverageEligibilityResponse that decides nothing yet")
+    if outcome != "error" and (True in in_force or (in_force and None in in_force)):
+        raise PassedBy("CoverageEligibilityResponse that denies no coverage")
+    names = told.person(response.patient, "patient")
+    created = told.stamp(response.created, "created")
+    data = {
+        **_for_visit(told, [e.value_reference for e in response.extension or ()]),
+        "payer": _payer(told, response.insurer),
+    }
+    told.tell("eligibility.failed", names, data, created or told.version_time(path="created"))
 
 
 def _verdict(verdicts: Iterable[str]) -> tuple[str, str | None]:
@@ -116,4 +165,4 @@ def _payer(told: Told, insurer: Reference | None) -> str | None:
 
 def _visit(told: Told, items: list[Item] | None) -> str | None:
     visits = (r for item in items or () for r in item.encounter or ())
-    return next((n for r in visits if (n := told.thing(r, "Encounter")) is not None), None)
+    return next((n for r in visits if (n := told.known(r, "Encounter")) is not None), None)

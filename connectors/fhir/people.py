@@ -1,4 +1,5 @@
-"""Patient: who somebody is, which numbers are theirs, and who they turned out to be."""
+"""Patient and RelatedPerson: who somebody is, which numbers are theirs, who they turned out to be, and who speaks for
+them."""
 
 from __future__ import annotations
 
@@ -7,7 +8,8 @@ from typing import Any, Final
 from connectors.fhir.codes import LINKS, codes
 from connectors.fhir.references import number_of, person_numbers
 from connectors.fhir.resource import Told, names_of
-from connectors.fhir.shapes import Communication, Identifier, Patient
+from connectors.fhir.shapes import Identifier, Patient, Spoken, Telecom
+from connectors.fhir.shapes_told import Name, RelatedPerson
 from connectors.hl7.languages import language_codes
 
 _INTERPRETER: Final = "http://hl7.org/fhir/StructureDefinition/patient-interpreterRequired"
@@ -20,13 +22,13 @@ def read_patient(told: Told, patient: Patient) -> None:
     names = tuple(dict.fromkeys((*((reference,) if reference else ()), *numbers)))
     if not names:
         raise told.nobody("identifier")
-    version = told.version_time()
+    version = told.fact_time()
     who = _mrn(patient.identifier)
     facts = {
         **who,
         "language": _language(patient.communication),
         "interpreter": _needs_interpreter(patient),
-        "phones": _phones(patient),
+        "phones": _phones(patient.telecom),
         "birth_date": patient.birth_date if patient.birth_date and len(patient.birth_date) == 10 else None,
         "identifiers": list(names),
     }
@@ -54,7 +56,7 @@ def _mrn(identifiers: list[Identifier] | None) -> dict[str, Any]:
     return {}
 
 
-def _language(spoken: list[Communication] | None) -> str | None:
+def _language(spoken: list[Spoken] | None) -> str | None:
     """The language that is preferred, or the only one, as BCP 47."""
     chosen = [c for c in spoken or () if c.preferred] or (spoken if spoken and len(spoken) == 1 else [])
     for communication in chosen:
@@ -71,10 +73,39 @@ def _needs_interpreter(patient: Patient) -> bool | None:
     return next((value for value in told if value is not None), None)
 
 
-def _phones(patient: Patient) -> list[str] | None:
+def _phones(telecom: list[Telecom] | None) -> list[str] | None:
     numbers = [
         t.value.strip()
-        for t in patient.telecom or ()
+        for t in telecom or ()
         if t.system in ("phone", "sms") and t.use != "old" and t.value and t.value.strip()
     ]
     return list(dict.fromkeys(numbers)) or None
+
+
+def read_related_person(told: Told, related: RelatedPerson) -> None:
+    """Who may be called in a patient's place, and how. One that is active no more speaks for nobody."""
+    names = told.person(related.patient, "patient")
+    version = told.fact_time()
+    period = related.period
+    ended = told.stamp(period.end, "period.end") if period is not None else None
+    over = ended is not None and ended.time + ended.precision <= version.time
+    data: dict[str, Any] = {
+        "proxy_id": told.number(),
+        "relation": next((c for concept in related.relationship or () for c in codes(concept)), None),
+        "name": _name(related.name),
+        "phones": _phones(related.telecom),
+        "language": _language(related.communication),
+        "status": "inactive" if over or related.active is False else "active",
+    }
+    told.state("proxy.stated", names, data, version=version)
+
+
+def _name(written: list[Name] | None) -> str | None:
+    """The name that somebody is asked for by: the usual one, else the first that is not old."""
+    usable = [name for name in written or () if name.use != "old"]
+    chosen = next((name for name in usable if name.use == "usual"), usable[0] if usable else None)
+    if chosen is None:
+        return None
+    if chosen.text and chosen.text.strip():
+        return chosen.text.strip()
+    return " ".join(filter(None, (*(chosen.given or ()), chosen.family))) or None

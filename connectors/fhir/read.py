@@ -7,8 +7,8 @@ meant.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import UTC, tzinfo
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC
 from hashlib import blake2b
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -17,26 +17,53 @@ import msgspec
 
 from connectors.api import Reading, dead
 from connectors.fhir import shapes
+from connectors.fhir import shapes_told as told_shapes
+from connectors.fhir.accounts import read_audit_event, read_charge_item, read_invoice
 from connectors.fhir.bundle import BOM, NOT_JSON, path_of, split_bundle
 from connectors.fhir.codes import OLDER_TYPES, OTHER_VERSIONS
-from connectors.fhir.orders import read_report, read_service_request, read_task
-from connectors.fhir.payers import read_claim, read_claim_response
-from connectors.fhir.people import read_patient
+from connectors.fhir.encounters import read_encounter
+from connectors.fhir.messages import read_communication, read_communication_request
+from connectors.fhir.orders import read_observation, read_report, read_service_request
+from connectors.fhir.papers import read_composition, read_consent, read_document
+from connectors.fhir.payers import read_claim, read_claim_response, read_eligibility
+from connectors.fhir.people import read_patient, read_related_person
 from connectors.fhir.references import ALONE, Around
-from connectors.fhir.resource import PassedBy, Told
-from connectors.fhir.scheduling import read_appointment, read_encounter
+from connectors.fhir.resource import PassedBy, Teller, Told
+from connectors.fhir.scheduling import read_appointment, read_slot
+from connectors.fhir.surveys import read_questionnaire_response
+from connectors.fhir.tables import Tables
+from connectors.fhir.tasks import read_care_plan, read_task
 from connectors.fhir.validate import faults
+from connectors.fhir.workup import read_imaging_study, read_procedure, read_specimen
+from connectors.mapping.spec import Scalar
 from schemas.dead_letter import DeadLetter
 from schemas.errors import Reason, Unreadable
 
 _READ: Final[dict[str, tuple[type[shapes.Resource], Callable[[Told, Any], None]]]] = {
     "Appointment": (shapes.Appointment, read_appointment),
+    "AuditEvent": (told_shapes.AuditEvent, read_audit_event),
+    "CarePlan": (told_shapes.CarePlan, read_care_plan),
+    "ChargeItem": (told_shapes.ChargeItem, read_charge_item),
     "Claim": (shapes.Claim, read_claim),
     "ClaimResponse": (shapes.ClaimResponse, read_claim_response),
+    "Communication": (told_shapes.Communication, read_communication),
+    "CommunicationRequest": (told_shapes.CommunicationRequest, read_communication_request),
+    "Composition": (told_shapes.Composition, read_composition),
+    "Consent": (told_shapes.Consent, read_consent),
+    "CoverageEligibilityResponse": (shapes.CoverageEligibilityResponse, read_eligibility),
     "DiagnosticReport": (shapes.DiagnosticReport, read_report),
+    "DocumentReference": (told_shapes.DocumentReference, read_document),
     "Encounter": (shapes.Encounter, read_encounter),
+    "ImagingStudy": (shapes.ImagingStudy, read_imaging_study),
+    "Invoice": (told_shapes.Invoice, read_invoice),
+    "Observation": (shapes.Observation, read_observation),
     "Patient": (shapes.Patient, read_patient),
+    "Procedure": (shapes.Procedure, read_procedure),
+    "QuestionnaireResponse": (told_shapes.QuestionnaireResponse, read_questionnaire_response),
+    "RelatedPerson": (told_shapes.RelatedPerson, read_related_person),
     "ServiceRequest": (shapes.ServiceRequest, read_service_request),
+    "Slot": (shapes.Slot, read_slot),
+    "Specimen": (shapes.Specimen, read_specimen),
     "Task": (shapes.Task, read_task),
 }
 READ_TYPES: Final = frozenset(_READ)
@@ -51,21 +78,26 @@ _VERSION: Final = ("versionId", "lastUpdated")
 class FhirReader:
     """Reads resources of one system. `base` is the URL that its references may begin with; `zone` is for days and for
     stamps without an offset: without it they are read as UTC, and noted (`zone_assumed`). `validates`: what the models
-    of fhir.resources refuse is noted too (`fhir_invalid`)."""
+    of fhir.resources refuse is noted too (`fhir_invalid`). `tables`: what a site's codes mean, else the shipped."""
 
     def __init__(
-        self, *, system: str = FHIR_SYSTEM, base: str | None = None, zone: str | None = None, validates: bool = False
+        self,
+        *,
+        system: str = FHIR_SYSTEM,
+        base: str | None = None,
+        zone: str | None = None,
+        validates: bool = False,
+        tables: Mapping[str, Mapping[str, Scalar]] | None = None,
     ) -> None:
         self._validates: bool = validates
-        self._system: str = system
-        self._base: str | None = base.rstrip("/") if base else None
-        self._zone: tzinfo = ZoneInfo(zone) if zone else UTC
-        self._assumed: bool = zone is None
         self._zone_name: str | None = zone
+        self._tables: Mapping[str, Mapping[str, Scalar]] | None = tables
+        home = base.rstrip("/") if base else None
+        self._teller: Teller = Teller(system, home, ZoneInfo(zone) if zone else UTC, zone is None, Tables(tables))
 
     def named(self, system: str) -> FhirReader:
         """The reader of another system, in the same zone."""
-        return FhirReader(system=system, zone=self._zone_name, validates=self._validates)
+        return FhirReader(system=system, zone=self._zone_name, validates=self._validates, tables=self._tables)
 
     def read(self, raw: bytes | msgspec.Raw | dict[str, Any], place: str, around: Around = ALONE) -> Reading:
         """What one resource is. `place` names file and entry, for dead letters."""
@@ -89,16 +121,8 @@ class FhirReader:
             resource = msgspec.convert(value, shape)
         except msgspec.ValidationError as wrong:
             return dead(Reason.INVALID, f"{place}, {path_of(wrong, type_)}", _TYPE)
-        told = Told(
-            type_,
-            resource,
-            system=self._system,
-            base=self._base,
-            around=around,
-            zone=self._zone,
-            assumed=self._assumed,
-        )
         digest = content_digest(value)
+        told = Told(type_, resource, self._teller, around, digest)
         told.id = _version_id(told, resource, digest)
         identity = (told.source, told.id, digest)
         try:
@@ -130,12 +154,16 @@ def _decoded(raw: bytes | msgspec.Raw, place: str) -> Any:
 def content_digest(resource: dict[str, Any]) -> bytes:
     """A digest of what a resource says, whatever its version is called."""
     meta = resource.get("meta")
-    if isinstance(meta, dict) and not meta.keys().isdisjoint(_VERSION):
-        rest = {name: value for name, value in meta.items() if name not in _VERSION}
-        resource = {**resource, "meta": rest}
-        if not rest:
-            del resource["meta"]
-    return blake2b(_encode(resource), digest_size=16).digest()
+    if not isinstance(meta, dict) or meta.keys().isdisjoint(_VERSION):
+        return blake2b(_encode(resource), digest_size=16).digest()
+    held = {name: meta.pop(name) for name in _VERSION if name in meta}
+    if not meta:
+        del resource["meta"]
+    try:
+        return blake2b(_encode(resource), digest_size=16).digest()
+    finally:  # nobody shall miss what was left out for a moment: copying all the rest would cost more
+        meta.update(held)
+        resource["meta"] = meta
 
 
 def _version_id(told: Told, resource: shapes.Resource, digest: bytes) -> str:

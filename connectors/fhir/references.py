@@ -10,7 +10,8 @@ refers to: number 17 of two servers is two persons.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
@@ -20,6 +21,7 @@ from connectors.fhir.codes import NO_PERSON, NO_PERSON_SYSTEMS, codes
 from connectors.fhir.shapes import Concept, Contained, Identifier, Reference
 
 _RESTFUL: Final = re.compile(r"(?:(.+)/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[^/]+)?")
+_PLAIN: Final = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}")  # as nearly all are
 _SEARCH: Final = re.compile(r"(?:.*/)?([A-Z][A-Za-z]+)\?(?:.*&)?identifier=([^&]+)(?:&.*)?")
 URN: Final = ("urn:uuid:", "urn:oid:")
 
@@ -32,6 +34,9 @@ class Named(NamedTuple):
     number: str | None
     others: tuple[str, ...] = ()
     flags: tuple[str, ...] | None = None
+
+
+_UNMET: Final = Named(None, None)
 
 
 class Entry(NamedTuple):
@@ -48,13 +53,16 @@ class Entry(NamedTuple):
 class Around(NamedTuple):
     """What a resource came in. `entries` are those of its bundle by fullUrl, and by `Type/id` behind their base where
     they have one; `full_url` is its own; `home` is the base of the bundle's first; `modified` and `sent` are stamps of
-    the entry and of the bundle."""
+    the entry and of the bundle. `slots` are the free slots of a search's first page, each with its schedule's reference
+    and its start; `slot` says which of them this one is."""
 
     entries: Mapping[str, Entry] = {}
     full_url: str | None = None
     home: str | None = None
     modified: str | None = None
     sent: str | None = None
+    slots: Sequence[tuple[str, str]] | None = None
+    slot: int = -1
 
 
 ALONE: Final = Around()
@@ -63,29 +71,35 @@ ALONE: Final = Around()
 class References:
     """Reads the references of one resource."""
 
-    __slots__ = ("_around", "_contained", "_home", "_own", "_system")
+    __slots__ = ("_around", "_contained", "_home", "_met", "_own", "_system")
 
     def __init__(self, system: str, base: str | None, around: Around, contained: Iterable[Contained] | None) -> None:
-        own = restful(around.full_url)
+        own = restful(around.full_url) if around.full_url else None
         self._system: str = system
         self._home: str | None = base or around.home
         self._own: str | None = own[0] if own else None
         self._around: Around = around
-        self._contained: dict[str, Contained] = {c.id: c for c in contained or () if c.id}
+        self._contained: dict[str, Contained] = {c.id: c for c in contained if c.id} if contained else {}
+        self._met: dict[str, Named | None] = {}
 
     def own(self, type_: str, id_: str) -> str:
         """The number of the resource itself."""
-        return self._number(self._own, type_, id_)
+        return self._number(self._own, type_, _escaped(id_))
 
     def _number(self, base: str | None, type_: str, id_: str) -> str:
         authority = self._system if base is None or base == self._home else base
-        return f"{type_}/{_escaped(id_)}^{authority}"
+        return f"{type_}/{id_}^{authority}"
 
     def named(self, reference: Reference | None) -> Named | None:
         """What a reference leads to; None for none, for a text alone, and for what leads nowhere."""
         if reference is None:
             return None
         text = (reference.reference or "").strip()
+        if reference.identifier is None and reference.type is None and text:
+            met = self._met.get(text, _UNMET)
+            if met is _UNMET:
+                met = self._met[text] = self._resolved(text)
+            return met
         logical = number_of(reference.identifier)
         others = (logical,) if logical else ()
         found = self._resolved(text) if text else None
@@ -106,9 +120,11 @@ class References:
             )
         at = restful(text)
         base = (at[0] or self._own) if at is not None else None
+        if at is not None and not self._around.entries:
+            return Named(at[1], self._number(base, at[1], at[2]))  # as in most: an id holds nothing to be escaped
         entry = self._entry(text, at, base)
         if entry is not None:
-            number = self._number(entry.base, entry.type, entry.id) if entry.id else text
+            number = self._number(entry.base, entry.type, _escaped(entry.id)) if entry.id else text
             return Named(entry.type, number, entry.numbers, entry.flags)
         if text.startswith(URN):
             return None  # it was to be found in the bundle, and nowhere else
@@ -130,8 +146,12 @@ class References:
         return found or (entries.get(name) if base in (None, self._home) else None)
 
 
+@lru_cache(maxsize=16_384)
 def restful(text: str | None) -> tuple[str | None, str, str] | None:
     """Base, type and id of a reference or a URL; None for what is neither."""
+    if text and _PLAIN.fullmatch(text):
+        type_, _, id_ = text.partition("/")
+        return None, type_, id_
     found = _RESTFUL.fullmatch(text) if text else None
     return (found[1].rstrip("/") if found[1] else None, found[2], found[3]) if found else None
 

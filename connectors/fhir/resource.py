@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 from datetime import tzinfo
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from connectors.fhir.codes import STATUSES, sensitivity
 from connectors.fhir.references import URN, Around, Named, References, first_number, id_in
 from connectors.fhir.shapes import Reference, Resource
+from connectors.fhir.tables import Tables
 from connectors.fhir.time import PRECISION_NAMES, Stamp, TooCoarse, read_stamp
 from schemas.errors import Reason, Unreadable
 from schemas.event import DAY, EARLIEST, HOUR, Event
 from schemas.instant import write_instant
+from schemas.states import MOMENTS, VERSION
 
 ZONE_ASSUMED: Final = "zone_assumed"
 BAD_TIME: Final = "bad_time"
 TOO_COARSE: Final = "time_too_coarse"
 AHEAD: Final = "moment_ahead"
 NO_LAST_UPDATED: Final = "no_last_updated"
+UNDATED: Final = "undated_facts"
 MORE_ORDERS: Final = "more_orders"
+
+
+class Teller(NamedTuple):
+    """Whose resources are read, and by what: the system, the URL that its references may begin with, the zone of stamps
+    without one and whether that is only assumed, and the tables of codes."""
+
+    system: str
+    base: str | None
+    zone: tzinfo
+    assumed: bool
+    tables: Tables
+
+    @property
+    def source(self) -> str:
+        return f"fhir/{self.system}"
 
 
 class PassedBy(Exception):
@@ -28,31 +46,31 @@ class PassedBy(Exception):
 class Told:
     """What is known of one resource while it is read, and the events that it has given so far."""
 
-    def __init__(
-        self, type_: str, read: Resource, *, system: str, base: str | None, around: Around, zone: tzinfo, assumed: bool
-    ) -> None:
+    def __init__(self, type_: str, read: Resource, told_by: Teller, around: Around, content: bytes) -> None:
         self.type: str = type_
+        self.tables: Tables = told_by.tables
+        self.content: bytes = content
         self.notes: list[str] = []
         self.events: list[Event] = []
-        self.references: References = References(system, base, around, read.contained)
-        self.source: str = f"fhir/{system}"
+        self.references: References = References(told_by.system, told_by.base, around, read.contained)
+        self.source: str = told_by.source
         self.id: str = ""
         self._read: Resource = read
-        self._around: Around = around
-        self._zone: tzinfo = zone
-        self._assumed: bool = assumed
+        self.around: Around = around
+        self._zone: tzinfo = told_by.zone
+        self._assumed: bool = told_by.assumed
         self._label: str | None = sensitivity(read.meta.security if read.meta is not None else None)
         self._bad: str | None = None  # where a stamp stands that is no time
+        self.reference: str | None = self._reference()
 
     # -- numbers
 
-    @property
-    def reference(self) -> str | None:
+    def _reference(self) -> str | None:
         """The resource's own reference as a number: by its id, else by the name that its bundle gives it."""
-        id_ = self._read.id or id_in(self._around.full_url, self.type)
+        id_ = self._read.id or id_in(self.around.full_url, self.type)
         if id_:
             return self.references.own(self.type, id_)
-        url = self._around.full_url
+        url = self.around.full_url
         return url if url and url.startswith(URN) else None
 
     def number(self) -> str:
@@ -139,23 +157,46 @@ class Told:
         stamp = self.stamp(text, path)
         return write_instant(stamp.time) if stamp is not None else None
 
-    def version_time(self, named: Stamp | None = None, *, path: str | None = None) -> Stamp:
-        """When this version was made: meta.lastUpdated, else what its bundle entry says of it, else the moment that
-        it names itself, else when the bundle was sent."""
+    def last_updated(self) -> Stamp | None:
+        """When this version was made, where the resource says it."""
         meta = self._read.meta
-        stamp = self.stamp(meta.last_updated if meta is not None else None, "meta.lastUpdated")
+        return self.stamp(meta.last_updated if meta is not None else None, "meta.lastUpdated")
+
+    def fact_time(self) -> Stamp:
+        """When facts about somebody were told. Who somebody is has no time: what says none holds from the beginning,
+        and whatever says one goes before it."""
+        try:
+            return self.version_time()
+        except Unreadable as wrong:
+            if wrong.reason is not Reason.NO_TIME:
+                raise
+        self.notes.append(UNDATED)
+        return Stamp(0, 0, assumed=False)
+
+    def version_time(self, named: Stamp | None = None, *, path: str | None = None, tells: bool = True) -> Stamp:
+        """When this version was made: meta.lastUpdated, else what its bundle entry says of it, else the moment that
+        it names itself, else when the bundle was sent. A resource that has none and stands so that nothing happened
+        (`tells` is false) is passed by: nothing is lost."""
+        stamp = self.last_updated()
         if stamp is not None:
             return stamp
         self.notes.append(NO_LAST_UPDATED)
-        around = self._around
+        around = self.around
         stamp = self.stamp(around.modified, "meta.lastUpdated") or named or self.stamp(around.sent, "meta.lastUpdated")
         if stamp is not None:
             return stamp
         if self._bad is not None:
             mend = "YYYY-MM-DDThh:mm:ss of 1970 or later, with an offset, is expected"
             raise Unreadable(Reason.BAD_TIME, place=f"{self.type}.{self._bad}", mend=mend)
+        if not tells:
+            raise PassedBy(f"{self.type} without a time, of a status that tells nothing")
         place = f"{self.type}.meta.lastUpdated" + (f", {self.type}.{path}" if path else "")
         raise Unreadable(Reason.NO_TIME, place=place, mend="say there when it happened")
+
+    def counted_at(self) -> Stamp:
+        """When the bundle that a resource stands in was made, for what is told by the whole of it."""
+        sent = self.stamp(self.around.sent, "meta.lastUpdated")
+        return sent if sent is not None else self.version_time()
 
     # -- events
 
@@ -176,8 +217,12 @@ class Told:
                 self.notes.append(AHEAD)  # no single stamp may run the clock away
             elif at.precision < DAY or not at.time <= time < at.time + at.precision:
                 # a version that was made on the day that a moment names is the finer stamp of the two
-                data["moments"] = {moment[0]: at.time}
+                data[MOMENTS] = {moment[0]: at.time}
                 precision = at.precision
+        meta = self._read.meta
+        number = meta.version_id if meta is not None else None
+        if number and number.isdecimal() and len(number) < 16:
+            data[VERSION] = int(number)  # of versions of one instant the higher number is the later
         self.tell(type_, names, data, Stamp(time, precision, assumed=False))
 
     def tell(self, type_: str, names: tuple[str, ...], data: dict[str, Any], stamp: Stamp) -> None:
@@ -186,7 +231,7 @@ class Told:
         data["source"], data["origin_id"] = self.source, self.id
         if stamp.precision:
             data["time_precision"] = PRECISION_NAMES[stamp.precision]
-        repeat = sum(event.type == type_ for event in self.events)
+        repeat = sum(event.type == type_ for event in self.events) if self.events else 0
         id_ = f"{self.id}/{type_}.{repeat + 1}" if repeat else f"{self.id}/{type_}"
         self.events.append(Event(id_, self.source, type_, stamp.time, data, names, None, stamp.precision, self._label))
 
@@ -195,4 +240,6 @@ def names_of(named: Named | None) -> tuple[str, ...]:
     """The numbers that a reference gives a person, the reference first."""
     if named is None:
         return ()
+    if not named.others:
+        return (named.number,) if named.number else ()
     return tuple(dict.fromkeys((*((named.number,) if named.number else ()), *named.others)))

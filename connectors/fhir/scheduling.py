@@ -1,57 +1,75 @@
-"""Appointment and Encounter: when somebody is to come, and that they came."""
+"""Appointment and Slot: when somebody is to come, and how far ahead there is room."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from connectors.fhir.codes import CLASSES, DISPOSITIONS, first_code
+from connectors.fhir.codes import first_code
 from connectors.fhir.resource import PassedBy, Told, names_of
-from connectors.fhir.shapes import Appointment, Encounter
-from connectors.fhir.time import Stamp
+from connectors.fhir.shapes import Appointment, Concept, Slot
+from schemas.event import DAY, HOUR
 
 _ASKED: Final = frozenset(("proposed", "pending", "waitlist"))
-_CAME: Final = frozenset(("arrived", "triaged", "in-progress", "onleave", "finished"))
-_STARTED: Final = frozenset(("arrived", "triaged", "in-progress"))
+_TRANSLATOR: Final = frozenset(("translator", "interpreter"))
+_GONE: Final = frozenset(("cancelled", "entered-in-error", "noshow"))
+THIRD: Final = 3  # the third next is the usual measure: the first free one is often a slot that somebody gave back
 
 
 def read_appointment(told: Told, appointment: Appointment) -> None:
     status = told.status(appointment.status)
-    patients = _patients(told, appointment)
+    patients, interpreters = _participants(told, appointment)
     created = None
     if status in _ASKED or status == "booked":
         created = told.stamp(appointment.created, "created")
     version = told.version_time(created)
-    reason = first_code(appointment.cancelation_reason)
     based = appointment.based_on or []
     order = next((n for r in based if (n := told.known(r, "ServiceRequest")) is not None), None)
+    reasons = appointment.reason_reference or []
+    kinds = (appointment.appointment_type, *(appointment.service_type or ()))
     data: dict[str, Any] = {
         **told.numbers("appointment_id", "filler_appointment_id", "PLAC"),
         "start": told.instant(appointment.start, "start"),
         "end": told.instant(appointment.end, "end"),
-        "visit_type": first_code(appointment.appointment_type, *(appointment.service_type or ())),
+        "visit_type": first_code(*kinds),
+        "visit_kind": told.tables.word("fhir_visit_kind", *kinds, *(appointment.service_category or ())),
+        "specialty": told.tables.word("fhir_specialty", *(appointment.specialty or ()), *kinds),
         "order_id": order,
-        "referral_id": next((n for r in based if (n := told.thing(r, "ServiceRequest")) is not None), None),
+        "referral_id": next((n for r in based if (n := told.known(r, "ServiceRequest")) is not None), None),
+        "report_id": next((n for r in reasons if (n := told.thing(r, "DiagnosticReport")) is not None), None),
+        "interpreter_needed": True if interpreters else None,
         "status": status,
     }
     if status in _ASKED:
         periods = appointment.requested_period or []
         data["requested_for"] = told.instant(periods[0].start, "requestedPeriod[0].start") if periods else None
         data["priority"] = "A" if appointment.priority is not None and 1 <= appointment.priority <= 4 else None
+    reason = first_code(appointment.cancelation_reason)
     if status in ("cancelled", "entered-in-error") and reason:
         data["reason"] = reason
         data["by"] = "patient" if reason.startswith("pat") else "provider" if reason.startswith("prov") else None
+    begins = told.stamp(appointment.start, "start")
+    if status == "cancelled" and begins is not None:
+        notice = begins.time - version.time  # below zero where it had begun
+        data["notice_hours"] = notice // HOUR if notice % HOUR == 0 else round(notice / HOUR, 4)
     for names in patients:
         told.state("appointment.stated", names, dict(data), version=version)
         if order and status == "booked" and data["start"]:
             scheduled = {"order_id": order, "appointment_id": data["appointment_id"], "start": data["start"]}
             told.tell("order.scheduled", names, scheduled, version)
+        for standing in interpreters if status not in _GONE else ():
+            found = {"appointment_id": data["appointment_id"], "status": standing}
+            told.state("interpreter.stated", names, found, version=version)
 
 
-def _patients(told: Told, appointment: Appointment) -> list[tuple[str, ...]]:
-    """Who is to come: several in a group."""
+def _participants(told: Told, appointment: Appointment) -> tuple[list[tuple[str, ...]], list[str]]:
+    """Who is to come, several in a group, and how it stands with an interpreter, where one is asked for."""
     found: dict[tuple[str, ...], None] = {}
+    interpreters: list[str] = []
     lost = None
     for number, participant in enumerate(appointment.participant or ()):
+        if participant.type is not None and first_code(*participant.type) in _TRANSLATOR:
+            interpreters.append(participant.status or "needs-action")
+            continue
         named = told.references.named(participant.actor)
         if named is None:
             lost = number if lost is None and participant.actor is not None else lost
@@ -63,47 +81,40 @@ def _patients(told: Told, appointment: Appointment) -> list[tuple[str, ...]]:
         raise told.nobody(f"participant[{lost}].actor")
     if not found:
         raise PassedBy("Appointment about no patient")
-    return list(found)
+    return list(found), interpreters[:1]
 
 
-def read_encounter(told: Told, encounter: Encounter) -> None:
-    status = told.status(encounter.status)
-    names = told.person(encounter.subject, "subject")
-    period = encounter.period
-    start = told.stamp(period.start, "period.start") if period is not None and status in _CAME else None
-    end = told.stamp(period.end, "period.end") if period is not None and status == "finished" else None
-    visit = told.number()
-    moment: tuple[str, Stamp | None] | None = None
-    if status in _STARTED:
-        moment = ("visit.started", start)
-    elif status == "finished":
-        moment = ("visit.ended", end)
-    path = {"visit.started": "period.start", "visit.ended": "period.end"}.get(moment[0]) if moment else None
-    version = told.version_time(moment[1] if moment else None, path=path)
-    code = encounter.class_.code if encounter.class_ is not None else None
-    class_ = CLASSES.get(code or "")
-    discharge = encounter.hospitalization.discharge_disposition if encounter.hospitalization is not None else None
-    disposition = first_code(discharge)
-    data: dict[str, Any] = {
-        "visit_id": visit,
-        "class": class_,
-        "observation": code == "OBSENC" if class_ is not None else None,
-        "location": _location(told, encounter),
-        "service": first_code(encounter.service_type),
-        "disposition_code": disposition if status == "finished" else None,
-        "disposition": DISPOSITIONS.get(disposition or "") if status == "finished" else None,
-        "status": status,
+def read_slot(told: Told, slot: Slot) -> None:
+    """How many days ahead the third free slot of a clinic is. One slot says nothing of it: the bundle that a search for
+    a clinic's free slots answers with does, at its third slot."""
+    if told.status(slot.status) != "free":
+        raise PassedBy("Slot that is not free")
+    slots = told.around.slots
+    if slots is None:
+        raise PassedBy("Slot alone: the third next is told by a bundle of a clinic's free slots")
+    clinic = told.thing(slot.schedule, "Schedule")
+    start = told.stamp(slot.start, "start")
+    counted = told.counted_at()
+    if clinic is None or start is None:
+        raise PassedBy("Slot without schedule or start")
+    later = sorted(
+        (stamp.time, number)
+        for number, (schedule, text) in enumerate(slots)
+        if schedule == (slot.schedule.reference if slot.schedule is not None else None)
+        and (stamp := told.stamp(text, "start")) is not None
+        and stamp.time >= counted.time
+    )
+    if len(later) < THIRD or later[THIRD - 1][0] != start.time or told.around.slot != later[THIRD - 1][1]:
+        raise PassedBy("Slot that is not its clinic's third next")
+    kinds: tuple[Concept | None, ...] = (
+        slot.appointment_type,
+        *(slot.service_type or ()),
+        *(slot.specialty or ()),
+        *(slot.service_category or ()),
+    )
+    data = {
+        "clinic": clinic,
+        "visit_kind": told.tables.word("fhir_visit_kind", *kinds),
+        "third_next_days": (start.time - counted.time) // DAY,
     }
-    told.state("visit.stated", names, data, version=version, moment=moment)
-    if start is not None and start.time <= version.time:
-        # who came for an appointment has arrived, whether or not its own resource says so
-        for reference in encounter.appointment or ():
-            number = told.thing(reference, "Appointment")
-            if number is not None:
-                came = {"appointment_id": number, "visit_id": visit, "status": "arrived"}
-                told.state("appointment.stated", names, came, version=start)
-
-
-def _location(told: Told, encounter: Encounter) -> str | None:
-    places = [p for p in encounter.location or () if p.status in (None, "active")] or encounter.location or []
-    return next((n for p in reversed(places) if (n := told.thing(p.location, "Location")) is not None), None)
+    told.tell("slots.counted", (), data, counted)

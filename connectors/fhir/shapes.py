@@ -22,6 +22,7 @@ class Coding(Shape):
 
 class Concept(Shape):
     coding: list[Coding | None] | None = None
+    text: str | None = None
     concept: dict[str, Any] | None = None  # R5 alone: a CodeableReference
 
 
@@ -76,7 +77,7 @@ class Resource(Shape):
     identifier: list[Identifier] | None = None
 
 
-class Communication(Shape):
+class Spoken(Shape):
     language: Concept | None = None
     preferred: bool | None = None
 
@@ -98,19 +99,24 @@ class Patient(Resource):
     birth_date: str | None = None
     deceased_boolean: bool | None = None
     deceased_date_time: str | None = None
-    communication: list[Communication] | None = None
+    communication: list[Spoken] | None = None
     link: list[Link] | None = None
 
 
 class Participant(Shape):
+    type: list[Concept] | None = None
     actor: Reference | None = None
+    status: str | None = None
 
 
 class Appointment(Resource):
     status: str | None = None
     cancelation_reason: Concept | None = None
+    service_category: list[Concept] | None = None
     service_type: list[Concept] | None = None
+    specialty: list[Concept] | None = None
     appointment_type: Concept | None = None
+    reason_reference: list[Reference] | None = None
     priority: int | None = None
     start: str | None = None
     end: str | None = None
@@ -130,7 +136,10 @@ class ServiceRequest(Resource):
     subject: Reference | None = None
     encounter: Reference | None = None
     authored_on: str | None = None
+    occurrence_date_time: str | None = None
+    occurrence_period: Period | None = None
     reason_reference: list[Reference] | None = None
+    performer_type: Concept | None = None
     performer: list[Reference] | None = None
 
 
@@ -145,9 +154,38 @@ class DiagnosticReport(Resource):
     result: list[Reference] | None = None
 
 
+class Observation(Resource):
+    based_on: list[Reference] | None = None
+    status: str | None = None
+    category: list[Concept] | None = None
+    code: Concept | None = None
+    subject: Reference | None = None
+    encounter: Reference | None = None
+    effective_date_time: str | None = None
+    issued: str | None = None
+    interpretation: list[Concept] | None = None
+    has_member: list[Reference] | None = None
+
+
 class Place(Shape):
     location: Reference | None = None
     status: str | None = None
+    physical_type: Concept | None = None
+    period: Period | None = None
+
+
+class Stage(Shape):
+    """What an Encounter was before: an entry of its statusHistory or its classHistory."""
+
+    status: str | None = None
+    class_: Coding | None = msgspec.field(default=None, name="class")
+    period: Period | None = None
+
+
+class Attendant(Shape):
+    type: list[Concept] | None = None
+    period: Period | None = None
+    individual: Reference | None = None
 
 
 class Hospitalization(Shape):
@@ -163,6 +201,9 @@ class Encounter(Resource):
     period: Period | None = None
     hospitalization: Hospitalization | None = None
     location: list[Place] | None = None
+    status_history: list[Stage] | None = None
+    class_history: list[Stage] | None = None
+    participant: list[Attendant] | None = None
 
 
 class Item(Shape):
@@ -175,6 +216,15 @@ class Adjudication(Shape):
     extension: list[Extension] | None = None
 
 
+class Related(Shape):
+    claim: Reference | None = None
+    relationship: Concept | None = None
+
+
+class Information(Shape):
+    value_reference: Reference | None = None
+
+
 class Claim(Resource):
     extension: list[Extension] | None = None
     status: str | None = None
@@ -183,6 +233,9 @@ class Claim(Resource):
     created: str | None = None
     insurer: Reference | None = None
     priority: Concept | None = None
+    related: list[Related] | None = None
+    referral: Reference | None = None
+    supporting_info: list[Information] | None = None
     item: list[Item] | None = None
 
 
@@ -201,9 +254,73 @@ class ClaimResponse(Resource):
     adjudication: list[Adjudication] | None = None
 
 
+class Insurance(Shape):
+    inforce: bool | None = None
+
+
+class CoverageEligibilityResponse(Resource):
+    extension: list[Extension] | None = None
+    status: str | None = None
+    patient: Reference | None = None
+    created: str | None = None
+    outcome: str | None = None
+    insurer: Reference | None = None
+    insurance: list[Insurance] | None = None
+
+
+class Restriction(Shape):
+    period: Period | None = None
+
+
 class Task(Resource):
     status: str | None = None
+    code: Concept | None = None
     focus: Reference | None = None
     for_: Reference | None = msgspec.field(default=None, name="for")
     encounter: Reference | None = None
+    based_on: list[Reference] | None = None
+    execution_period: Period | None = None
+    authored_on: str | None = None
     last_modified: str | None = None
+    reason_code: Concept | None = None
+    reason_reference: Reference | None = None
+    restriction: Restriction | None = None
+
+
+class Slot(Resource):
+    service_category: list[Concept] | None = None
+    service_type: list[Concept] | None = None
+    appointment_type: Concept | None = None
+    specialty: list[Concept] | None = None
+    schedule: Reference | None = None
+    status: str | None = None
+    start: str | None = None
+
+
+class Collection(Shape):
+    collected_date_time: str | None = None
+    collected_period: Period | None = None
+
+
+class Specimen(Resource):
+    status: str | None = None
+    subject: Reference | None = None
+    received_time: str | None = None
+    request: list[Reference] | None = None
+    collection: Collection | None = None
+    condition: list[Concept] | None = None
+
+
+class ImagingStudy(Resource):
+    status: str | None = None
+    subject: Reference | None = None
+    started: str | None = None
+    based_on: list[Reference] | None = None
+
+
+class Procedure(Resource):
+    status: str | None = None
+    subject: Reference | None = None
+    based_on: list[Reference] | None = None
+    performed_date_time: str | None = None
+    performed_period: Period | None = None

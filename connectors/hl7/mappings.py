@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib.resources import files
+from typing import Final
 
 from connectors.hl7.derived import DERIVED
 from connectors.hl7.languages import language_codes
 from connectors.mapping.read import read_mapping
 from connectors.mapping.spec import MappingSpec
 from schemas.declaration import Findings, Node, Table, WrongDeclaration, has_errors, read_declaration
+
+_SHIPPED: Final = (("connectors.hl7", "mapping.yaml"), ("connectors.fhir", "tables.yaml"))
+"""What is shipped, each laid over those before it: FHIR's tables ask for the codes that HL7 v2 has too."""
 
 
 class WrongMapping(WrongDeclaration):
@@ -42,11 +46,11 @@ def load_mapping(*overrides: tuple[str, str] | Node | None) -> MappingSpec:
 def shipped_mapping() -> MappingSpec:
     """What the standards say, as data."""
     findings = Findings()
-    name = "mapping.yaml"
-    text = files("connectors.hl7").joinpath(name).read_text(encoding="utf-8")
-    root = read_declaration(name, text, findings)
-    first = MappingSpec(tables={"language": language_codes()})
-    mapping = read_mapping(root, DERIVED, first, findings) if root is not None else first
+    mapping = MappingSpec(tables={"language": language_codes()})
+    for package, name in _SHIPPED:
+        text = files(package).joinpath(name).read_text(encoding="utf-8")
+        root = read_declaration(name, text, findings)
+        mapping = read_mapping(root, DERIVED, mapping, findings) if root is not None else mapping
     if has_errors(findings.listed()):
         raise WrongMapping(findings.listed())
     return mapping

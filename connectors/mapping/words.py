@@ -12,7 +12,7 @@ from typing import Final
 
 from connectors.mapping.spec import EventSpec, MappingSpec, fold
 from schemas.declaration import Entry, Findings, Items, Leaf, Node, Table, is_misspelt
-from schemas.vocabulary import EVENT_TYPES, VALUES, meant_attribute, meant_value
+from schemas.vocabulary import EVENT_TYPES, VALUES, meant_attribute, meant_type, meant_value
 
 _TELLING: Final = 5  # letters of a word, from which on one letter more or less is a slip and no other word
 _TYPES: Final = [attribute for event in EVENT_TYPES.values() for attribute in event.attributes.values()]
@@ -54,9 +54,16 @@ class _Words:
         if not attributes and table in self._over.tables:  # what is derived goes by the beginning of its tables' names
             attributes = [name for name in (*VALUES, *_FLAGS) if table == name or table.startswith(f"{name}_")]
         for line in _entries(entry.node):
+            self._check_type(line.node)
             for name in dict.fromkeys(attributes):
                 if isinstance(line.node, Leaf) and self._check_value(name, line.node):
                     break
+
+    def _check_type(self, node: Node) -> None:
+        """A code that means an event: its type is dotted, and a slip of the pen for a known one is an error."""
+        near = meant_type(node.text) if isinstance(node, Leaf) and "." in node.text else None
+        if near is not None and isinstance(node, Leaf):
+            self.findings.error(node.place, f"there is no event {node.text}", near)
 
     def _with_tables(self) -> Iterator[tuple[str, str | None]]:
         """All attributes, each with the table that it is read through."""

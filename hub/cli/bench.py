@@ -117,6 +117,17 @@ def contact(
     _write(hub.bench.contact.run(events), format_)
 
 
+@bench_app.command("fhir")
+def fhir(
+    resources: Annotated[int, typer.Option(min=100, help="How many resources.")] = 40_000,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """FHIR bytes to events, beside the models of fhir.resources."""
+    import hub.bench.fhir  # noqa: PLC0415 - it loads the models that it is compared with
+
+    _write(hub.bench.fhir.run(resources), format_)
+
+
 def _write(figures: Iterable[Figure], format_: Format) -> None:
     """Each figure as soon as it is there, or all of them as JSON."""
     if format_ is Format.TABLE:

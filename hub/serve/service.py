@@ -118,7 +118,7 @@ def read_settings(settings: ServeSettings) -> Declared:
 
 def live_reader(settings: ServeSettings, declared: Declared, runtime: Runtime) -> LiveReader:
     """The reader of this site's messages."""
-    site, reads = declared.site, runtime.engine.compiled
+    site, reads, tables = declared.site, runtime.engine.compiled, declared.mapping.tables
     zone = settings.timezone or site.timezone
     cloud = CloudEventReader(
         zones=site.zones, default_zone=zone, times=reads.anchors, with_source="source" in reads.reads
@@ -131,11 +131,11 @@ def live_reader(settings: ServeSettings, declared: Declared, runtime: Runtime) -
         left_out=LeftOut(site.test_patients, site.spellings),
         takes_tests=settings.takes_tests,
         has_zone=zone is not None,
-        fhir=FhirReader(zone=zone),
+        fhir=FhirReader(zone=zone, tables=tables),
         feedback=FeedbackReader(site.instruments),
         hooks=Hooks(site.sources, zone=zone),
         fhir_servers={
-            server.name: FhirReader(system=server.name, base=server.base, zone=server.zone or zone)
+            server.name: FhirReader(system=server.name, base=server.base, zone=server.zone or zone, tables=tables)
             for server in site.fhir.values()
         },
     )

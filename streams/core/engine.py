@@ -25,12 +25,13 @@ from streams.core.held import (
 )
 from streams.core.identity import MOVABLE
 from streams.core.journeys import KEYS
+from streams.core.lent import LENT
 from streams.core.rates import Rate
 from streams.core.silences import Silence
 from streams.core.state import Wait, root
 from streams.core.stated import STATING, VERSIONS
 
-_SPECIAL: Final = frozenset((*IDENTITY_EVENTS, "identity.moved", *FACT_EVENTS, *STATING, *VERSIONS))
+_SPECIAL: Final = frozenset((*IDENTITY_EVENTS, "identity.moved", *FACT_EVENTS, *STATING, *VERSIONS, *LENT))
 _KEPT: Final = frozenset(("surviving", "retired", "contact_id", "department", *MOVABLE, *ALIASES, *SECOND_NUMBERS))
 """Kept of every event: what says whose it is and where it came from, and where a bottleneck is looked for."""
 _OF_VERSIONS: Final = frozenset(("start", "status"))  # what a later statement is compared with

@@ -7,7 +7,6 @@ in again under the persons as they are now; the alerts that were raised wait mea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from operator import attrgetter
 from typing import Final
 
 from schemas.alert import Alert
@@ -26,13 +25,14 @@ from streams.core.held import (
 )
 from streams.core.identity import MOVABLE, Identity, named
 from streams.core.journeys import KEYS, Journeys
+from streams.core.lent import LENT, borrow, learn_loans
 from streams.core.rate_rows import BucketRow, RateRow, read_rate
 from streams.core.running import Running
 from streams.core.sequences import Momentary
 from streams.core.silence_rows import HourRow, SilenceRow, read_silence
 from streams.core.silences import Silences
 from streams.core.state import NEVER, Person, Wait, root
-from streams.core.stated import STATING, VERSIONS, keep_version, transition
+from streams.core.stated import STATING, VERSIONS, by_version, keep_version, transition
 from streams.core.tallies import Tallies
 from streams.core.timers import Timers
 
@@ -44,7 +44,11 @@ IDENTITY_EVENTS: Final = {
     "person.unlinked": False,
 }
 """Events that say who is who, and whether they unite or part."""
-_ORDER: Final = attrgetter("time", "source", "id")
+
+
+def _order(event: Event) -> tuple[int, str, int, str]:
+    """The order in which evidence is put in again: versions of one instant by their number, the rest by id."""
+    return event.time, event.source, by_version(event)[1], event.id
 
 
 class Evidence:
@@ -172,11 +176,17 @@ class Evidence:
                 person.log.append(event)
                 self._put_back([person])
                 return
-        if versioned and keep_version(person, event) and not self._putting_back:
+        lent = event.type in LENT
+        again = versioned and keep_version(person, event)
+        again = (lent and not self._putting_back and learn_loans(person, event)) or again
+        if again and not self._putting_back:
             person.log.append(event)
             self._put_back([person])
             return
         told_as = transition(person, event) if stated else event
+        if lent:
+            kept = True
+            told_as = borrow(person, event, told_as) if told_as is not None else None
         if told_as is None:
             person.log.append(event)
             return
@@ -184,7 +194,7 @@ class Evidence:
         logged = kept and not (plan.held and told_as is event)
         if logged:
             person.log.append(event)
-        if told_as is not event and plan.rated:
+        if told_as.type != event.type and plan.rated:
             self._tallies.tell(plan, told_as, person, self.clock)
         self._put_plainly(plan, told_as, person, logged=logged)
 
@@ -259,7 +269,7 @@ class Evidence:
             winner, loser = loser, winner
         log = loser.log
         # what is true of the loser may change what the winner's evidence says
-        tells = bool(loser.aliases or (self.compiled.facts and loser.facts) or loser.versions)
+        tells = bool(loser.aliases or (self.compiled.facts and loser.facts) or loser.versions or loser.lent)
         lost = self._let_go([loser])
         self.identity.unite(winner, loser)
         if tells:
@@ -336,7 +346,7 @@ class Evidence:
         self._hold()
         self._lost.update(lost)
         self._putting_back = self._running.again = True
-        placed = [(event, self.identity.person_of(event)) for event in sorted(log, key=_ORDER)]
+        placed = [(event, self.identity.person_of(event)) for event in sorted(log, key=_order)]
         for event, person in placed:  # what is true of the person at any time is known before anything is judged
             if event.type in FACT_EVENTS:
                 learn_fact(person, event, self.compiled.facts)
@@ -344,6 +354,9 @@ class Evidence:
                 learn_aliases(person, event)
             if self.journeys is not None:
                 self.journeys.add(person, event.data, KEYS)
+        for event, person in placed:
+            if event.type in LENT:
+                learn_loans(person, event)
         for event, person in placed:
             self._put(event, person)
         self._putting_back = self._running.again = False

@@ -13,8 +13,12 @@ ALIASES: Final = {
     "order_id": "filler_order_id",
     "appointment_id": "filler_appointment_id",
     "authorization_id": "payer_number",
+    "visit_id": "visit_reference",
+    "referral_id": "referral_reference",
+    "thread_id": "communication_id",
 }
-"""A number and the other party's number of the same thing: who carries both says that they are one."""
+"""A number and the other party's number of the same thing: who carries both says that they are one. A reference is what
+a FHIR server's other resources call it, and a message is one of its thread, whichever of them an answer names."""
 SECOND_NUMBERS: Final = frozenset(ALIASES.values())
 
 FACT_EVENTS: Final = frozenset({"person.updated", "preference.set"})

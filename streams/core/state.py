@@ -35,6 +35,7 @@ class Person:
     __slots__ = (
         "aliases",
         "anonymous",
+        "borrowed",
         "coarse",
         "counts",
         "facts",
@@ -42,6 +43,7 @@ class Person:
         "into",
         "journeys",
         "last",
+        "lent",
         "log",
         "moments",
         "numbers",
@@ -77,6 +79,8 @@ class Person:
         self.facts: dict[str, list[tuple[int, str, str, Any]]] | None = None
         self.aliases: dict[tuple[str, str], str] | None = None
         self.versions: dict[tuple[str, str], list[Event]] | None = None
+        self.lent: dict[tuple[str, str], list[Event]] | None = None  # who lends what, by key and number
+        self.borrowed: set[tuple[str, str]] | None = None  # what somebody would borrow
         self.sequences: dict[tuple[int, Any], Followed] | None = None
         self.counts: dict[tuple[int, Any], Count] | None = None
         self.told: list[tuple[TypePlan, Event]] | None = None  # what rates counted of its statements

@@ -12,114 +12,18 @@ was authored, however late its resource was seen. What it does not name happened
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from bisect import insort
+from typing import Any, Final
 
 import msgspec
 
 from schemas.event import Event
-from streams.core.state import BY_TIME, Person
+from schemas.states import CONTENT, MEANS, MOMENTS, STATING, STATUS, THINGS, UNTOLD, VERSION, Thing
+from streams.core.state import Person
 
-STATUS: Final = "status"
-MOMENTS: Final = "moments"
+__all__ = ["STATING", "VERSIONS", "by_version", "keep_version", "transition"]
 
-
-class Thing(NamedTuple):
-    """What can be stated. `key`: the attribute that names one; `stands`: what happened when it comes to stand so, by
-    status; `between`: by what it stood as and its status, where that is something else; `passed`: states behind
-    which another says nothing new; `again`: said of each version that states it; `versions`: events that tell a
-    version by themselves; `moves`: an attribute whose change is an event; `changed`: the event of any other change."""
-
-    key: str
-    stands: Mapping[str, str]
-    between: Mapping[tuple[str, str], str] = {}
-    passed: Mapping[str, frozenset[str]] = {}
-    again: frozenset[str] = frozenset()
-    versions: frozenset[str] = frozenset()
-    moves: tuple[str, str] | None = None
-    changed: str | None = None
-
-
-_APPOINTMENT: Final = Thing(
-    key="appointment_id",
-    stands={
-        "proposed": "appointment.requested",
-        "pending": "appointment.requested",
-        "waitlist": "appointment.requested",
-        "booked": "appointment.booked",
-        "arrived": "appointment.arrived",
-        "started": "appointment.arrived",
-        "checked-in": "appointment.arrived",
-        "fulfilled": "appointment.completed",
-        "completed": "appointment.completed",
-        "complete": "appointment.completed",
-        "cancelled": "appointment.cancelled",
-        "entered-in-error": "appointment.cancelled",
-        "deleted": "appointment.cancelled",
-        "noshow": "appointment.missed",
-    },
-    passed={"appointment.booked": frozenset(("appointment.arrived", "appointment.completed"))},
-    versions=frozenset(
-        f"appointment.{word}"
-        for word in ("requested", "booked", "rescheduled", "changed", "cancelled", "missed", "arrived", "completed")
-    ),
-    moves=("start", "appointment.rescheduled"),
-    changed="appointment.changed",
-)
-THINGS: Final[Mapping[str, Thing]] = {
-    "appointment.stated": _APPOINTMENT,
-    "order.stated": Thing(
-        key="order_id",
-        stands={"active": "order.placed", "revoked": "order.cancelled", "entered-in-error": "order.cancelled"},
-    ),
-    "referral.stated": Thing(
-        key="referral_id",
-        stands={
-            "active": "referral.requested",
-            "revoked": "referral.cancelled",
-            "entered-in-error": "referral.cancelled",
-        },
-    ),
-    "result.stated": Thing(
-        key="report_id",
-        stands={
-            "partial": "result.preliminary",
-            "preliminary": "result.preliminary",
-            "final": "result.final",
-            "amended": "result.corrected",
-            "corrected": "result.corrected",
-            "appended": "result.corrected",
-            "cancelled": "result.cancelled",
-            "entered-in-error": "result.cancelled",
-        },
-        again=frozenset(("result.corrected",)),
-    ),
-    "visit.stated": Thing(
-        key="visit_id",
-        stands={
-            "arrived": "visit.started",
-            "triaged": "visit.started",
-            "in-progress": "visit.started",
-            "finished": "visit.ended",
-            "cancelled": "visit.cancelled",
-            "entered-in-error": "visit.cancelled",
-        },
-        between={
-            ("visit.started", "cancelled"): "visit.left",
-            ("visit.ended", "in-progress"): "visit.discharge_cancelled",
-        },
-    ),
-    "authorization.stated": Thing(
-        key="authorization_id",
-        stands={"active": "authorization.requested", "cancelled": "authorization.cancelled"},
-    ),
-}
-"""By the event that states one."""
-_MEANS: Final = {"appointment.rescheduled": "appointment.booked", "visit.discharge_cancelled": "visit.started"}
-"""How a thing stands after an event that is not named for it."""
 _OF_VERSION: Final = {type_: thing for thing in THINGS.values() for type_ in thing.versions}
-STATING: Final = frozenset(THINGS)
 VERSIONS: Final = frozenset(_OF_VERSION)
 """Events that are versions though they say themselves what happened."""
 
@@ -133,11 +37,18 @@ def keep_version(person: Person, event: Event) -> bool:
     if person.versions is None:
         person.versions = {}
     versions = person.versions.setdefault(found, [])
-    if not versions or versions[-1].time <= event.time:
+    at = by_version(event)
+    if not versions or by_version(versions[-1]) <= at:
         versions.append(event)
         return False
-    insort(versions, event, key=BY_TIME)
-    return versions[-1] is not event and any(v.type in THINGS and v.time >= event.time for v in versions)
+    insort(versions, event, key=by_version)
+    return any(v.type in THINGS and by_version(v) > at for v in versions)
+
+
+def by_version(event: Event) -> tuple[int, int]:
+    """The order of versions: by time, and at one instant by number, where their source counts them."""
+    number = event.data.get(VERSION)
+    return event.time, number if isinstance(number, int) else -1
 
 
 def transition(person: Person, event: Event) -> Event | None:
@@ -145,7 +56,7 @@ def transition(person: Person, event: Event) -> Event | None:
     event follows from the statement's."""
     thing = THINGS[event.type]
     before = _before(person, event)
-    data = {name: value for name, value in event.data.items() if name not in (STATUS, MOMENTS)}
+    data = {name: value for name, value in event.data.items() if name not in UNTOLD}
     type_ = _told(thing, event, before, data)
     if type_ is None:
         return None
@@ -171,9 +82,24 @@ def _told(thing: Thing, event: Event, before: list[Event], data: dict[str, Any])
         now = data.get(attribute)
         was = next((at for version in reversed(before) if (at := version.data.get(attribute)) is not None), None)
         if now is not None and was is not None and now != was:
-            data[f"previous_{attribute}"] = was
+            if thing.changed is not None:
+                data[f"previous_{attribute}"] = was
             return moved
+    if stands is not None and stands == held and stands in thing.amended and _is_amended(event, before):
+        if thing.turns is not None:
+            attribute, flag = thing.turns
+            was = next((at for version in reversed(before) if (at := version.data.get(attribute)) is not None), None)
+            if was is not None and data.get(attribute) is not None:
+                data[flag] = was != data[attribute]
+        return thing.amended[stands]
     return thing.changed
+
+
+def _is_amended(event: Event, before: list[Event]) -> bool:
+    """Whether a version says something else than the last that said anything."""
+    now = event.data.get(CONTENT)
+    was = next((told for version in reversed(before) if (told := version.data.get(CONTENT)) is not None), None)
+    return now is not None and was is not None and now != was
 
 
 def _stood(thing: Thing, before: list[Event]) -> str | None:
@@ -186,7 +112,7 @@ def _stood(thing: Thing, before: list[Event]) -> str | None:
             told = told or thing.stands.get(status)
         else:
             told = None if version.type == thing.changed else version.type
-        held = _MEANS.get(told, told) if told is not None else held
+        held = MEANS.get(told, told) if told is not None else held
     return held
 
 
@@ -196,8 +122,8 @@ def _name(person: Person, event: Event) -> tuple[str, str] | None:
     number = None if thing is None else event.data.get(thing.key)
     if thing is None or not isinstance(number, str):
         return None
-    name = (thing.key, number)
-    return (thing.key, person.aliases.get(name, number)) if person.aliases else name
+    number = person.aliases.get((thing.key, number), number) if person.aliases else number
+    return thing.name or thing.key, number
 
 
 def _before(person: Person, event: Event) -> list[Event]:
@@ -205,7 +131,7 @@ def _before(person: Person, event: Event) -> list[Event]:
     if found is None or person.versions is None:
         return []
     versions = person.versions.get(found, [])
-    at = bisect_left(versions, event.time, key=BY_TIME)
-    while at < len(versions) and versions[at] is not event:
-        at += 1
-    return versions[:at]
+    at = len(versions) - 1  # mostly the last
+    while at > 0 and versions[at] is not event:
+        at -= 1
+    return versions[:at] if at >= 0 else []

@@ -10,7 +10,7 @@ import pytest
 
 from connectors.cloudevents.read import CloudEventReader
 from hub.__main__ import main
-from hub.bench import engine, http, identity, replay
+from hub.bench import engine, fhir, http, identity, replay
 from hub.bench.figure import Figure, json_reference
 from hub.bench.workload import STORIES, write_lines
 from schemas.event import Event
@@ -101,3 +101,11 @@ def test_figures_for_people_and_machines(
     else:
         figures = json.loads(out) if format_ == "json" else [json.loads(line) for line in out.splitlines()]
         assert [figure["name"] for figure in figures] == ["one", "two"]
+
+
+def test_fhir_figures_stand_beside_their_reference() -> None:
+    figures = list(fhir.run(80))
+    told = names(figures)
+    assert "fhir.resources R4B, validation alone" in told
+    assert "bytes to events with --validate" in told
+    assert all(figure.figure > 0 for figure in figures)

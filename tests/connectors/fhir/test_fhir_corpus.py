@@ -22,9 +22,12 @@ pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the corpus of real 
 
 # Resources of specifications mostly have no meta.lastUpdated, and many no other time.
 DEAD = {
+    # observations, visits, orders and plans of which nothing says when
     "no_time": 50,
-    # an id that is a number: three of caredove's bundle
-    "invalid": 3,
+    # an id that is a number: four of caredove's bundle
+    "invalid": 4,
+    # an observation of an oyster, which refers to nobody
+    "no_identifier": 1,
 }
 
 
@@ -61,15 +64,23 @@ def test_every_dead_letter_is_for_a_reason_that_was_looked_at(readings: dict[str
 def test_what_is_accepted(readings: dict[str, list[Reading]]) -> None:
     told = Counter(event.type for found in readings.values() for r in found for event in r.events)
     assert told == {
-        "person.updated": 26,
+        "person.updated": 52,
+        "observation.stated": 24,
         "authorization.stated": 11,
         "result.stated": 9,
+        "consent.given": 7,
+        "person.linked": 6,
         "appointment.stated": 5,
+        "careplan.stated": 5,
         "authorization.approved": 4,
         "visit.stated": 4,
-        "person.linked": 2,
+        "document.stated": 3,
+        "proxy.stated": 3,
+        "refill.stated": 2,
+        "specimen.stated": 2,
         "authorization.denied": 1,
         "authorization.pended": 1,
+        "consent.revoked": 1,
         "order.scheduled": 1,
         "order.stated": 1,
     }

@@ -145,7 +145,7 @@ def test_a_file_of_fhir_is_replayed_beside_the_others(tmp_path: Path) -> None:
     files.mkdir()
     order, *_ = versions(ORDER, (MORNING, {}))
     conflicting = {**order, "priority": "routine"}
-    (files / "b.json").write_text(json.dumps(bundle(order, resource("Observation"), conflicting, order), indent=2))
+    (files / "b.json").write_text(json.dumps(bundle(order, resource("Condition"), conflicting, order), indent=2))
     (files / "p.ndjson").write_text(json.dumps(PATIENT) + "\n{oops\n")
     viewed = {
         "specversion": "1.0",
@@ -159,7 +159,7 @@ def test_a_file_of_fhir_is_replayed_beside_the_others(tmp_path: Path) -> None:
     result = replay(ReplayOptions(paths=[str(files)], thresholds=tmp_path / "t.yaml"))
     report = result.report
     assert (report["messages"], report["accepted"], report["duplicates"]) == (7, 3, 1)
-    assert report["ignored_by_reason"] == {"no mapping for Observation": 1}
+    assert report["ignored_by_reason"] == {"no mapping for Condition": 1}
     assert report["dead_letters_by_reason"] == {"conflict": 1, "unreadable": 1}
     assert report["persons"] == 1
     assert not [alert for alert in result.alerts if alert.threshold == "order" and alert.state.value != "retracted"]
