@@ -32,6 +32,7 @@ SITE_KEYS: Final = (
     "test_patients",
     "calendars",
     "thresholds",
+    "packs",
 )
 FACILITY_KEYS: Final = ("zone", "region", "charset", "authority")
 
@@ -55,7 +56,7 @@ class Facility:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """What a site says of itself. `spellings` maps each spelling of an authority to the name it goes by; `mapping`,
-    `calendars` and `thresholds` are kept as written, with their places, for those who read them.
+    `calendars`, `thresholds` and `packs` are kept as written, with their places, for those who read them.
     """
 
     timezone: str | None = None
@@ -65,6 +66,7 @@ class Site:
     mapping: Node | None = None
     calendars: Table | None = None
     thresholds: Table | None = None
+    packs: Node | None = None
 
     @property
     def zones(self) -> dict[str, str]:
@@ -118,6 +120,7 @@ def read_site_text(file: str, text: str) -> tuple[Site, list[Problem]]:
         mapping=table.find("mapping"),
         calendars=_table_or_none(table, "calendars", findings),
         thresholds=_table_or_none(table, "thresholds", findings),
+        packs=table.find("packs"),
     )
     return site, findings.listed()
 

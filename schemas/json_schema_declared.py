@@ -83,6 +83,12 @@ def site_schema() -> Schema:
                 "test_patients": {"$ref": "#/$defs/texts"},
                 "calendars": {"type": "object", "additionalProperties": calendar},
                 "thresholds": {"type": "object", "additionalProperties": _object(lines)},
+                "packs": {
+                    "anyOf": [
+                        {"type": "array", "items": {"$ref": "#/$defs/id"}},
+                        {"type": "object", "additionalProperties": {"enum": ["on", "off", True, False]}},
+                    ]
+                },
             }
         ),
         "$defs": definitions,
