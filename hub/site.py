@@ -41,6 +41,7 @@ SITE_KEYS: Final = (
     "sources",
     "identity",
     "fhir",
+    "packs",
 )
 FACILITY_KEYS: Final = ("zone", "region", "charset", "authority")
 
@@ -64,8 +65,8 @@ class Facility:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """What a site says of itself. `spellings` maps each spelling of an authority to the name it goes by; `mapping`,
-    `calendars` and `thresholds` are kept as written, with their places, for those who read them; `identity` says who is
-    linked to whom.
+    `calendars`, `thresholds` and `packs` are kept as written, with their places, for those who read them; `identity`
+    says who is linked to whom.
     """
 
     timezone: str | None = None
@@ -78,13 +79,13 @@ class Site:
     instruments: Mapping[str, Instrument] = field(default_factory=shipped_instruments)
     sources: HookSources = field(default_factory=HookSources)
     identity: IdentityRules = field(default_factory=IdentityRules)
+    fhir: Mapping[str, FhirServer] = field(default_factory=dict)
+    packs: Node | None = None
 
     @property
     def regions(self) -> dict[str, str]:
         """The countries of the facilities' telephone numbers, by their names."""
         return {name: facility.region for name, facility in self.facilities.items() if facility.region}
-
-    fhir: Mapping[str, FhirServer] = field(default_factory=dict)
 
     @property
     def zones(self) -> dict[str, str]:
@@ -144,6 +145,7 @@ def read_site_text(file: str, text: str) -> tuple[Site, list[Problem]]:
         sources=read_sources(table.find("sources"), findings, Path(file).parent),
         identity=read_identity(table.find("identity"), findings),
         fhir=servers,
+        packs=table.find("packs"),
     )
     return site, findings.listed()
 

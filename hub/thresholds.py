@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from hub.site import Site
-from schemas.declaration import Place, Problem, WrongDeclaration, has_errors
+from hub.switches import switched
+from schemas.declaration import Findings, Place, Problem, WrongDeclaration, has_errors
 from schemas.threshold import ThresholdSet
 from streams.core.thresholds import read_thresholds
 
@@ -61,9 +62,12 @@ def check_sources(
         default_zone=zone,
         shipped=() if is_shipped else shipped,
     )
+    packs = loaded if is_shipped else read_thresholds(shipped, default_zone=zone)[0]
+    findings = Findings()
+    loaded = switched(loaded, where.packs, packs, findings)
+    found += findings.listed()
     if not is_shipped:
         # lead days are counted in the shipped calendar where the files at hand declare none of its name
-        packs, _ = read_thresholds(shipped, default_zone=zone)
         loaded = replace(loaded, calendars={**packs.calendars, **loaded.calendars})
     return loaded, found
 

@@ -103,6 +103,12 @@ def site_schema() -> Schema:
                 "sources": {"type": "object", "additionalProperties": source},
                 "identity": _identity(),
                 "fhir": {"type": "object", "patternProperties": {"^[a-z][a-z0-9-]{0,39}$": server}},
+                "packs": {
+                    "anyOf": [
+                        {"type": "array", "items": {"$ref": "#/$defs/id"}},
+                        {"type": "object", "additionalProperties": {"enum": ["on", "off", True, False]}},
+                    ]
+                },
             }
         ),
         "$defs": definitions,

@@ -210,7 +210,7 @@ def test_explain_says_in_english_what_is_promised(tmp_path: Path) -> None:
         ("again", "from 3 within 7 days until they are fewer"),
         ("gave_up", "while it is above 5% over 1h, if there are at least 20"),
         ("mean", "mean hold_seconds of contact.ended, over all"),
-        ("quiet", "twice its longest usual gap at that hour of the week, and at least 15m"),
+        ("quiet", "twice its longest quiet around that hour of the week, and at least 15m"),
     ],
 )
 def test_explain_of_the_other_kinds(tmp_path: Path, name: str, said: str) -> None:

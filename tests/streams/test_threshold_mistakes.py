@@ -125,6 +125,14 @@ def test_an_impossible_wait_is_said(lines: str, said: str) -> None:
         ("id: a, kind: rate, of: x.y, out_of: x.z, window: 1h, limit: {above: 5%}, minimum: 0", "at least 1"),
         ("id: a, kind: silence, by: queue", "`by` is one of source"),
         ("id: a, kind: silence, quiet: learnt", "whole number and a unit"),
+        ("id: a, kind: silence, downtime: [sunday]", 'written as "sun 02:00-04:00"'),
+        ("id: a, kind: silence, downtime: [som 02:00-04:00]", "`som` is no day (mon, tue ... sun)"),
+        ("id: a, kind: silence, downtime: [sun 04:00-02:00]", "ends after it begins, and does not cross midnight"),
+        ("id: a, kind: silence, downtime: [sun 22:00-25:00]", "between 00:00 and 24:00"),
+        ("id: a, kind: silence, downtime: {from: 2026-01-01 10:00}", "has `weekly`, or `from` and `to`"),
+        ("id: a, kind: silence, downtime: {from: 2026-01-01 10:00, to: 2026-01-01 09:00}", "`to` lies after `from`"),
+        ("id: a, kind: silence, downtime: {from: monday, to: 2026-01-01 09:00}", "a day and a time of the wall clock"),
+        ("id: a, kind: silence, downtime: {weekly: sun 02:00-04:00, sources: [x]}", "did you mean `source`"),
     ],
 )
 def test_an_impossible_threshold_is_said(lines: str, said: str) -> None:
