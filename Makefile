@@ -54,6 +54,7 @@ bench: setup ## speed and memory, each figure beside a reference of the same run
 	@$(BIN)/pxhub bench store --waits 1000000
 	@$(BIN)/pxhub bench mllp
 	@$(BIN)/pxhub bench identity
+	@$(BIN)/pxhub bench due
 
 nightly: setup ## the properties again, with new examples and thirty times as many; fifty kills; 100,000 spoilt messages
 	PXHUB_PROPERTIES=nightly $(PYTEST) -n $(WORKERS) --timeout 7200 tests/properties

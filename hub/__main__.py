@@ -29,6 +29,7 @@ _COMMANDS = {
     "identity": ("hub.cli.identity", "identity_app", "Whose a contact is: why, undone, and by other rules."),
     "events": ("hub.cli.store", "events_app", "The events of a store."),
     "dead-letters": ("hub.cli.store", "letters_app", "What could not be taken."),
+    "comments": ("hub.cli.comments", "comments_app", "What patients said in their own words."),
     "store": ("hub.cli.store", "store_app", "Look after a store."),
     "doctor": ("hub.cli.doctor", "doctor", "Say whether this machine has what the hub needs."),
 }

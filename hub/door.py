@@ -39,6 +39,9 @@ class Door:
         self.dead: Counter[str] = Counter()
         self.notes: Counter[str] = Counter()
         self.dead_letters: list[DeadLetter] = []
+        self.is_new: bool = (
+            True  # whether the latest message shows that its source is there: no repetition, and in time
+        )
         self._until: int | None = until
         self._latest: int = until if until is not None else now + HOUR
         self._left_out: LeftOut | None = left_out or None  # None too where a site names nobody
@@ -54,6 +57,7 @@ class Door:
     def take(self, message: Message, input_: Input) -> tuple[Event, ...]:
         """The events of a message that is taken; nothing of one that is not."""
         self.messages += 1
+        self.is_new = True
         event = message.event
         if event is not None:
             if event.time > self._latest:
@@ -82,6 +86,7 @@ class Door:
         if reading.dead is not None:
             if self._is_again(reading.dead.reason.value, (reading.source, reading.id), reading.digest):
                 self.duplicates += 1
+                self.is_new = False
             else:
                 self._bury(reading.dead)
         elif reading.ignored is not None:
@@ -137,6 +142,7 @@ class Door:
         """Whose source and id came before: the same again, or another, which may itself come again."""
         if same or self._is_again(Reason.CONFLICT.value, name, digest):
             self.duplicates += 1
+            self.is_new = False
         else:
             self._conflict(message, input_)
 
@@ -148,6 +154,7 @@ class Door:
     def _too_late(self, message: Message, input_: Input) -> None:
         if self._until is not None:
             self.ignored[AFTER_UNTIL] += 1
+            self.is_new = False
         else:
             mend = "it lies more than an hour ahead of this machine's clock; check the sender's clock or name --until"
             place = f"{self._where(message, input_)}, time"

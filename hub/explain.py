@@ -19,6 +19,7 @@ from streams.core.counts import Count
 from streams.core.promises import instant_of
 from streams.core.rates import Rate
 from streams.core.sequences import Momentary
+from streams.core.silences import Silence
 from streams.core.state import Wait
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -49,7 +50,7 @@ def explain_alert(alert: Alert, owner: object | None, clock: int, zone: str = "U
 
 def _threshold_of(owner: object | None) -> Threshold | None:
     match owner:
-        case Wait() | Count() | Rate():
+        case Wait() | Count() | Rate() | Silence():
             return owner.plan.threshold
         case Momentary():
             return owner.threshold
@@ -152,6 +153,10 @@ def _other(alert: Alert, owner: object | None, where: ZoneInfo) -> list[str]:
         rule = owner.threshold.rule
         if isinstance(rule, MeasureRule):
             lines.append(f"Measured  {rule.value} {attribute_of(owner.event.data, rule.value)}")
+    elif isinstance(owner, Silence):
+        lines.append(f"Heard     {moment(alert.started_at, where)}, and then nothing")
+        lines.append(f"Silent    {moment(alert.due_at, where)}")
+        lines.append(f"Until     {moment(alert.ended_at, where) if alert.ended_at is not None else 'still so'}")
     else:
         if isinstance(owner, Count):
             lines += _listed("Counted", owner.counted(alert.started_at), where)

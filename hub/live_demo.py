@@ -119,7 +119,7 @@ def _result_of(store: Path, simulation: Simulation) -> ReplayResult:
     engine = judge_log(judged.reader, judged.thresholds)
     engine.advance(simulation.end * 1_000_000)
     alerts = sorted(engine.alerts.values(), key=lambda a: (a.started_at, a.id))
-    report = report_of_store(judged.reader, engine, judged.thresholds)
+    report = report_of_store(judged.reader, engine)
     judged.close()
     return ReplayResult(
         report=report,

@@ -24,6 +24,11 @@ class Message(msgspec.Struct, gc=False):
     digest: bytes | None
     where: str = ""
 
+    @property
+    def source(self) -> str:
+        """Who sent it; empty where nobody can tell."""
+        return self.event.source if self.event is not None else self.reading.source if self.reading is not None else ""
+
 
 def ignored(reason: str) -> Message:
     """A message of a kind that is not read."""

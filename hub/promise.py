@@ -9,10 +9,12 @@ from hub.explain import hours
 from hub.wording import any_of, ends, number
 from schemas.calendar import Calendar
 from schemas.duration import BUSINESS, Duration
+from schemas.instant import to_datetime
 from schemas.threshold import (
     PERSON,
     AverageRule,
     CountRule,
+    Downtime,
     Limit,
     MeasureRule,
     RateRule,
@@ -21,6 +23,7 @@ from schemas.threshold import (
     Threshold,
     WaitRule,
 )
+from schemas.threshold_keys import DAYS
 
 Line = tuple[str, str]
 """A heading and what stands behind it."""
@@ -121,9 +124,26 @@ def _window(rule: RateRule | AverageRule, limit: str) -> list[Line]:
 
 
 def _silence(rule: SilenceRule) -> list[Line]:
-    usual = "twice its longest usual gap at that hour of the week" if rule.quiet is None else str(rule.quiet)
+    usual = "twice its longest quiet around that hour of the week" if rule.quiet is None else str(rule.quiet)
     least = f", and at least {rule.at_least}" if rule.at_least is not None else ""
-    return [("Looks at", "each source"), ("Alert", f"when it has sent nothing for {usual}{least}")]
+    lines = [("Looks at", "each source"), ("Alert", f"when it has sent nothing for {usual}{least}, until it does")]
+    if rule.quiet is None:
+        lines.append(("Learned", "from the last four of each hour of its week; not judged before there are four"))
+    return lines + [("Planned", _planned(one)) for one in rule.downtime]
+
+
+def _planned(one: Downtime) -> str:
+    """When nobody wonders at the quiet, and whose."""
+    whose = f", of {' and '.join(one.sources)}" if one.sources else ""
+    if one.begin is not None and one.end is not None:
+        begin, end = (f"{to_datetime(wall):%Y-%m-%d %H:%M}" for wall in (one.begin, one.end))
+        return f"{begin} to {end}{whose}"
+    spans = [f"{DAYS[day]} {_clock(opening)}-{_clock(closing)}" for day, opening, closing in one.weekly]
+    return f"every {', '.join(spans)}{whose}"
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
 def _about(threshold: Threshold) -> list[Line]:

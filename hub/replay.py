@@ -109,8 +109,7 @@ def replay(options: ReplayOptions) -> ReplayResult:
     door.notes.update(enricher.points.left_out)
     assumed = cloud.assumed_utc + door.notes["zone_assumed"]
     return ReplayResult(
-        report=_report(engine, door, alerts, assumed)
-        | {"not_judged": [t.id for t in thresholds.thresholds if t.kind == "silence"]},
+        report=_report(engine, door, alerts, assumed),
         alerts=alerts,
         dead_letters=door.dead_letters,
         assumed_utc=assumed,
@@ -137,6 +136,7 @@ def _drive(
     size = sum(i.size for i in inputs)
     take, apply, advance, enrich = door.take, engine.apply, engine.advance, enricher.enrich
     link = linker.take
+    listens = bool(engine.silences)
     for message, input_ in messages:
         taken = take(message, input_)
         events = link((enrich(taken[0]),) if len(taken) == 1 else tuple(map(enrich, taken))) if taken else taken
@@ -154,6 +154,8 @@ def _drive(
                 last = time
                 advance(time - 1)
             engine.apply_together(events, last)
+        elif listens and door.is_new:
+            engine.hear(message.source, last)
         told -= 1
         if not told:
             told = _TOLD_EVERY

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from connectors.hl7.charset import codec_of
+from connectors.surveys.instruments import Instrument, read_instruments, shipped_instruments
 from hub.identity_rules import read_identity, read_region
 from schemas.declaration import (
     Findings,
@@ -33,6 +34,7 @@ SITE_KEYS: Final = (
     "mapping",
     "test_patients",
     "calendars",
+    "surveys",
     "thresholds",
     "identity",
 )
@@ -75,6 +77,8 @@ class Site:
     def regions(self) -> dict[str, str]:
         """The countries of the facilities' telephone numbers, by their names."""
         return {name: facility.region for name, facility in self.facilities.items() if facility.region}
+
+    instruments: Mapping[str, Instrument] = field(default_factory=shipped_instruments)
 
     @property
     def zones(self) -> dict[str, str]:
@@ -127,6 +131,7 @@ def read_site_text(file: str, text: str) -> tuple[Site, list[Problem]]:
         test_patients=_read_patients(table.find("test_patients"), findings),
         mapping=table.find("mapping"),
         calendars=_table_or_none(table, "calendars", findings),
+        instruments=_read_surveys(_table_or_none(table, "surveys", findings), findings),
         thresholds=_table_or_none(table, "thresholds", findings),
         identity=read_identity(table.find("identity"), findings),
     )
@@ -182,6 +187,12 @@ def _read_authorities(node: Node | None, findings: Findings) -> dict[str, str]:
             other = spellings[entry.key.text]
             findings.error(entry.key.place, f"`{entry.key.text}` is a name and a spelling of `{other}` too")
     return spellings
+
+
+def _read_surveys(table: Table | None, findings: Findings) -> Mapping[str, Instrument]:
+    """The shipped instruments, and the site's own over them."""
+    shipped = shipped_instruments()
+    return shipped if table is None else read_instruments(table, shipped, findings)
 
 
 def _read_patients(node: Node | None, findings: Findings) -> frozenset[str]:

@@ -115,7 +115,7 @@ def _messages(
         raw = next((kept for keeper in keeping if (kept := keeper.take(what))), b"")
         message = reader.of(raw, what)
         if until is not None and any(event.time > until for event in message.events):
-            message.events, message.ignored = (), AFTER_UNTIL
+            message.events, message.ignored, message.source = (), AFTER_UNTIL, ""  # heard of nobody before the end
         yield message
 
 
@@ -139,11 +139,11 @@ def _take(service: Service, batch: list[Message], now: int) -> list[Verdict]:
 def report_of(service: Service, notes: Counter[str]) -> dict[str, Any]:
     """What the store holds by now, in the words of `replay`."""
     with closing(service.store.reader()) as reader:
-        report = report_of_store(reader, service.runtime.engine, service.declared.thresholds)
+        report = report_of_store(reader, service.runtime.engine)
     return report | {"notes": dict(sorted(notes.items()))}
 
 
-def report_of_store(reader: Reader, engine: Engine, thresholds: ThresholdSet) -> dict[str, Any]:
+def report_of_store(reader: Reader, engine: Engine) -> dict[str, Any]:
     """The same without what the connectors remarked, which no store keeps."""
     counts, by_reason = outcomes(reader)
     alerts: dict[str, dict[str, int]] = {}
@@ -169,7 +169,6 @@ def report_of_store(reader: Reader, engine: Engine, thresholds: ThresholdSet) ->
         "without_key": engine.counts["without_key"],
         "without_due": engine.counts["without_due"],
         "clock": write_instant(engine.clock) if engine.clock > 0 else None,
-        "not_judged": [t.id for t in thresholds.thresholds if t.kind == "silence"],
     }
 
 

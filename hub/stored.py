@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +18,7 @@ from streams.core.engine import Engine
 from streams.core.timers import FAR
 from streams.embedded.earlier import Kept
 from streams.embedded.judging import Judging, Progress
+from streams.embedded.lock import is_locked
 from streams.embedded.purged import Base
 from streams.embedded.reader import Reader
 from streams.embedded.runtime import Clock
@@ -129,6 +131,7 @@ class Judged:
             raise WrongUse(f"{folder}: nothing was taken into this store yet")
         self.thresholds, self.site = thresholds_of(declared)
         self.zone: str = declared.timezone or self.site.timezone or "UTC"
+        self._by_event: bool = declared.clock == "event"
         kept = kept_sets(recall_kept(self.reader))
         anew = whole or bool(kept)
         self.judging: Judging = Judging(
@@ -151,6 +154,13 @@ class Judged:
         """The engine of the thresholds in force."""
         return self.judging.engine
 
+    def now(self, machine: Callable[[], int]) -> int:
+        """What time it is in the store, microseconds: while a hub serves it by the log's clock, the machine's, for that
+        is written only when there is something to say; else where its clock stood last."""
+        if self._by_event or not is_locked(self.reader.folder):
+            return self.engine.clock
+        return max(self.engine.clock, machine())
+
     def find_person(self, identifier: str) -> str | None:
         """The id of the person of an identifier or of a former id; None where nobody is known by it."""
         self.judging.admit_name(identifier)
@@ -167,9 +177,12 @@ class Judged:
 def judge_log(reader: Reader, thresholds: ThresholdSet) -> Engine:
     """An engine that was told of all of a log, and keeps all of it."""
     engine = Engine(thresholds)
-    for taken in reader.accepted():
+    for taken in reader.accepted(others=bool(engine.silences)):
         if taken.clock:
             engine.advance(taken.clock)
-        engine.apply_together(taken.events, taken.recorded)
+        if taken.events:
+            engine.apply_together(taken.events, taken.recorded)
+        else:
+            engine.hear(taken.source, taken.recorded)
     engine.forget_transitions()
     return engine

@@ -14,6 +14,8 @@ SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
+EARLIEST: Final = 0
+"""No event is earlier than 1970: such a stamp is a birth date, or what a system writes for none (year 1, 1900)."""
 
 Scalar = str | int | float | bool
 Attribute = Scalar | list[Scalar]

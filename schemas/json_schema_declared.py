@@ -83,6 +83,7 @@ def site_schema() -> Schema:
                 "mapping": {},
                 "test_patients": {"$ref": "#/$defs/texts"},
                 "calendars": {"type": "object", "additionalProperties": calendar},
+                "surveys": _surveys(),
                 "thresholds": {"type": "object", "additionalProperties": _object(lines)},
                 "identity": _identity(),
             }
@@ -111,6 +112,21 @@ def _identity() -> Schema:
             "rules": {"type": "array", "items": {**rule, "required": ["id", "score"]}},
         }
     )
+
+
+def _surveys() -> Schema:
+    word: Schema = {"type": "string"}
+    scale: Schema = {
+        "anyOf": [{**word, "pattern": "^[0-9]{1,4}-[0-9]{1,4}$"}, {"type": "array", "items": word, "minItems": 2}]
+    }
+    item = {**_object({"scale": scale}), "required": ["scale"]}
+    instrument = {
+        "title": word,
+        "items": {"type": "object", "additionalProperties": item},
+        "score": word,
+        "low": {"type": "object", "additionalProperties": {"type": ["integer", "string"]}},
+    }
+    return _object({"instruments": {"type": "object", "additionalProperties": _object(instrument)}})
 
 
 _TYPE: Final = r"^[A-Za-z0-9][A-Za-z0-9_.:/\-]*$"
@@ -156,6 +172,7 @@ _SHAPES: Final = {  # which definition each key of a threshold follows
     "minimum": "positive",
     "quiet": "quiet",
     "at_least": "elapsed",
+    "downtime": "downtimes",
 }
 
 
@@ -260,6 +277,9 @@ def _where(attributes: list[str]) -> Schema:
 
 def _spans() -> Schema:
     spellings = sorted(UNIT_BY_SPELLING, key=lambda spelling: (-len(spelling), spelling))
+    day = f"({'|'.join(DAYS)})"
+    weekly = {"type": "string", "pattern": rf"^{day}(-{day})? [0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$"}
+    wall = {"type": "string", "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?$"}
     elapsed = [spelling for spelling in spellings if UNIT_BY_SPELLING[spelling] not in BUSINESS]
     return {
         "duration": {"type": "string", "pattern": rf"^0*[1-9][0-9]*\s*({'|'.join(spellings)})$"},
@@ -277,6 +297,15 @@ def _spans() -> Schema:
         "warning": {
             "anyOf": [{"type": "string", "pattern": r"^[0-9]{1,2}(\.[0-9]+)?\s*%$"}, {"$ref": "#/$defs/duration"}]
         },
+        "downtimes": _one_or_more(
+            {
+                "anyOf": [
+                    weekly,
+                    _object({"weekly": weekly, "source": {"$ref": "#/$defs/texts"}}, ("weekly",)),
+                    _object({"from": wall, "to": wall, "source": {"$ref": "#/$defs/texts"}}, ("from", "to")),
+                ]
+            }
+        ),
         "quiet": {"anyOf": [{"const": "learned"}, {"$ref": "#/$defs/elapsed"}]},
     }
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from schemas.comment import Comment
 from schemas.dead_letter import DeadLetter
 from schemas.event import Event
 
@@ -24,7 +25,8 @@ class Message(msgspec.Struct):
 
     `kind` is the kind of its source (`hl7`, `cloudevents`), `raw` its bytes as they came. `source` and `id` are its
     identity, empty where it could not be read; `digest` is of its content: the same identity with another digest is
-    a conflict. `notes` are counted remarks about what was read leniently.
+    a conflict. `notes` are counted remarks about what was read leniently. `comment` was taken out of `raw`, and is kept
+    apart.
     """
 
     kind: str
@@ -36,6 +38,7 @@ class Message(msgspec.Struct):
     ignored: str | None = None
     dead: DeadLetter | None = None
     notes: tuple[str, ...] = ()
+    comment: Comment | None = None
 
 
 class Verdict(msgspec.Struct, frozen=True):

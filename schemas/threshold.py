@@ -136,10 +136,22 @@ class AverageRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Downtime:
+    """Planned quiet: days of the week (Monday is 0) with the minutes of the day from which and to which it lasts, or a
+    span of wall clock (microseconds since 1970-01-01T00:00 of it). `sources` it is of; none named: of all."""
+
+    weekly: tuple[tuple[int, int, int], ...] = ()
+    begin: int | None = None
+    end: int | None = None
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SilenceRule:
     by: str  # only `source`
     quiet: Duration | None  # None: learned from the source's own rhythm
     at_least: Duration | None = None
+    downtime: tuple[Downtime, ...] = ()
 
 
 Rule = WaitRule | MeasureRule | SequenceRule | CountRule | RateRule | AverageRule | SilenceRule

@@ -22,6 +22,7 @@ SITE_ZONE: Final = "site"
 FILE_KEYS: Final = ("version", "calendars", "events", "attributes", "defaults", "thresholds")
 CALENDAR_KEYS: Final = ("timezone", "hours", "holidays", "closed")
 MATCH_KEYS: Final = ("event", "where", "by", "times")
+DOWNTIME_KEYS: Final = ("weekly", "from", "to", "source")
 WHERE_KEYS: Final = ("above", "below", "present", "differs_from")
 
 COMMON: Final = (
@@ -60,7 +61,7 @@ OF_KIND: Final[Mapping[Kind, tuple[str, ...]]] = {
     "count": ("event", "where", "key", "limit", "distinct"),
     "rate": ("of", "out_of", "by", "window", "limit", "minimum", "distinct", "grace"),
     "average": ("event", "where", "value", "by", "window", "limit", "minimum", "distinct", "grace"),
-    "silence": ("by", "quiet", "at_least"),
+    "silence": ("by", "quiet", "at_least", "downtime"),
 }
 
 REQUIRED: Final[Mapping[Kind, tuple[str, ...]]] = {

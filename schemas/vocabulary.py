@@ -130,9 +130,10 @@ _TYPES: Final[tuple[tuple[str, str], ...]] = (
     ),
     (
         "complaint.received complaint.acknowledged complaint.updated complaint.resolved",
-        "complaint_id grievance? plan? topic promised_for",
+        "complaint_id grievance? plan? topic promised_for comment_id",
     ),
-    ("advocate.requested", "request_id"),
+    ("feedback.received", "kind topic comment_id visit_id"),
+    ("advocate.requested", "request_id topic comment_id"),
     (
         "person.updated",
         (

@@ -16,7 +16,7 @@ import msgspec
 
 from connectors.api import Reading, dead
 from schemas.errors import Reason
-from schemas.event import DAY, HOUR, MINUTE, Event
+from schemas.event import DAY, EARLIEST, HOUR, MINUTE, Event
 from schemas.instant import from_datetime, read_instant, write_instant
 
 _TIMES: Final = frozenset(
@@ -38,6 +38,7 @@ _TIMES: Final = frozenset(
 _OFFSET: Final = re.compile(r"(?:[Zz]|[+-]\d\d(?::?\d\d)?)$")
 _SHAPES: Final = 65_536  # a source that names its attributes by chance must not fill the memory
 _PRECISIONS: Final = {"minute": MINUTE, "hour": HOUR, "day": DAY}
+_MEND_TIME: Final = "an RFC 3339 time of 1970 or later is expected"
 PERSON_PREFIX: Final = "\x00person\x00"  # streams.core.identity reads it: an event that names its person by id
 
 
@@ -109,7 +110,9 @@ class CloudEventReader:
             except (ValueError, OverflowError):
                 missing = not wire.time
                 reason = Reason.NO_TIME if missing else Reason.BAD_TIME
-                return dead(reason, f"{place}, time", "an RFC 3339 time is expected")
+                return dead(reason, f"{place}, time", _MEND_TIME)
+        if time < EARLIEST:
+            return dead(Reason.BAD_TIME, f"{place}, time", _MEND_TIME)
         if facility is not None and "facility" not in data:
             data["facility"] = facility
         if self._with_source and "source" not in data:

@@ -10,7 +10,7 @@ from connectors.fhir.references import URN, Around, Named, References, first_num
 from connectors.fhir.shapes import Reference, Resource
 from connectors.fhir.time import PRECISION_NAMES, Stamp, TooCoarse, read_stamp
 from schemas.errors import Reason, Unreadable
-from schemas.event import DAY, HOUR, Event
+from schemas.event import DAY, EARLIEST, HOUR, Event
 from schemas.instant import write_instant
 
 ZONE_ASSUMED: Final = "zone_assumed"
@@ -120,11 +120,13 @@ class Told:
         if not text:
             return None
         try:
-            stamp = read_stamp(text, self._zone)
+            stamp: Stamp | None = read_stamp(text, self._zone)
         except TooCoarse:
             self.notes.append(TOO_COARSE)
             return None
         except (ValueError, OverflowError):
+            stamp = None
+        if stamp is None or stamp.time < EARLIEST:
             self.notes.append(BAD_TIME)
             self._bad = self._bad or path
             return None
@@ -150,7 +152,7 @@ class Told:
         if stamp is not None:
             return stamp
         if self._bad is not None:
-            mend = "YYYY-MM-DDThh:mm:ss with an offset is expected"
+            mend = "YYYY-MM-DDThh:mm:ss of 1970 or later, with an offset, is expected"
             raise Unreadable(Reason.BAD_TIME, place=f"{self.type}.{self._bad}", mend=mend)
         place = f"{self.type}.meta.lastUpdated" + (f", {self.type}.{path}" if path else "")
         raise Unreadable(Reason.NO_TIME, place=place, mend="say there when it happened")

@@ -21,7 +21,7 @@ from connectors.mapping.path import Path
 from connectors.mapping.spec import MappingSpec
 from schemas.dead_letter import DeadLetter
 from schemas.errors import Reason, Unreadable
-from schemas.event import Event
+from schemas.event import EARLIEST, Event
 
 ZONE_ASSUMED: Final = "zone_assumed"
 NO_CONTROL_ID: Final = "no_control_id"
@@ -30,6 +30,7 @@ _SAFE: Final = re.compile(r"[^A-Za-z0-9^_]")
 _DIED: Final = frozenset({"Y", "YES", "TRUE", "1"})
 _ALONE: Final = {"ORU": "ORU^R01", "ORM": "ORM^O01"}
 """Types that had one trigger when messages did not name it (HL7 v2.1, v2.2)."""
+_MEND_TIME: Final = "YYYYMMDDHHMMSS of 1970 or later, with an offset at best, is expected"
 _DEATH_TIMES: Final = [reader(Path(*at)) for at in (("PID", 29), ("EVN", 6), ("EVN", 2), ("MSH", 7))]
 
 
@@ -291,9 +292,13 @@ def _first_time(reads: list[Read], scope: Scope) -> Stamp | None:
         stamp = read(scope)
         if stamp:
             try:
-                return scope.times.read(stamp)
+                found = scope.times.read(stamp)
             except ValueError:
                 scope.notes.append(BAD_TIME)
+                continue
+            if found[0] >= EARLIEST:
+                return found
+            scope.notes.append(BAD_TIME)
     return None
 
 
@@ -301,5 +306,5 @@ def _no_time(recipe: Recipe, scope: Scope) -> Unreadable:
     there = [path for path in recipe.paths if scope.value(path)]
     named = ", ".join(map(str, there or recipe.paths))
     if there:
-        return Unreadable(Reason.BAD_TIME, place=named, mend="YYYYMMDDHHMMSS, with an offset at best, is expected")
+        return Unreadable(Reason.BAD_TIME, place=named, mend=_MEND_TIME)
     return Unreadable(Reason.NO_TIME, place=named, mend="say there when it happened")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
@@ -74,11 +75,13 @@ class AlertPages:
 
 
 class AlertOne:
-    """One alert, explained. `zone` is what times without a calendar are told in."""
+    """One alert, explained. `clock` tells the machine's time in microseconds; `zone` is what times without a calendar
+    are told in."""
 
-    def __init__(self, intake: Intake, reads: Reads, zone: str) -> None:
+    def __init__(self, intake: Intake, reads: Reads, clock: Callable[[], int], zone: str) -> None:
         self._intake: Intake = intake
         self._reads: Reads = reads
+        self._clock: Callable[[], int] = clock
         self._zone: str = zone
 
     async def show_alert(self, request: Request) -> Response:
@@ -91,7 +94,9 @@ class AlertOne:
         stands, fields = found
 
         def explained(runtime: Runtime) -> list[str]:
-            return explain_alert(stands, runtime.owner(stands), runtime.engine.clock, self._zone)
+            stood = runtime.engine.clock  # it is moved only when something is due
+            now = stood if runtime.by_event else max(stood, self._clock())
+            return explain_alert(stands, runtime.owner(stands), now, self._zone)
 
         lines = await self._intake.ask(explained)
         shown = AlertShown(explanation=lines, **fields)  # type: ignore[arg-type]

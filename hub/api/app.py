@@ -21,6 +21,7 @@ from hub.api.bodies import Bodies, BodySettings
 from hub.api.cursor import cursors_of
 from hub.api.events import EventIntake
 from hub.api.feed import Feed
+from hub.api.feedback import FeedbackIntake
 from hub.api.health import Healths
 from hub.api.metrics import Counters, HttpCounts, Metrics, no_counters
 from hub.api.openapi import serve_openapi
@@ -69,6 +70,7 @@ def make_app(  # noqa: PLR0913 - what it stands on
     registry = CollectorRegistry()
     counts = HttpCounts(registry)
     metrics = Metrics(intake, pages, feed, healths, streams, registry, counters)
+    read_bodies = Bodies(bodies or BodySettings())
     stream = AlertStream(feed, pages, streams, slow_seconds=slow_seconds, most=streams_at_once)
     routes = [
         Route("/livez", healths.livez, methods=["GET"]),
@@ -76,10 +78,11 @@ def make_app(  # noqa: PLR0913 - what it stands on
         Route("/healthz", healths.healthz, methods=["GET"]),
         Route("/metrics", metrics.metrics, methods=["GET"]),
         Route("/openapi.json", serve_openapi, methods=["GET"]),
-        Route("/v1/events", EventIntake(intake, Bodies(bodies or BodySettings())).post_events, methods=["POST"]),
+        Route("/v1/events", EventIntake(intake, read_bodies).post_events, methods=["POST"]),
+        Route("/v1/feedback", FeedbackIntake(intake, read_bodies, clock).post_feedback, methods=["POST"]),
         Route("/v1/alerts", AlertPages(pages, cursors).list_alerts, methods=["GET"]),
         Route("/v1/alerts/stream", stream.stream_alerts, methods=["GET"]),
-        Route("/v1/alerts/{id}", AlertOne(intake, pages, zone).show_alert, methods=["GET"]),
+        Route("/v1/alerts/{id}", AlertOne(intake, pages, clock, zone).show_alert, methods=["GET"]),
     ]
     counts.routes = {route.endpoint: route.path for route in routes}
     counts.streams = frozenset(("/v1/alerts/stream",))

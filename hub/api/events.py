@@ -7,6 +7,7 @@ sender learns of it; it is kept as a dead letter all the same, and the problem s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -58,35 +59,48 @@ class EventIntake:
 
     async def _take(self, request: Request, body: bytes) -> Response:
         events, batch = read_request(request.headers.raw, body)
-        try:
-            verdicts = await self._intake.take(CLOUDEVENTS, events) if events else []
-        except StoreFailed as wrong:
-            raise unavailable("store-failed", f"nothing of it was taken: {wrong}") from wrong
-        except Stopped:
-            raise unavailable("stopping", "nothing of it was taken: the hub is being stopped") from None
+        verdicts = await take(self._intake, CLOUDEVENTS, events) if events else []
         if batch:
-            return _accepted(BatchVerdicts(events=[_told(verdict) for verdict in verdicts]))
+            return accepted(BatchVerdicts(events=[told(verdict) for verdict in verdicts]))
         [verdict] = verdicts
-        if verdict.reason in _NO_EVENT and verdict.outcome in (Outcome.DEAD, Outcome.DUPLICATE):
-            return _no_event(verdict)
-        return _accepted(_told(verdict))
+        return answer_one(verdict, "no-cloudevent", "this is no CloudEvent")
 
 
-def _told(verdict: Verdict) -> EventVerdict:
+async def take(intake: Intake, kind: str, raws: Sequence[bytes]) -> list[Verdict]:
+    """What became of messages, once they are durable. Raises Refused (503) where none of them was taken."""
+    try:
+        return await intake.take(kind, raws)
+    except StoreFailed as wrong:
+        raise unavailable("store-failed", f"nothing of it was taken: {wrong}") from wrong
+    except Stopped:
+        raise unavailable("stopping", "nothing of it was taken: the hub is being stopped") from None
+
+
+def told(verdict: Verdict) -> EventVerdict:
+    """A verdict as it is sent."""
     return EventVerdict(outcome=verdict.outcome, reason=verdict.reason, place=verdict.place, mend=verdict.mend)
 
 
-def _accepted(told: EventVerdict | BatchVerdicts) -> Response:
-    return Response(_encode(told), HTTPStatus.ACCEPTED, {"Cache-Control": "no-store"}, "application/json")
+def accepted(what: EventVerdict | BatchVerdicts) -> Response:
+    """202: all of it is kept."""
+    return Response(_encode(what), HTTPStatus.ACCEPTED, {"Cache-Control": "no-store"}, "application/json")
 
 
-def _no_event(verdict: Verdict) -> Response:
+def answer_one(verdict: Verdict, kind: str, what: str) -> Response:
+    """The answer to a message that came alone: 400 where it is not at all what it should be, 202 else. `kind` names the
+    problem, `what` words it."""
+    if verdict.reason in _NO_EVENT and verdict.outcome in (Outcome.DEAD, Outcome.DUPLICATE):
+        return _kept_and_refused(verdict, kind, what)
+    return accepted(told(verdict))
+
+
+def _kept_and_refused(verdict: Verdict, kind: str, what: str) -> Response:
     return answer_problem(
         Problem(
-            type=problem_type("no-cloudevent"),
+            type=problem_type(kind),
             title=HTTPStatus.BAD_REQUEST.phrase,
             status=HTTPStatus.BAD_REQUEST.value,
-            detail="this is no CloudEvent; it is kept as a dead letter and need not be sent again as it is",
+            detail=f"{what}; it is kept as a dead letter and need not be sent again as it is",
             outcome=verdict.outcome,
             reason=verdict.reason,
             place=verdict.place,

@@ -65,7 +65,9 @@ class Healths:
         now = self._clock()
 
         def asked(runtime: Runtime) -> ClockAge:
-            age = 0 if runtime.by_event else max(0, now - runtime.due)
+            # what was judged and cannot be written (a full disk) is not said either
+            since = min(runtime.due, runtime.said_since)
+            age = 0 if runtime.by_event else max(0, now - since)
             return ClockAge(runtime.recorded, age, runtime.entries, runtime.settled)
 
         async with asyncio.timeout(_PATIENCE):

@@ -9,6 +9,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from connectors.surveys.feedback import Feedback
 from hub.alert_line import AlertChange, AlertShown
 from hub.api.alerts import AlertPage
 from hub.api.bodies import BODY_LIMIT
@@ -20,7 +21,7 @@ from hub.api.problems import MEDIA_TYPE, Problem
 from schemas.alert import State
 
 Json = dict[str, Any]
-_TYPES: Final = (AlertPage, AlertChange, AlertShown, EventVerdict, BatchVerdicts, Health, HealthSum, Problem)
+_TYPES: Final = (AlertPage, AlertChange, AlertShown, EventVerdict, BatchVerdicts, Feedback, Health, HealthSum, Problem)
 _REF: Final = "#/components/schemas/{name}"
 _TEXT: Final[Json] = {"type": "string"}
 _EVENT: Final[Json] = {
@@ -56,6 +57,7 @@ def openapi() -> Json:
             "/metrics": _get("metrics", "What is counted, for Prometheus.", {"200": _plain("Prometheus text.")}),
             "/openapi.json": _get("openapi", "This description.", {"200": _open_json("OpenAPI 3.1.")}),
             "/v1/events": {"post": _post_events()},
+            "/v1/feedback": {"post": _post_feedback()},
             "/v1/alerts": _get(
                 "listAlerts",
                 "Transitions of alerts in order, page by page; none is missed.",
@@ -154,6 +156,20 @@ def _post_events() -> Json:
             "202": {"description": "Durable.", "content": {"application/json": {"schema": either}}},
             **_problems(400, 408, 413, 415, 500, 503),
         },
+    }
+
+
+def _post_feedback() -> Json:
+    return {
+        "operationId": "postFeedback",
+        "summary": "Take what a patient says; answered when it is durable.",
+        "description": (
+            "Answers to a survey, a complaint, a suggestion, praise, the wish to be called. Without `time` it was said "
+            "when it came. `comment` is kept apart: nothing else holds it; `comment_id` is the hub's to give. What is "
+            "no feedback at all is answered 400 and kept as a dead letter, as the problem says."
+        ),
+        "requestBody": {"required": True, "content": {"application/json": {"schema": _ref("Feedback")}}},
+        "responses": {"202": _json("Durable.", "EventVerdict"), **_problems(400, 408, 413, 415, 500, 503)},
     }
 
 

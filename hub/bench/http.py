@@ -77,8 +77,11 @@ async def _answer(request: Request) -> Response:
     return Response(status_code=202)
 
 
-class _Bare(uvicorn.Server):
-    """Says where it listens."""
+class Bare(uvicorn.Server):
+    """A server that keeps nothing, at a port of its own, and says where it listens."""
+
+    def __init__(self, app: Starlette) -> None:
+        super().__init__(uvicorn.Config(app, port=0, http="h11", ws="none", log_config=None, access_log=False))
 
     async def startup(self, sockets: list[Any] | None = None) -> None:
         await super().startup(sockets)
@@ -87,5 +90,4 @@ class _Bare(uvicorn.Server):
 
 
 if __name__ == "__main__":
-    app = Starlette(routes=[Route(_PATH, _answer, methods=["POST"])])
-    _Bare(uvicorn.Config(app, port=0, http="h11", ws="none", log_config=None, access_log=False)).run()
+    Bare(Starlette(routes=[Route(_PATH, _answer, methods=["POST"])])).run()

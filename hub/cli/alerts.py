@@ -10,10 +10,12 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from hub.api.cursor import OtherStore, cursors_of
 from hub.bearing import bearing_lines, contact_lines
 from hub.cli.replay import as_line
 from hub.cli.stored import Format, FormatOption, StoreOption, check_threshold, judged, write_object, write_rows
 from hub.explain import explain_alert
+from hub.serve.service import machine_time
 from schemas.alert import Alert, State
 from schemas.errors import WrongUse
 from schemas.event import Event
@@ -22,6 +24,7 @@ from streams.core.engine import Engine
 from streams.core.journeys import KEYS
 from streams.core.state import Wait
 from streams.embedded.directory import StoredDirectory
+from streams.embedded.following import Ahead, Gone, check_cursor
 from streams.embedded.reader import Reader
 
 alerts_app = typer.Typer(name="alerts", help="The alerts of a store.", no_args_is_help=True, add_completion=False)
@@ -75,7 +78,7 @@ def show(
     if alert is None:
         typer.echo(f"{id_}: there is no such alert", err=True)
         raise typer.Exit(1)
-    lines = explain_alert(alert, stands.judging.owner(alert), stands.engine.clock, stands.zone)
+    lines = explain_alert(alert, stands.judging.owner(alert), stands.now(machine_time), stands.zone)
     fields = as_line(alert, StoredDirectory(stands.reader))
     write_object(fields | {"explanation": lines}, format_, lambda: "\n".join([*lines, *bearing_lines(fields)]))
 
@@ -83,13 +86,15 @@ def show(
 @alerts_app.command("tail")
 def tail(
     store: StoreOption,
-    after: Annotated[int, typer.Option(min=0, metavar="CURSOR", help="From behind this change on.")] = 0,
+    after: Annotated[
+        str, typer.Option(metavar="CURSOR", help="From behind this change on: as told here, or by HTTP.")
+    ] = "0",
     follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Wait for further changes.")] = True,  # noqa: FBT002
     format_: FormatOption = Format.NDJSON,
 ) -> None:
     """Every change of every alert, in order, as it happens; until interrupted, with --no-follow once."""
     reader = Reader.open(store)
-    cursor = after
+    cursor = read_after(after, reader)
     while True:
         page = reader.transitions(after=cursor, limit=_PAGE)
         directory = StoredDirectory(reader)  # what is known of somebody may be otherwise by now
@@ -100,6 +105,22 @@ def tail(
             if not follow:
                 return
             time.sleep(_LOOK)  # noqa: TID251 - another process writes the file and tells nobody
+
+
+def read_after(text: str, reader: Reader) -> int:
+    """The number of a change, by itself or by the cursor that HTTP has for it. Raises WrongUse."""
+    try:
+        number = int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else cursors_of(reader).read(text)
+        check_cursor(reader, number)
+    except ValueError:
+        raise WrongUse("--after: this is no cursor; give a `cursor` of alerts tail or of HTTP as it stands") from None
+    except (OtherStore, Ahead):
+        raise WrongUse("--after: this cursor is of another store, or of before a restore; leave it out") from None
+    except Gone:
+        raise WrongUse(
+            "--after: what follows this cursor was purged; leave it out to begin with what is left"
+        ) from None
+    return number
 
 
 def _tell_change(cursor: int, at: int, alert: Alert, directory: StoredDirectory, format_: Format) -> None:

@@ -64,6 +64,17 @@ def store(
     _write(figures, format_)
 
 
+@bench_app.command("due")
+def due(
+    waits: Annotated[int, typer.Option(min=1, help="How many open waits.")] = 100_000,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """From due to the line of the alert on the stream, beside a bare server's timers."""
+    import hub.bench.due  # noqa: PLC0415 - it loads the server
+
+    _write(hub.bench.due.run(waits), format_)
+
+
 @bench_app.command("mllp")
 def mllp(
     messages: Annotated[int, typer.Option(min=100, help="How many messages.")] = 40_000,

@@ -17,10 +17,10 @@ from rich.table import Table
 
 from hub.address import read_address
 from hub.send.messages import Outgoing
-from hub.send.run import SendSettings, send_all
+from hub.send.run import RETRY_FOR, SendSettings, send_all
 from hub.send.tls import read_client_tls
 from hub.send.watch import watch as watch_folder
-from schemas.errors import WrongUse
+from schemas.errors import TryAgain, WrongUse
 
 To = Annotated[str, typer.Option("--to", metavar="HOST:PORT", help="Who receives.")]
 Timeout = Annotated[float, typer.Option(metavar="SECONDS", help="How long an acknowledgement may take.")]
@@ -41,6 +41,9 @@ def send(  # noqa: PLR0913, PLR0917 - a flag each
     connections: Annotated[int, typer.Option(min=1, max=1000, help="How many to send over at once.")] = 1,
     rate: Annotated[float | None, typer.Option(help="Messages a second, over all connections.")] = None,
     timeout: Timeout = 30.0,
+    retry_for: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="How long a message without an answer is sent again.")
+    ] = RETRY_FOR,
     tls: Tls = False,  # noqa: FBT002
     ca: Ca = None,
     certificate: Certificate = None,
@@ -50,12 +53,13 @@ def send(  # noqa: PLR0913, PLR0917 - a flag each
     """Send each message over MLLP and wait for its acknowledgement.
 
     An acknowledgement counts only for the message whose MSH-10 its MSA-2 names. One that does not come in time is asked
-    for again over a new connection, three times at most. Over one connection messages keep their order. With --tls the
-    receiver's certificate must name HOST and be signed by --ca, or by whom the system trusts.
+    for again over a new connection, as is one that was lost when the receiver restarted: for --retry-for seconds, with
+    0 not at all. Over one connection messages keep their order. With --tls the receiver's certificate must name HOST
+    and be signed by --ca, or by whom the system trusts.
 
     Exit code 0 when every message was accepted (AA) or is kept by the receiver with an error (AE: sending it again
-    changes nothing), 1 when one was rejected (AR), got no answer or could not be read, and when a file that was named
-    holds none. What a folder holds beside messages is passed by.
+    changes nothing), 1 when one was rejected (AR) or could not be read, and when a file that was named holds none; 75
+    when the receiver was given up. What a folder holds beside messages is passed by.
     """
     host, port = read_address("--to", to)
     if rate is not None and rate <= 0:
@@ -66,10 +70,11 @@ def send(  # noqa: PLR0913, PLR0917 - a flag each
         connections=connections,
         rate=rate,
         timeout=_seconds(timeout),
+        retry_for=retry_for,
         tls=_tls(ca, certificate, key, wanted=tls),
     )
     outgoing = Outgoing(files)
-    sent = asyncio.run(send_all(outgoing, settings))
+    sent = asyncio.run(send_all(outgoing, settings, lambda line: typer.echo(line, err=True)))
     report = {**sent.report(), "unreadable": outgoing.unreadable, "files_passed_by": outgoing.passed_by}
     if format_ is Format.JSON:
         typer.echo(json.dumps(report, indent=2))
@@ -77,6 +82,9 @@ def send(  # noqa: PLR0913, PLR0917 - a flag each
         _show(report)
     for fault in outgoing.faults:
         typer.echo(fault, err=True)
+    if sent.failed and not sent.lasting:
+        again = "send the files again: who knows messages by their id, as pxhub serve does, takes each once"
+        raise TryAgain(f"{sent.failed} messages got no answer; {again}")
     if not sent.is_well or outgoing.unreadable or outgoing.faults:
         raise typer.Exit(1)
 
@@ -94,9 +102,9 @@ def watch(  # noqa: PLR0913, PLR0917 - a flag each
 ) -> None:
     """Send the files that are put into a folder, and move them to done/ or failed/ in it.
 
-    A file is taken when it has stopped growing; names ending in .tmp or .part are left alone. After a kill the file
-    that was being sent is sent again from its beginning: a receiver that knows messages by their id, as pxhub serve
-    does, takes each once. A receiver that cannot be reached is waited for.
+    A file is taken when it has stopped growing; names ending in .tmp or .part are left alone, and so are links. After a
+    kill the file that was being sent is sent again from its beginning: a receiver that knows messages by their id, as
+    pxhub serve does, takes each once. A receiver that cannot be reached is waited for.
 
     Exit code with --once: 0 when every file was sent, 1 when one failed; 75 when another pxhub watches the folder.
     """

@@ -93,8 +93,6 @@ def replay_command(  # noqa: PLR0913, PLR0917 - a flag each
         sys.stdout.write(text.decode() + "\n")
     for warning in result.warnings:
         typer.echo(warning, err=True)
-    if result.report["not_judged"]:
-        typer.echo(f"not judged in this release (kind: silence): {', '.join(result.report['not_judged'])}", err=True)
     _tell_assumed(result.assumed_utc)
     if explain is not None and not explained:
         typer.echo(f"--explain {explain}: there is no such alert", err=True)

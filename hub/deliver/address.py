@@ -1,6 +1,7 @@
 """Where a webhook may lead: to public addresses, and to others only where the file names the host.
 
-The address that was checked is the one that is connected to; a name that is asked for again may answer otherwise.
+The address that was checked is the one that is connected to; a name that is asked for again may answer otherwise. So
+what is looked up at the start only spares its owner the first alert; each delivery looks again.
 """
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from threading import Thread
 from typing import Final
 
 from schemas.errors import PxError
@@ -23,6 +26,8 @@ _TRANSLATED: Final = (
     ipaddress.IPv6Network("2001::/32"),  # Teredo
 )
 
+_PATIENCE: Final = 5.0  # seconds for all look-ups of a start: a network that is down must not hold it up
+
 
 class Forbidden(PxError):
     """The host has no address that a webhook may lead to."""
@@ -32,6 +37,36 @@ async def resolve(host: str, port: int) -> list[str]:
     """By the system's resolver."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def look_up(hosts: Iterable[str], patience: float = _PATIENCE) -> dict[str, list[str]]:
+    """The addresses of those hosts that the system's resolver knows in time."""
+    found: dict[str, list[str]] = {}
+
+    def ask(host: str) -> None:
+        try:
+            answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            return
+        found[host] = list(dict.fromkeys(str(address[0]) for *_, address in answers))
+
+    until = time.monotonic() + patience
+    # the resolver cannot be told to stop, so nobody waits for a thread that it holds
+    asking = [Thread(target=ask, args=(host,), name="look-up", daemon=True) for host in dict.fromkeys(hosts)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join(max(0.0, until - time.monotonic()))
+    return found.copy()
+
+
+def is_literal(host: str) -> bool:
+    """Whether a host is an address and no name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def choose_address(addresses: list[str], *, allowed: bool) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from hub.deliver.address import is_literal, is_public
 from schemas.declaration import (
     Findings,
     Items,
@@ -40,8 +41,8 @@ class WrongWebhooks(WrongDeclaration):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
     """One subscriber. `secrets` sign each delivery, several while keys are changed; `thresholds` are those whose
-    alerts it is told of, None for all; `allow_private` are hosts that may stand in a private network;
-    `sensitive` are the labels of alerts that may be told here, which go nowhere else.
+    alerts it is told of, None for all; `allow_private` are hosts that may stand in a private network; `sensitive` are
+    the labels of alerts that may be told here, which go nowhere else; `place` is where its `url` stands.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Webhook:
     thresholds: frozenset[str] | None = None
     allow_private: frozenset[str] = frozenset()
     sensitive: frozenset[str] = frozenset()
+    place: Place = field(default=Place(""), compare=False)
 
     def __repr__(self) -> str:
         return f"Webhook({self.name})"  # secrets stand in no trace
@@ -76,6 +78,30 @@ def read_webhooks(path: Path, known: Collection[str]) -> list[Webhook]:
     if has_errors(problems):
         raise WrongWebhooks(problems)
     return found
+
+
+def check_hosts(
+    webhooks: Collection[Webhook], look_up: Callable[[Iterable[str]], Mapping[str, list[str]]]
+) -> list[str]:
+    """See where the webhooks lead, before anything is sent; `look_up` gives the addresses of hosts, as far as they are
+    known. Returns the names of webhooks whose host is unknown for now. Raises WrongWebhooks for those that lead into a
+    private network and are not allowed to."""
+    host_of = {webhook.name: (urlsplit(webhook.url).hostname or "").lower() for webhook in webhooks}
+    asked = [webhook for webhook in webhooks if host_of[webhook.name] not in webhook.allow_private]
+    known = look_up({host_of[webhook.name]: None for webhook in asked if not is_literal(host_of[webhook.name])})
+    findings = Findings()
+    unknown: list[str] = []
+    for webhook in asked:
+        host = host_of[webhook.name]
+        addresses = [host] if is_literal(host) else known.get(host)
+        if not addresses:
+            unknown.append(webhook.name)
+        elif not any(map(is_public, addresses)):
+            mend = f"name `{host}` in `allow_private` if it may be reached"
+            findings.error(webhook.place, f"`url` leads to a private address: {mend}")
+    if has_errors(problems := findings.listed()):
+        raise WrongWebhooks(problems)
+    return unknown
 
 
 def _read_all(table: Table, folder: Path, known: Collection[str], findings: Findings) -> list[Webhook]:
@@ -117,7 +143,16 @@ def _read_one(lines: Table, folder: Path, known: Collection[str], findings: Find
         return None
     asked = frozenset(thresholds) if "thresholds" in nodes else None
     labels = frozenset(label for label, _ in _read_list(nodes.get("sensitive"), "sensitive", findings))
-    return Webhook(name=name, url=url, secrets=secrets, thresholds=asked, allow_private=allowed, sensitive=labels)
+    place = nodes["url"].place
+    return Webhook(
+        name=name,
+        url=url,
+        secrets=secrets,
+        thresholds=asked,
+        allow_private=allowed,
+        sensitive=labels,
+        place=place,
+    )
 
 
 def _read_list(node: Node | None, key: str, findings: Findings) -> list[tuple[str, Node]]:

@@ -14,7 +14,12 @@ _READ: Final = 1 << 16
 
 
 class Unreachable(Exception):
-    """No connection could be made; the text says why, where more is known than that."""
+    """No connection could be made; the text says why, where more is known than that. `lasting` where no later try will
+    make one."""
+
+    def __init__(self, why: str = "", *, lasting: bool = False) -> None:
+        super().__init__(why)
+        self.lasting: bool = lasting
 
 
 class Line:
@@ -69,9 +74,11 @@ class Line:
             async with asyncio.timeout(self._timeout):
                 self._reader, self._writer = await asyncio.open_connection(self._host, self._port, ssl=self._tls)
         except ssl.SSLCertVerificationError as wrong:
-            raise Unreachable("its certificate is for another host, or signed by nobody that is trusted") from wrong
+            raise Unreachable(
+                "its certificate is for another host, or signed by nobody that is trusted", lasting=True
+            ) from wrong
         except ssl.SSLError as wrong:
-            raise Unreachable("no TLS could be agreed on") from wrong
+            raise Unreachable("no TLS could be agreed on", lasting=True) from wrong
         except (OSError, TimeoutError) as wrong:
             raise Unreachable from wrong
         self._framer, self._answered = Framer(), None

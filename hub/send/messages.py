@@ -37,11 +37,12 @@ class Outgoing:
                     messages += 1
                     yield with_cr(piece)
             except WrongUse as wrong:
-                self.unreadable += 1
+                self.unreadable += 1 + (strays if messages else 0)
                 self.faults.append(str(wrong))
+                continue
             if messages:
                 self.unreadable += strays
-            elif strays:
+            else:
                 self.passed_by += 1
                 if input_.name in self._named:  # a folder may hold anything; who names a file means it
                     self.faults.append(f"{input_.name}: no HL7 v2 message is in it; nothing of it was sent")

@@ -1,10 +1,11 @@
 """Send what is put into a folder.
 
 Theory. A file goes one way: DIR, DIR/.taken, then DIR/done or DIR/failed, each step one rename, which happens or does
-not. It is taken when two looks, `every` seconds apart, found it of the same size and time and not empty; names that end
-in `.tmp` or `.part` or begin with a dot are another program's. What lies in `.taken` at the start was taken and not
-finished: it is sent again from its beginning. So after a kill a message may be sent twice and none is left out; the hub
-knows a message by its id and counts the second as a duplicate. A file that was written to while it was sent is sent
+not. It is taken when two looks, `every` seconds apart, found it of the same size and time; an empty one when more did,
+for who has made it may yet write to it. Names that end in `.tmp` or `.part` or begin with a dot are another program's,
+and what is no file (a link, a pipe) is left alone and told of once. What lies in `.taken` at the start was taken and
+not finished: it is sent again from its beginning. So after a kill a message may be sent twice and none is left out; the
+hub knows a message by its id and counts the second as a duplicate. A file that was written to while it was sent is sent
 again too. A receiver that cannot be reached is waited for: that is no fault of the file.
 """
 
@@ -26,6 +27,8 @@ _DONE: Final = "done"
 _FAILED: Final = "failed"
 _LOCK: Final = ".lock"
 _OTHERS: Final = (".tmp", ".part")
+_LOOKS: Final = 2
+_LOOKS_IF_EMPTY: Final = 10
 _LONGEST_WAIT: Final = 30.0  # seconds between two tries to reach the receiver
 
 State = tuple[int, int, int]
@@ -52,7 +55,8 @@ class Watched:
         except OSError:
             self._lock.close()
             raise TryAgain(f"{folder}: another pxhub watches it") from None
-        self._looks: dict[str, State] = {}
+        self._looks: dict[str, tuple[State, int]] = {}  # how a file stood, and how many looks found it so
+        self._strange: set[tuple[str, int]] = set()  # names and numbers of what is no file
 
     def close(self) -> None:
         """Let another process watch."""
@@ -62,20 +66,32 @@ class Watched:
         """What was taken and not finished."""
         return [path for path in _by_age(self._taken) if path.name != _LOCK]
 
-    def settled(self) -> list[Path]:
-        """What did not change since the last look, the oldest first."""
+    def settled(self, *, once: bool = False) -> list[Path]:
+        """What did not change for some looks, the oldest first; with `once` nobody will look a third time."""
         before, self._looks = self._looks, {}
         found = []
         for path in _by_age(self._folder):
-            if path.name.startswith(".") or path.name.endswith(_OTHERS):
-                continue
             state = state_of(path)
-            if state is None or state[0] == 0:
+            if state is None or _is_anothers(path.name):
                 continue
-            self._looks[path.name] = state
-            if before.get(path.name) == state:
+            stood, looks = before.get(path.name, (None, 0))
+            looks = looks + 1 if stood == state else 1
+            self._looks[path.name] = (state, looks)
+            if looks >= (_LOOKS if state[0] or once else _LOOKS_IF_EMPTY):
                 found.append(path)
         return found
+
+    def strangers(self) -> int:
+        """How many of what came since the last look are neither files nor folders."""
+        before = self._strange
+        with os.scandir(self._folder) as entries:
+            self._strange = {
+                (entry.name, entry.inode())
+                for entry in entries
+                if not (entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False))
+                and not _is_anothers(entry.name)
+            }
+        return len(self._strange - before)
 
     def take(self, path: Path) -> Path | None:
         """Take a file; where it lies then, or None where it is gone."""
@@ -100,7 +116,9 @@ async def watch(
         while True:
             for path in watched.left_over():
                 well &= await _send(watched, path, settings, every=every, once=once, say=say)
-            for path in watched.settled():
+            if strangers := watched.strangers():
+                say(f"left alone: {strangers} links or pipes; put the files themselves there")
+            for path in watched.settled(once=once):
                 taken = watched.take(path)
                 if taken is not None:
                     well &= await _send(watched, taken, settings, every=every, once=once, say=say)
@@ -120,7 +138,7 @@ async def _send(
     while True:
         before = state_of(path)
         outgoing = Outgoing([str(path)])
-        sent = await send_all(outgoing, settings)
+        sent = await send_all(outgoing, settings, say)
         if sent.stopped is not None:
             say(f"{sent.stopped}; the file waits in {_TAKEN}")
             if once:
@@ -131,11 +149,11 @@ async def _send(
             break
     well = sent.is_well and not outgoing.unreadable and not outgoing.passed_by
     watched.finish(path, well=well)
-    say(_told(sent, outgoing, well=well))
+    say(_told(sent, outgoing, well=well, empty=before is not None and not before[0]))
     return well
 
 
-def _told(sent: Sent, outgoing: Outgoing, *, well: bool) -> str:
+def _told(sent: Sent, outgoing: Outgoing, *, well: bool, empty: bool) -> str:
     """What came of a file, in counts: its name may be a patient's."""
     told = f"{'done' if well else 'failed'}: {sent.sent} messages, {sent.accepted} accepted"
     counts = {
@@ -146,7 +164,13 @@ def _told(sent: Sent, outgoing: Outgoing, *, well: bool) -> str:
         "unreadable": outgoing.unreadable,
     }
     told += "".join(f", {count} {name}" for name, count in counts.items() if count)
+    if empty:
+        return told + ", 1 empty file"
     return told + (", not HL7 v2" if outgoing.passed_by else "")
+
+
+def _is_anothers(name: str) -> bool:
+    return name.startswith(".") or name.endswith(_OTHERS)
 
 
 def state_of(path: Path) -> State | None:

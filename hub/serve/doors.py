@@ -13,7 +13,8 @@ from connectors.hl7.ack import ACCEPT, ERROR
 from hub.api.app import make_app
 from hub.api.serve_http import bind_http, listen
 from hub.declared import Declared
-from hub.deliver.declared_webhooks import read_webhooks
+from hub.deliver.address import look_up
+from hub.deliver.declared_webhooks import check_hosts, read_webhooks
 from hub.deliver.webhook import WebhookCounts, deliver
 from hub.listen.access import check_address, read_networks, read_tls
 from hub.listen.bind import bind
@@ -86,8 +87,11 @@ def bind_webhooks(settings: ServeSettings, declared: Declared, _: ExitStack) -> 
     """Tell subscribers of alerts."""
     assert settings.webhooks is not None  # noqa: S101 - asked for, or it were not bound
     webhooks = read_webhooks(settings.webhooks, {threshold.id for threshold in declared.thresholds.thresholds})
+    unknown = check_hosts(webhooks, look_up)
 
     async def opened(service: Service) -> Door:
+        for name in unknown:  # it may be known by the first alert; a network that is down stops no start
+            service.log.warning("webhook.unknown_host", webhook=name)
         counts = WebhookCounts()
         service.counters.append(counts.numbers)
         return await deliver(

@@ -12,6 +12,7 @@ from connectors.cloudevents.read import CloudEventReader, content_digest
 from connectors.fhir.read import FhirReader
 from connectors.hl7.read import Hl7Reader
 from connectors.hl7.read import content_digest as hl7_digest
+from connectors.surveys.feedback import FeedbackReader
 from hub.enrich import Enricher
 from hub.left_out import LeftOut
 from hub.phones import NO_REGION, NONSENSE
@@ -23,6 +24,7 @@ from schemas.message import Message
 HL7: Final = "hl7"
 CLOUDEVENTS: Final = "cloudevents"
 FHIR: Final = "fhir"
+FEEDBACK: Final = "feedback"
 FILE: Final = "file"
 """A file that holds no message, or a part of one that nobody can read."""
 TEST_MESSAGE: Final = "test_message"
@@ -38,7 +40,7 @@ class LiveReader:
     `takes_tests` reads messages marked as tests (MSH-11 T or D) like all others. Without `has_zone` a stamp of a
     sender that nobody named a zone for is no time: such a message is a dead letter."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one reader a kind
         self,
         hl7: Hl7Reader,
         cloud: CloudEventReader,
@@ -48,6 +50,7 @@ class LiveReader:
         takes_tests: bool = False,
         has_zone: bool = True,
         fhir: FhirReader | None = None,
+        feedback: FeedbackReader | None = None,
     ) -> None:
         self._hl7: Hl7Reader = hl7
         self._cloud: CloudEventReader = cloud
@@ -57,10 +60,12 @@ class LiveReader:
         self._takes_tests: bool = takes_tests
         self._has_zone: bool = has_zone
         self._fhir: FhirReader = fhir or FhirReader()
+        self._feedback: FeedbackReader = feedback or FeedbackReader()
         self._readers: Mapping[str, Callable[[bytes], Message]] = {
             HL7: self._read_hl7,
             CLOUDEVENTS: self._read_event,
             FHIR: self._read_resource,
+            FEEDBACK: self._read_feedback,
         }
 
     @property
@@ -110,6 +115,13 @@ class LiveReader:
     def _read_resource(self, raw: bytes) -> Message:
         """A resource alone: what stood around it in a bundle is not there any more."""
         return self._enriched(_message(FHIR, raw, self._fhir.read(raw, "the resource")))
+
+    def _read_feedback(self, raw: bytes) -> Message:
+        """What was said in somebody's own words leaves the message here: nothing else sees it."""
+        reading, kept, comment = self._feedback.read(raw, "the feedback")
+        message = self._enriched(_message(FEEDBACK, kept, reading))
+        message.comment = comment
+        return message
 
     def _enriched(self, message: Message) -> Message:
         if self._left_out is not None and any(self._left_out.has(e.identifiers) for e in message.events):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from connectors.cloudevents.read import CloudEventReader
 from connectors.fhir.read import FhirReader
+from connectors.surveys.feedback import FeedbackReader
 from hub.declared import Declared, checked_zone, hl7_reader, read_declared
 from hub.enrich import enricher_of
 from hub.left_out import LeftOut
@@ -130,6 +131,7 @@ def live_reader(settings: ServeSettings, declared: Declared, runtime: Runtime) -
         takes_tests=settings.takes_tests,
         has_zone=zone is not None,
         fhir=FhirReader(zone=zone),
+        feedback=FeedbackReader(site.instruments),
     )
 
 
@@ -270,17 +272,20 @@ class Service:
     async def _purge(self) -> None:
         """Let go of what is older than it need be kept, a piece at a time."""
         while not self.runtime.by_event:
-            purge = Purge(machine_time() - self.settings.keep)
-            pieces = 0
-            try:
-                while await self.intake.ask(purge.go_on):
-                    pieces += 1
-                    await asyncio.sleep(_BREATH)
-            except StoreFailed:
-                pass  # said where messages are taken; it goes on at the next look
-            if pieces > 1:
-                self.log.info("store.purged", count=pieces)
+            await self._purge_once(Purge(machine_time() - self.settings.keep))
             await asyncio.sleep(_PURGE_EVERY)
+
+    async def _purge_once(self, purge: Purge) -> None:
+        try:
+            goes_on = True
+            while goes_on:
+                await asyncio.sleep(_BREATH)
+                goes_on = await self.intake.ask(purge.go_on)
+        except StoreFailed:
+            pass  # said where messages are taken; it goes on at the next look
+        finally:  # also where the hub is stopped amid it
+            if gone := purge.gone:
+                self.log.info("store.purged", messages=gone.messages, alerts=gone.alerts)
 
     async def _stay_alive(self) -> None:
         while True:

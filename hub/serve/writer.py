@@ -18,11 +18,12 @@ from hub.serve.condition import Condition
 from hub.serve.reading import LiveReader
 from schemas.dead_letter import DeadLetter
 from schemas.errors import Reason, StoreFailed
+from schemas.event import SECOND
 from schemas.message import Message, Outcome, Verdict
 from streams.embedded.runtime import Runtime
 
 _MOST: Final = 2_000  # messages of a commit; the last ask may go beyond it
-_TICK: Final = 0.02  # seconds between looks at the clock: an alert may be late by that much
+_TICK: Final = 0.02  # seconds between looks at the clock, where nothing is known to be due before
 _LINGER: Final = 0.002  # seconds in which a batch may come that takes with it what was said
 _STILL: Final = 60.0  # seconds without a look at the clock: what senders queued meanwhile is to be heard first
 _PROBE_EVERY: Final = 1.0  # seconds between two tries to write to a store that failed
@@ -142,7 +143,7 @@ class Writer:
         """What was handed over, and all that waits behind it; nothing when it is time to look at the clock."""
         lingers = self._runtime.has_news and self._condition.failed is None
         try:
-            handed: Sequence[Work] = self._queue.get(timeout=_LINGER if lingers else _TICK)
+            handed: Sequence[Work] = self._queue.get(timeout=_LINGER if lingers else self._until_due())
             many = 0
             while True:
                 for work in handed:
@@ -153,6 +154,12 @@ class Writer:
                 handed = self._queue.get_nowait()
         except Empty:
             return
+
+    def _until_due(self) -> float:
+        """Seconds until something is due, a tick at most. What is due already and yet unsaid (the hub settles, its
+        store fails) is looked at by ticks."""
+        left = (self._runtime.due - self._clock()) / SECOND
+        return left if 0 < left < _TICK else _TICK
 
     # -- messages
 

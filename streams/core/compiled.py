@@ -236,6 +236,7 @@ class Compiled:
     anchors: frozenset[str]
     facts: frozenset[str]
     rates: dict[str, Plan[RateRule] | Plan[AverageRule]]  # by threshold
+    silences: list[Plan[SilenceRule]]
     constants: dict[str, str]  # each text that a `where` compares with: one copy of it serves every event
 
 
@@ -257,6 +258,7 @@ class _Compiler:
         self._keep: dict[str, set[str]] = {}
         self._constants: dict[str, str] = {}
         self._rates: dict[str, Plan[RateRule] | Plan[AverageRule]] = {}
+        self._silences: list[Plan[SilenceRule]] = []
 
     def add(self, threshold: Threshold, index: int) -> None:
         rule = threshold.rule
@@ -279,7 +281,7 @@ class _Compiler:
                 self._rates[threshold.id] = average = Plan(threshold, rule, index)
                 self._file(rule.event, "averages", average, *rule.by, rule.distinct, rule.value)
             case SilenceRule():
-                pass  # judged from the sources themselves, no event is made of it
+                self._silences.append(Plan(threshold, rule, index))  # judged from the sources themselves
 
     def finish(self) -> Compiled:
         for type_, plan in self._types.items():
@@ -299,6 +301,7 @@ class _Compiler:
             anchors=frozenset(self._anchors),
             facts=frozenset(self._facts),
             rates=self._rates,
+            silences=self._silences,
             constants=self._constants,
         )
 

@@ -27,13 +27,12 @@ _CLOSES: Final = attrgetter("closes")
 class Episode:
     """A time over the limit: the event that opened it, and the instant when it closes if nothing more comes."""
 
-    __slots__ = ("alert", "applied", "closes", "opener")
+    __slots__ = ("alert", "closes", "opener")
 
     def __init__(self, opener: Event, closes: int) -> None:
         self.opener: Event = opener
         self.closes: int = closes
         self.alert: Alert | None = None
-        self.applied: int | None = None
 
 
 class Count:
@@ -122,7 +121,7 @@ class Count:
         for episode in fresh:
             known = old.pop(id(episode.opener), None)
             if known is not None:
-                episode.alert, episode.applied = known.alert, known.applied
+                episode.alert = known.alert
         self._episodes = fresh
         for episode in old.values():
             if episode.alert is not None:
@@ -149,19 +148,19 @@ class Count:
 
     def _look(self, episode: Episode, clock: int) -> None:
         opener = episode.opener
-        if episode.applied is None:
-            episode.applied = self._alerts.now
         closed = clock >= episode.closes
         draft = Draft(
             state=State.RESOLVED if closed else State.BREACHED,
             level=Level.BREACHED,
             due_at=opener.time,
             ended_at=episode.closes if closed else None,
-            fired_at=max(opener.time, episode.applied),
+            fired_at=max(opener.time, self._alerts.now),
         )
         if episode.alert is None:
             id_ = alert_id(self.plan.id, opener.source, opener.id)
             episode.alert = self._alerts.raise_(id_, self, lambda: self._alert(id_, opener, draft))
+        if episode.alert.state is not State.RETRACTED:
+            draft.fired_at = episode.alert.fired_at  # it was said then, whichever record stands behind it now
         self._alerts.move(episode.alert, draft)
         if not closed and self.next != episode.closes:
             self._timers.set(self, episode.closes)

@@ -26,6 +26,7 @@ from streams.core.held import (
 from streams.core.identity import MOVABLE
 from streams.core.journeys import KEYS
 from streams.core.rates import Rate
+from streams.core.silences import Silence
 from streams.core.state import Wait, root
 from streams.core.stated import STATING, VERSIONS
 
@@ -44,6 +45,7 @@ class Engine(Evidence):
         for type_ in sorted(VERSIONS):
             self._types.setdefault(type_, TypePlan())  # what is kept of each differs
         self._places: dict[str, str] = {}
+        self._listens: bool = bool(self.silences)
 
     # -- what a runtime asks
 
@@ -81,7 +83,7 @@ class Engine(Evidence):
         return self._timers.earliest
 
     def owner(self, alert: str) -> object | None:
-        """The record behind an alert: a Wait, Count, Rate, or Momentary."""
+        """The record behind an alert: a Wait, Count, Rate, Silence, or Momentary."""
         return self._alerts.owners.get(alert)
 
     def find_person(self, identifier: str) -> str | None:
@@ -124,6 +126,8 @@ class Engine(Evidence):
                     timer.ring(at)
                 elif isinstance(timer, Count):
                     timer.ring(clock)
+                elif isinstance(timer, Silence):
+                    timer.ring(at)
         self.clock = self._running.clock = self._alerts.now = now
 
     def apply(self, event: Event, at: int | None = None) -> None:
@@ -131,6 +135,8 @@ class Engine(Evidence):
         moves the clock: by ticks, or by event time, then to just before the event."""
         time = event.time
         self._alerts.now = event.recorded = at if at is not None else time if time > self.clock else self.clock  # noqa: FURB136 - a call costs more
+        if self._listens:
+            self.silences.accept(event.source, event.recorded, event.facility)
         person = self.identity.known.get(event.identifiers)
         if person is None:
             person = self._identify(event)
@@ -157,6 +163,12 @@ class Engine(Evidence):
             self._put_plainly(plan, event, person)
         if plan.rated:
             self._tallies.add_to_rates(plan, event, self.clock)
+
+    def hear(self, source: str, at: int) -> None:
+        """A message came at a log time and was not taken: its source is not silent."""
+        if self._listens:
+            self._alerts.now = at
+            self.silences.hear(source, at)
 
     def apply_together(self, events: Sequence_[Event], at: int | None = None) -> None:
         """Take the events of one message: they are heard at one log time, and judged when all are there."""

@@ -29,6 +29,8 @@ from streams.core.journeys import KEYS, Journeys
 from streams.core.rate_rows import BucketRow, RateRow, read_rate
 from streams.core.running import Running
 from streams.core.sequences import Momentary
+from streams.core.silence_rows import HourRow, SilenceRow, read_silence
+from streams.core.silences import Silences
 from streams.core.state import NEVER, Person, Wait, root
 from streams.core.stated import STATING, VERSIONS, keep_version, transition
 from streams.core.tallies import Tallies
@@ -61,6 +63,7 @@ class Evidence:
         self._timers: Timers = Timers()
         self._running: Running = Running(self._alerts, self._timers)
         self._tallies: Tallies = Tallies(self._alerts, self._timers, self.identity.nobody)
+        self.silences: Silences = Silences(self.compiled.silences, self._alerts, self._timers)
         self._putting_back: bool = False
         self._held: int = 0  # how many releases are awaited
         self._lost: dict[str, Alert] = {}  # alerts whose record is being made again
@@ -82,6 +85,16 @@ class Evidence:
         for raised in rate.raised.values():
             self._alerts.by_id[raised.id] = raised
             self._alerts.owners[raised.id] = rate
+
+    def read_silence(self, row: SilenceRow, hours: Iterable[HourRow], alert: Callable[[str], Alert | None]) -> None:
+        """Take a source back that was written down; `silences.wake` lets it ring."""
+        silence = self.silences.find(row.threshold, row.source)
+        if silence is None:
+            return
+        read_silence(silence, row, hours, alert)
+        if silence.alert is not None:
+            self._alerts.by_id[silence.alert.id] = silence.alert
+            self._alerts.owners[silence.alert.id] = silence
 
     def recall(self, alert: Alert) -> None:
         """What arrival decided of an alert, as it was said at first."""

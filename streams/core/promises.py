@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from schemas.event import Event
+from schemas.event import EARLIEST, Event
 from schemas.instant import read_instant
 from schemas.threshold import Threshold, WaitRule
 from streams.core.calendar import adder, subtracter
@@ -13,14 +13,16 @@ from streams.core.conditions import attribute_of
 
 
 def instant_of(data: dict[str, Any], attribute: str) -> int | None:
-    """A time attribute in microseconds; None where it is absent or no time."""
+    """A time attribute in microseconds; None where it is absent or no time, or of before 1970, as what systems write
+    for none."""
     value = attribute_of(data, attribute)
     if not isinstance(value, str) or not value:
         return None
     try:
-        return read_instant(value)
+        instant = read_instant(value)
     except (ValueError, OverflowError):
         return None
+    return instant if instant >= EARLIEST else None
 
 
 def due_of(threshold: Threshold, rule: WaitRule) -> Callable[[Event], tuple[int, int] | None]:

@@ -25,6 +25,7 @@ from schemas.threshold import (
     WaitRule,
 )
 from schemas.threshold_keys import REQUIRED, RESTARTS, TIMINGS, Restart
+from streams.core.downtimes import read_downtimes
 from streams.core.threshold_fields import (
     as_leaf,
     as_table,
@@ -282,8 +283,9 @@ def _read_silence(lines: Lines) -> SilenceRule | None:
     node = lines.table.find("quiet")
     learned = node is None or (isinstance(node, Leaf) and node.text == "learned")
     quiet = None if learned else lines.read("quiet", read_exact_span)
+    downtime = lines.read("downtime", read_downtimes)
     usable = (by is not None or not lines.has("by")) and (learned or quiet is not None)
-    return SilenceRule(by="source", quiet=quiet, at_least=at_least) if usable else None
+    return SilenceRule(by="source", quiet=quiet, at_least=at_least, downtime=downtime or ()) if usable else None
 
 
 def _read_source(node: Node, key: str, findings: Findings) -> str | None:

@@ -42,11 +42,24 @@ class Earlier:
         """An instant before which nothing rings."""
         return min((engine.due for engine, _ in self._engines), default=FAR)
 
+    @property
+    def listens(self) -> bool:
+        """Whether it matters to them whose messages came that were not taken."""
+        return any(engine.silences for engine, _ in self._engines)
+
+    def stay_away(self, since: int, until: int) -> None:
+        """The hub does not listen between two instants."""
+        for engine, _ in self._engines:
+            engine.silences.stay_away(since, until)
+
     def put(self, taken: Taken) -> None:
         """Take what the log holds, at the time and by the clock that stand with it."""
         for engine, _ in self._engines:
             if taken.clock:
                 engine.advance(taken.clock)
+            if not taken.events:
+                engine.hear(taken.source, taken.recorded)
+                continue
             # an engine keeps of an event what its own set reads, so each has its own
             engine.apply_together(read_events(write_events(taken.events)), taken.recorded)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -11,9 +11,11 @@ import msgspec
 from schemas.alert import Alert
 from schemas.errors import StoreFailed
 from schemas.event import Event
+from schemas.message import Message, Outcome, Verdict
 from streams.core.alerts import Transition
 from streams.core.circle import EventRow
 from streams.core.rate_rows import BucketRow, RateRow
+from streams.core.silence_rows import HourRow, SilenceRow
 from streams.embedded.learned import Learned
 from streams.embedded.residence import Written
 
@@ -88,12 +90,14 @@ class Entry(msgspec.Struct):
 
 
 class Taken(NamedTuple):
-    """What the engine took of one message: where and when, and its events."""
+    """What the engine took of one message: where and when, and its events; or none, of a message that only shows that
+    its source is there."""
 
     seq: int
     recorded: int
     clock: int
     events: tuple[Event, ...]
+    source: str = ""
 
 
 Said = tuple[int, Transition, int]
@@ -121,10 +125,22 @@ class Batch:
     entries: list[Entry] = field(default_factory=list)
     seen: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)  # hash -> digest, seq
     dead: list[tuple[int, str, str, str]] = field(default_factory=list)  # seq, reason, place, mend
+    comments: list[tuple[str, int | None, str]] = field(default_factory=list)  # id, seq, text
     tallies: dict[tuple[str, str, str], int] = field(default_factory=dict)  # (kind, outcome, reason) -> count
     transitions: list[Said] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)  # whose person or journey is another one now
     circles: list[Written] = field(default_factory=list)
     rates: list[tuple[RateRow, list[BucketRow]]] = field(default_factory=list)
+    silences: list[tuple[SilenceRow, list[HourRow], bool]] = field(default_factory=list)  # whether its hours went
+    away: list[tuple[int, int]] = field(default_factory=list)
     position: Position | None = None
     learned: Learned | None = None  # of the directory
+
+
+def comments_of(messages: Sequence[Message], verdicts: Sequence[Verdict]) -> list[tuple[str, int | None, str]]:
+    """The comments of what was taken for the first time: id, place in the log, and text."""
+    return [
+        (message.comment.id, verdict.seq, message.comment.text)
+        for message, verdict in zip(messages, verdicts, strict=True)
+        if message.comment is not None and verdict.outcome is not Outcome.DUPLICATE
+    ]

@@ -23,11 +23,14 @@ from streams.core.alerts import Transition
 from streams.core.engine import Engine
 from streams.core.rate_rows import note_written, write_buckets, write_rate
 from streams.core.sequences import Momentary
+from streams.core.silence_rows import write_hours, write_silence
+from streams.core.silences import Silence
 from streams.embedded.earlier import Earlier, Kept
 from streams.embedded.entries import Batch, Position, Taken
 from streams.embedded.purged import is_of_before
 from streams.embedded.residence import MOST, TAIL, Residence, Resident
 from streams.embedded.shelf import SqlShelf, read_rates
+from streams.embedded.sources import choose_silences, note_chosen, read_away, read_silences
 from streams.embedded.store import Store
 
 _AT_ONCE: Final = 2_000  # circles whose timers ring are read back at a time
@@ -37,6 +40,8 @@ Heard = tuple[Transition, int]
 """A change, and the place of the log after which it was said."""
 Progress = Callable[[int, int], None]
 """Told now and then while a store is read: entries read, and entries that there are."""
+AT_ONCE: Final = 2_000
+"""Entries judged again between two commits."""
 
 
 class Source(Protocol):
@@ -44,7 +49,7 @@ class Source(Protocol):
 
     def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]: ...
 
-    def accepted(self, *, after: int = 0, upto: int | None = None) -> Iterator[Taken]: ...
+    def accepted(self, *, after: int = 0, upto: int | None = None, others: bool = False) -> Iterator[Taken]: ...
 
     def alert(self, id_: str) -> Alert | None: ...
 
@@ -114,18 +119,22 @@ class Judging:
         self.heard: list[Heard] = []
         self._read_back: list[Transition] = []  # said by circles that were read back, and not compared yet
         self._made: dict[str, Alert] | None = None  # while the log is judged again: what is said last
-        self._chosen: tuple[list[Resident], list[Any], list[Any]] = ([], [], [])
+        self._chosen: tuple[list[Resident], list[Any], list[Any], list[Silence]] = ([], [], [], [])
         self._name: str = name_of(thresholds)
         self.shelf: SqlShelf = shelf or SqlShelf(source.rows)
+        for since, until in read_away(source.rows):
+            self.stay_away(since, until)
         self.residence: Residence = Residence(self.engine, self.shelf, last=self.shelf.last(), most=most, tail=tail)
 
     # -- taking
 
     def put(self, taken: Taken) -> None:
         """Take what the log holds, at the time and by the clock that stand with it."""
-        seq, recorded, clock, events = taken
+        seq, recorded, clock, events, source = taken
         if clock:
             self._advance(clock)
+        if source:
+            self.engine.hear(source, recorded)
         engine, residence = self.engine, self.residence
         self._listen()
         told = self._read_back_by(lambda: [event for event in events if residence.admit(event, seq)])
@@ -267,20 +276,23 @@ class Judging:
         chosen = residence.all_changed() if everything else residence.to_write(applied, 2 * messages + _FEW)
         written = residence.write(chosen, applied)
         rates = [rate for rate in self.engine.tallies.rates if rate.is_changed]
-        self._chosen = (chosen, written, rates)
+        silences = choose_silences(self.engine)
+        self._chosen = (chosen, written, rates, silences)
         batch.circles = written
         batch.rates = [(write_rate(rate), write_buckets(rate)) for rate in rates]
+        batch.silences = [(write_silence(one), write_hours(one), one.cleared) for one in silences]
         batch.alerts = [a for a in self.engine.moved() if not self.earlier.owns(a.id)]
         batch.position = self._position(set(chosen))
 
     def note_written(self) -> None:
         """The commit is durable."""
-        chosen, written, rates = self._chosen
+        chosen, written, rates, silences = self._chosen
         self.residence.note_written(chosen, written)
         for rate in rates:
             note_written(rate)
+        note_chosen(silences)
         self.engine.forget_moved()
-        self._chosen = ([], [], [])
+        self._chosen = ([], [], [], [])
 
     def _position(self, written: set[Resident]) -> Position:
         first = self.residence.first_unwritten(written)
@@ -309,13 +321,15 @@ class Judging:
         said on the way was said, unless the file knows otherwise."""
         engine = self.engine
         read_rates(self._source.rows, engine, self._known)
-        engine.tallies.frozen = True
+        read_silences(self._source.rows, engine, self._known)
+        engine.tallies.frozen = engine.silences.frozen = True
         self._made = {}
         self._put_all(position.tail, position.applied, progress)
         self.applied = position.applied
         self.reach(position.clock)
-        engine.tallies.frozen = False
+        engine.tallies.frozen = engine.silences.frozen = False
         engine.tallies.wake()
+        engine.silences.wake()
         engine.put_counts(position.persons, position.waits, position.without_due, position.without_key)
         if upto is not None:
             self._put_all(position.applied, upto, progress)
@@ -327,8 +341,18 @@ class Judging:
         self._read_back += [Transition(max(engine.clock, 0), alert) for alert in made.values()]
         self._compare()
 
+    @property
+    def listens(self) -> bool:
+        """Whether it matters whose messages came that were not taken."""
+        return bool(self.engine.silences) or self.earlier.listens
+
+    def stay_away(self, since: int, until: int) -> None:
+        """The hub does not listen between two instants that the clock has not passed."""
+        self.engine.silences.stay_away(since, until)
+        self.earlier.stay_away(since, until)
+
     def _put_all(self, after: int, upto: int, progress: Progress | None) -> None:
-        for number, taken in enumerate(self._source.accepted(after=after, upto=upto)):
+        for number, taken in enumerate(self._source.accepted(after=after, upto=upto, others=self.listens)):
             self.put(taken)
             if progress is not None and number % 4096 == 0:
                 progress(taken.seq, upto)
@@ -350,3 +374,12 @@ class Judging:
         self._listen()
         made, self._made = self._made or {}, None
         return {id_: alert for id_, alert in made.items() if not self.earlier.owns(id_)} | self.earlier.alerts
+
+
+def write_on_the_way(judging: Judging, commit: Callable[[Batch], None]) -> None:
+    """Write what was judged until now, while all of a log is judged again."""
+    batch = Batch()
+    judging.write(batch, AT_ONCE)
+    batch.position = None  # after a crash all is judged again, up to where it was before
+    commit(batch)
+    judging.note_written()

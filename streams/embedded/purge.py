@@ -31,6 +31,23 @@ _write: Final = msgspec.msgpack.Encoder().encode
 _read: Final = msgspec.msgpack.Decoder(Circle).decode
 
 
+class Gone(msgspec.Struct):
+    """What a purge took: messages of the log, changes of alerts, alerts, and ids."""
+
+    messages: int = 0
+    changes: int = 0
+    alerts: int = 0
+    ids: int = 0
+
+    def add(self, other: Gone) -> None:
+        """Count this too."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    def __bool__(self) -> bool:
+        return bool(self.messages or self.changes or self.ids)
+
+
 def find_bound(reading: Reading, before: int) -> int:
     """The last place of the log that was recorded before an instant and that no start needs; 0 for none. The last row
     stays, for the numbers go on from it."""
@@ -45,9 +62,9 @@ def find_bound(reading: Reading, before: int) -> int:
     return low
 
 
-def purge_some(store: Store, bound: int, before: int) -> bool:
-    """One piece, in one transaction; False when nothing is left to do. Transitions recorded before `before` go with the
-    log up to `bound`, and the alerts that ended with them; the last one stays, for cursors follow it."""
+def purge_some(store: Store, bound: int, before: int) -> Gone:
+    """One piece, in one transaction; nothing goes when nothing is left to do. Transitions recorded before `before` go
+    with the log up to `bound`, and the alerts that ended with them; the last one stays, for cursors follow it."""
     with store.together():
         purged = read_purged(store)
         rows, stays = _find_piece(store, bound)
@@ -57,6 +74,7 @@ def purge_some(store: Store, bound: int, before: int) -> bool:
         if rows:
             store.write("DELETE FROM log WHERE seq <= ?", [(purged.upto,)])
             store.write("DELETE FROM dead_letter WHERE seq <= ?", [(purged.upto,)])
+            store.write("DELETE FROM comment WHERE seq <= ?", [(purged.upto,)])
             purged.before = max(purged.before, stays)
             store.write("INSERT OR REPLACE INTO meta VALUES (?,?)", [(PURGED, _write(purged))])
         oldest = store.rows(
@@ -65,17 +83,18 @@ def purge_some(store: Store, bound: int, before: int) -> bool:
             _AT_ONCE,
         )  # fmt: skip
         said = list(takewhile(lambda row: row[2] < before, oldest))  # log time never goes back
+        alerts = 0
         if said:
             last = said[-1][0]
             store.write("DELETE FROM transition WHERE cursor <= ?", [(last,)])
             store.write("DELETE FROM outbox WHERE cursor <= ?", [(last,)])
-            store.write(
+            alerts = store.write(
                 "DELETE FROM alert WHERE id = ? AND cursor <= ? AND state NOT IN (?, ?)",
                 [(id_, last, *(state.value for state in OPEN)) for id_ in {alert for _, alert, _ in said}],
             )
         ids = 0 if rows else _purge_ids(store, bound)
     store.give_room_back(_AT_ONCE)
-    return bool(rows or said or ids)
+    return Gone(len(rows), len(said), alerts, ids)
 
 
 def _find_piece(store: Store, bound: int) -> tuple[list[tuple[int, str]], int]:
@@ -126,8 +145,8 @@ def purge_circles(store: Store, thresholds: ThresholdSet, bound: int, after: int
         if len(circle.names) == 1 and not any(held.log for held in circle.persons) and not circle.moves:
             gone.append(number)
             keys.append((key_of(circle.names[0]), number))
-        else:
-            changed.append((_write(circle), number))
+        elif (lasting := _write(circle)) != body:  # what lasts is met again by each purge
+            changed.append((lasting, number))
     with store.together():
         store.write("UPDATE circle SET body = ? WHERE number = ?", changed)
         store.write("DELETE FROM circle WHERE number = ?", [(number,) for number in gone])
@@ -153,9 +172,10 @@ def _lasting(held: Held) -> list[Any]:
 
 
 class Purge:
-    """A purge under way, a piece at a time: what was recorded before an instant goes."""
+    """A purge under way, a piece at a time: what was recorded before an instant goes. `gone` tells how much did."""
 
     def __init__(self, before: int) -> None:
+        self.gone: Gone = Gone()
         self._before: int = before
         self._circle: int | None = 0
         self._bound: int | None = None
@@ -179,7 +199,8 @@ class Purge:
                     "DELETE FROM bucket WHERE threshold = ? AND value = ? AND step < ?",
                     [(rate.plan.id, rate.value, step - STEPS)],
                 )
-        if purge_some(store, self._bound, self._before):
+        if piece := purge_some(store, self._bound, self._before):
+            self.gone.add(piece)
             return True
         if self._circle is None:
             return False

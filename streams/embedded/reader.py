@@ -55,8 +55,12 @@ class Reading:
                 return
             last = page[-1][0]
 
-    def accepted(self, *, after: int = 0, upto: int | None = None) -> Iterator[Taken]:
-        """What the engine took, in order, without the bytes that it came as."""
+    def accepted(self, *, after: int = 0, upto: int | None = None, others: bool = False) -> Iterator[Taken]:
+        """What the engine took, in order, without the bytes that it came as; `others`: also whose messages came and
+        were not taken."""
+        if others:
+            yield from self._heard(after, upto)
+            return
         last, end = after, 2**62 if upto is None else upto
         while True:
             page = self.rows(
@@ -66,6 +70,23 @@ class Reading:
             )  # fmt: skip
             for seq, recorded, clock, events in page:
                 yield Taken(seq, recorded, clock, read_events(events))
+            if len(page) < _PAGE:
+                return
+            last = page[-1][0]
+
+    def _heard(self, after: int, upto: int | None) -> Iterator[Taken]:
+        last, end = after, 2**62 if upto is None else upto
+        while True:
+            page = self.rows(
+                "SELECT seq, recorded, clock, source, outcome = 'accepted', events FROM log WHERE seq > ? AND seq <= ? "
+                "ORDER BY seq LIMIT ?",
+                last, end, _PAGE,
+            )  # fmt: skip
+            for seq, recorded, clock, source, is_taken, events in page:
+                if is_taken:
+                    yield Taken(seq, recorded, clock, read_events(events))
+                elif source:
+                    yield Taken(seq, recorded, clock, (), source)
             if len(page) < _PAGE:
                 return
             last = page[-1][0]

@@ -25,11 +25,13 @@ from schemas.message import Message, Outcome, Verdict
 from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
 from streams.core.engine import Engine
+from streams.core.timers import FAR
+from streams.embedded import mends
 from streams.embedded.directory import Linking
 from streams.embedded.earlier import Kept
-from streams.embedded.entries import Batch, Entry, Position, Said, Taken
+from streams.embedded.entries import Batch, Entry, Position, Said, Taken, comments_of
 from streams.embedded.ids import id_hash, letter_hash
-from streams.embedded.judging import Judging, Progress, what_differs
+from streams.embedded.judging import AT_ONCE, Judging, Progress, what_differs, write_on_the_way
 from streams.embedded.purged import in_pieces, read_purged, stand_at_base
 from streams.embedded.remembered import Remembered
 from streams.embedded.residence import MOST, TAIL
@@ -38,28 +40,20 @@ from streams.embedded.store import Store
 SETTLE: Final = 2 * MINUTE
 _GAP: Final = MINUTE
 _IDS: Final = 10_000  # read into the filter with a commit, in some milliseconds
-_AT_ONCE: Final = 2_000  # entries judged again between two commits
-ENGINE: Final = "engine"
-"""Why an event was set apart: the engine itself failed on it."""
-_MEND_CONFLICT: Final = "the same source and id came before with other content; the sender must give a new id"
-_MEND_FUTURE: Final = "it lies more than an hour ahead of this machine's clock; check the sender's clock"
-_MEND_DATA: Final = "numbers of 64 bits and data nested 64 deep at most can be kept; write larger numbers as text"
-_MEND_ENGINE: Final = "the hub failed on this message and goes on without it; report it, then replay the dead letter"
+ENGINE: Final = "engine"  # why an event was set apart: the engine itself failed on it
 _ACCEPTED: Final = Verdict(Outcome.ACCEPTED)  # before its place is known
 _WORDS: Final = {outcome: outcome.value for outcome in Outcome}  # to ask an enum for its value costs a microsecond
 
 Clock = Literal["log", "event"]
-IsSame = Callable[[str, bytes, bytes], bool]
-"""Whether two messages of a kind, whose bytes differ, say the same."""
+IsSame = Callable[[str, bytes, bytes], bool]  # whether two messages of a kind, whose bytes differ, say the same
 
 
 class Runtime:
     """One store, one engine. Nothing here is safe for several threads: its owner calls one thing at a time.
 
     `now` is the machine's clock in microseconds at the opening. With `clock="event"` time is what the events say (a
-    demonstration, a backfill): the clock is the largest event time taken. `identity` says who is linked to whom;
-    without it nobody is. `most` bounds the evidence in memory, `tail` the entries that a start may have to read
-    (residence.py).
+    demonstration, a backfill): the clock is the largest event time taken. `most` bounds the evidence in memory, `tail`
+    the entries that a start may have to read (residence.py). `identity` says who is linked; without it nobody is.
     """
 
     def __init__(  # noqa: PLR0913 - each is its owner's to say
@@ -98,6 +92,7 @@ class Runtime:
             self._remembered: Remembered = Remembered(store.hashes(), self._seq)
             self.linking: Linking = Linking(store, identity)
             self.judging: Judging = self._judging()
+            self._stay_away(self.recorded, self._settled)
             self._recover(position, progress)
         finally:
             if collected:
@@ -117,6 +112,7 @@ class Runtime:
         seq, recorded, met = self._seq, self.recorded, batch.seen
         verdicts: list[Verdict] = []
         pending: list[Taken] = []
+        others = pending if self.judging.listens else []  # they show that their sources are there
         latest = (now if self.by_event else max(now, recorded)) + HOUR  # where the clock was set back too
         self.linking.begin()
         for message in messages:
@@ -125,7 +121,7 @@ class Runtime:
             verdict, hash_ = self._judge(message, met, batch.entries, latest)
             events, blob = self.linking.logged(message.events) if verdict is _ACCEPTED else ((), None)
             if verdict is _ACCEPTED and blob is None:
-                verdict, hash_ = self._dead(Reason.INVALID.value, "data", _MEND_DATA, message, met)
+                verdict, hash_ = self._dead(Reason.INVALID.value, "data", mends.DATA, message, met)
             if self.by_event and verdict is _ACCEPTED:  # no other may run the clock away
                 for event in events:
                     recorded = max(recorded, event.time)
@@ -138,19 +134,19 @@ class Runtime:
             seq += 1
             # what happens at an instant is heard before the clock reaches it
             clock = recorded - 1 if self.by_event or recorded >= self._settled else 0
-            batch.entries.append(
-                Entry(
-                    seq, recorded, clock, message.kind, outcome, reason, message.source, message.id, message.raw, blob
-                )
-            )
+            told = (message.kind, outcome, reason, message.source, message.id, message.raw, blob)
+            batch.entries.append(Entry(seq, recorded, clock, *told))
             if verdict is _ACCEPTED:
                 pending.append(Taken(seq, recorded, clock, events))
+            else:
+                others.append(Taken(seq, recorded, clock, (), message.source))
             if hash_ is not None:
                 met[hash_] = (message.digest, seq)
             if verdict.outcome is Outcome.DEAD:
                 batch.dead.append((seq, reason or "", verdict.place or "", verdict.mend or ""))
             verdicts.append(Verdict(verdict.outcome, seq, reason, verdict.place, verdict.mend))
         batch.learned = self.linking.learned
+        batch.comments = comments_of(messages, verdicts)
         self._commit(batch, len(messages))
         self.linking.note_written()
         self._seq, self.recorded = seq, recorded
@@ -175,14 +171,14 @@ class Runtime:
             assert hash_ is not None  # noqa: S101 - what has events has an identity
             for event in message.events:
                 if event.time > latest:
-                    return self._dead(Reason.FROM_THE_FUTURE.value, "time", _MEND_FUTURE, message, met)
+                    return self._dead(Reason.FROM_THE_FUTURE.value, "time", mends.FUTURE, message, met)
             first = self._first(hash_, met)
             if first is None:
                 return _ACCEPTED, hash_
             known = None if first[0] == message.digest else self._raw(first[1], entries)
             if known is None or self._is_same(message.kind, known, message.raw):
                 return Verdict(Outcome.DUPLICATE, first[1]), None
-            return self._dead(Reason.CONFLICT.value, "id", _MEND_CONFLICT, message, met)
+            return self._dead(Reason.CONFLICT.value, "id", mends.CONFLICT, message, met)
         return self._dead(dead.reason.value, dead.place, dead.mend, message, met)
 
     def _raw(self, seq: int, entries: list[Entry]) -> bytes | None:
@@ -236,6 +232,13 @@ class Runtime:
     def settle(self, now: int) -> None:
         """Let the clock stand for a while: the hub stood still, and what senders queued meanwhile is to be heard."""
         self._settled = now + SETTLE
+        self._stay_away(max(self.recorded, self.engine.clock), self._settled)
+
+    def _stay_away(self, since: int, until: int) -> None:
+        """Nobody was silent while the hub did not listen."""
+        if since < until and not self.by_event:
+            self.store.commit(Batch(away=[(since, until)]))
+            self.judging.stay_away(since, until)
 
     def finish(self, until: int | None = None) -> int:
         """By event time: let the clock reach the last event, or `until` if that is later."""
@@ -288,6 +291,11 @@ class Runtime:
         return bool(self._said)
 
     @property
+    def said_since(self) -> int:
+        """When the first of what is not committed yet was said; far off where all is."""
+        return self._said[0][1].at if self._said else FAR
+
+    @property
     def committed_cursor(self) -> int:
         """The cursor of the last transition that is durable."""
         return self._cursor - len(self._said)
@@ -322,7 +330,7 @@ class Runtime:
     def _go_on_without(self, entry: Taken) -> None:
         """Set an entry apart, and stand again as the file has it and the log behind it."""
         clock = self.engine.clock
-        self.store.set_apart(entry.seq, ENGINE, "the event", _MEND_ENGINE)
+        self.store.set_apart(entry.seq, ENGINE, "the event", mends.ENGINE)
         judging = self._judging()
         judging.recover(self.store.position(), upto=entry.seq, clock=clock)
         self.judging = judging  # where the file cannot be read for now, the entry is met again
@@ -344,37 +352,30 @@ class Runtime:
         stand_at_base(self.store, purged)
         self.judging = self._judging()
         self.judging.begin_again()
-        for number, entry in enumerate(self.store.accepted(upto=upto)):
+        for number, entry in enumerate(self.store.accepted(upto=upto, others=self.judging.listens)):
             try:
                 self.judging.put(entry)
             except StoreFailed:
                 raise
             except Exception:  # noqa: BLE001 - as in _put_safely; what was judged so far is of no use
-                self.store.set_apart(entry.seq, ENGINE, "the event", _MEND_ENGINE)
+                self.store.set_apart(entry.seq, ENGINE, "the event", mends.ENGINE)
                 return self.judge_anew(progress)
-            if number % _AT_ONCE == 0:
-                self._write_on_the_way()
+            if number % AT_ONCE == 0:
+                write_on_the_way(self.judging, self.store.commit)
                 if progress is not None:
                     progress(entry.seq, upto)
         self.judging.applied = upto
         while not self.judging.advance(clock):
-            self._write_on_the_way()
+            write_on_the_way(self.judging, self.store.commit)
         for numbers in in_pieces(self.judging.shelf.numbers() if purged.upto else []):
             self.judging.admit_all(numbers)
-            self._write_on_the_way()
+            write_on_the_way(self.judging, self.store.commit)
         changes, restated = what_differs(self.store, self.judging.end_again(), self.recorded)
         self.store.commit(Batch(alerts=restated))
         for change in changes:
             self._say(change)
         self.flush(everything=True)
         return len(changes)
-
-    def _write_on_the_way(self) -> None:
-        batch = Batch()
-        self.judging.write(batch, _AT_ONCE)
-        batch.position = None  # after a crash all is judged again, up to where it was before
-        self.store.commit(batch)
-        self.judging.note_written()
 
     def _say(self, change: Transition, seq: int = 0) -> None:
         self._cursor += 1
@@ -393,7 +394,7 @@ class Runtime:
             self.judging.recover(position, progress=progress)
             self.reconciled = self._hear()
             after = position.applied
-        for entry in self.store.accepted(after=after):
+        for entry in self.store.accepted(after=after, others=self.judging.listens):
             self._put_safely(entry)
         self.judging.applied = self._seq
         self._hear()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Raised when an older pxhub would read or write a store wrongly. Stores of the formats before are read as they stand,
-with what was `ADDED` since; 3: ids stand in `run`."""
+with what was `ADDED` since; 3: ids stand in `run`; 4: `comment` stands apart, sources and their rhythm in `silence`."""
 
 TABLES: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -57,4 +57,15 @@ ADDED: Final = """
 CREATE TABLE IF NOT EXISTS run (
     number INTEGER, first BLOB, last INTEGER NOT NULL, ids BLOB NOT NULL, PRIMARY KEY (number, first)
 ) WITHOUT ROWID;
+-- what somebody said in their own words, by the id that stands in its place; `seq` is the message's place in the log
+CREATE TABLE IF NOT EXISTS comment (id TEXT PRIMARY KEY, seq INTEGER NOT NULL, text TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS comment_of_message ON comment (seq);
+-- sources under a threshold of silence, as they stood at the applied position, and what each hour of the week taught
+CREATE TABLE IF NOT EXISTS silence (threshold TEXT, source TEXT, body BLOB NOT NULL, PRIMARY KEY (threshold, source))
+WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rhythm (
+    threshold TEXT, source TEXT, hour INTEGER, body BLOB NOT NULL, PRIMARY KEY (threshold, source, hour)
+) WITHOUT ROWID;
+-- when the hub did not listen: nobody was silent then
+CREATE TABLE IF NOT EXISTS away (since INTEGER, until INTEGER, PRIMARY KEY (since, until)) WITHOUT ROWID;
 """

@@ -12,7 +12,6 @@ its own, for a long reader would keep the write-ahead log from being cut.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -27,11 +26,12 @@ from schemas.errors import StoreFull, TryAgain, WrongUse
 from streams.embedded.entries import Batch, Said
 from streams.embedded.ids import Ids
 from streams.embedded.learned import DIRECTORY, write_learned
+from streams.embedded.lock import take_lock
 from streams.embedded.reader import FILE, Reader, Reading, check_format, check_whole, failure
 from streams.embedded.schema import ADDED, FORMAT, TABLES
 from streams.embedded.shelf import write_circles, write_rates
+from streams.embedded.sources import write_away, write_silences
 
-_LOCK: Final = "lock"
 _json: Final = msgspec.json.Encoder().encode
 _pack: Final = msgspec.msgpack.Encoder().encode
 
@@ -51,15 +51,12 @@ class Store(Reading):
         StoreFull where there is no room, and WrongUse where it cannot be one."""
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.fdopen(os.open(folder / _LOCK, os.O_CREAT | os.O_WRONLY, 0o600), "wb")
+            lock = take_lock(folder)
         except OSError as wrong:
             error = StoreFull if wrong.errno == errno.ENOSPC else WrongUse
             raise error(f"{folder}: the store cannot be opened for writing ({wrong.strerror})") from wrong
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.close()
-            raise TryAgain(f"{folder}: another pxhub writes this store; stop it, or ask it over HTTP") from None
+        if lock is None:
+            raise TryAgain(f"{folder}: another pxhub writes this store; stop it, or ask it over HTTP")
         path = folder / FILE
         fresh = not path.exists() or path.stat().st_size == 0
         try:
@@ -103,16 +100,7 @@ class Store(Reading):
         db = self._db
         try:
             self._begin()
-            if batch.entries:
-                db.executemany("INSERT INTO log VALUES (?,?,?,?,?,?,?,?,?,?)", map(astuple, batch.entries))
-            (self._ids.write_at_once if self._joined else self._ids.write)(batch.seen)
-            if batch.dead:
-                db.executemany("INSERT INTO dead_letter (seq, reason, place, mend) VALUES (?,?,?,?)", batch.dead)
-            if batch.tallies:
-                db.executemany(
-                    "INSERT INTO tally VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
-                    [(*name, count) for name, count in batch.tallies.items()],
-                )
+            self._write_messages(batch)
             self._write_transitions(batch.transitions)
             if batch.alerts:
                 db.executemany(
@@ -125,6 +113,10 @@ class Store(Reading):
                 write_rates(db, batch.rates)
             if batch.learned:
                 write_learned(db, batch.learned)
+            if batch.silences:
+                write_silences(db, batch.silences)
+            if batch.away:
+                write_away(db, batch.away)
             if batch.position is not None:
                 db.execute("INSERT OR REPLACE INTO meta VALUES ('position', ?)", (_pack(batch.position),))
             self._end()
@@ -134,6 +126,22 @@ class Store(Reading):
         finally:
             if db.in_transaction and not self._joined:
                 db.execute("ROLLBACK")
+
+    def _write_messages(self, batch: Batch) -> None:
+        """What came, and what became of it at the door."""
+        db = self._db
+        if batch.entries:
+            db.executemany("INSERT INTO log VALUES (?,?,?,?,?,?,?,?,?,?)", map(astuple, batch.entries))
+        (self._ids.write_at_once if self._joined else self._ids.write)(batch.seen)
+        if batch.dead:
+            db.executemany("INSERT INTO dead_letter (seq, reason, place, mend) VALUES (?,?,?,?)", batch.dead)
+        if batch.comments:
+            db.executemany("INSERT OR IGNORE INTO comment VALUES (?,?,?)", batch.comments)
+        if batch.tallies:
+            db.executemany(
+                "INSERT INTO tally VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
+                [(*name, count) for name, count in batch.tallies.items()],
+            )
 
     def _write_transitions(self, transitions: list[Said]) -> None:
         rows, last = [], {}
@@ -157,9 +165,9 @@ class Store(Reading):
             raise failure(self.folder, wrong) from wrong
 
     def forget_state(self, *, base: bool) -> None:
-        """Let go of circles and rates: all of the log is about to be judged again. With `base` circles stay."""
+        """Let go of circles, rates, rhythms: all of the log is about to be judged again. With `base` circles stay."""
         with self.together():
-            for table in ("due", "rate", "bucket", *(() if base else ("circle", "name"))):
+            for table in ("due", "rate", "bucket", "silence", "rhythm", *(() if base else ("circle", "name"))):
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - our own names
             position = self.position()
             position.judged_by = ""

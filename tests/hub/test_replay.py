@@ -239,11 +239,14 @@ def test_a_wrong_thresholds_file_tells_all_its_mistakes(desk: Desk) -> None:
     assert "thresholds.yaml:12:11: error" in run.err
 
 
-def test_silence_is_said_not_to_be_judged(desk: Desk) -> None:
+def test_a_source_that_fell_silent_is_told_of(desk: Desk) -> None:
     desk.put("thresholds.yaml", "thresholds: [{id: quiet, kind: silence, by: source, quiet: 2h}]\n")
-    run = desk.replay(desk.put("a.ndjson", FINAL))
-    assert "quiet" in run.err
-    assert run.report["not_judged"] == ["quiet"]
+    other = event("o", "result.final", "2026-03-02T16:00:00Z").replace('"source": "s"', '"source": "t"')
+    again = event("s", "result.final", "2026-03-02T15:00:00Z")
+    alerts = desk.alerts(desk.put("a.ndjson", FINAL + again + other), options=("--until", "2026-03-02T18:30:00Z"))
+    told = [(a["key"], a["state"], a["started_at"], a["due_at"], a["ended_at"]) for a in alerts]
+    assert told[0] == ("s", "resolved", "2026-03-02T10:00:00Z", "2026-03-02T12:00:00Z", "2026-03-02T15:00:00Z")
+    assert [(key, state) for key, state, *_ in told[1:]] == [("s", "breached"), ("t", "breached")]
 
 
 def test_what_is_probably_a_mistake_is_said_and_stops_nothing(desk: Desk) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+import socket
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from hub.send.messages import Outgoing, with_cr
 from hub.send.run import SendSettings, Sent, send_all
 from schemas.errors import WrongUse
 from schemas.message import Outcome, Verdict
+from tests.faults.served import Served, ask
 from tests.hub.mllp_hub import adt, dead, hub
 
 Answering = Callable[["Receiver", asyncio.StreamWriter, bytes], Awaitable[None]]
@@ -139,9 +142,10 @@ def test_an_answer_that_names_another_message_is_none() -> None:
     async def answering(_: Receiver, writer: asyncio.StreamWriter, message: bytes) -> None:
         answer(writer, message.replace(b"|1|P", b"|other|P"))
 
-    sent, there = sent_to(answering, [adt("1")], timeout=0.05, tries=3)
-    assert counts(sent) == {"sent": 1, "failed": 1, "repeated": 2, "late": 3}
-    assert there.lines == 3
+    sent, there = sent_to(answering, [adt("1")], timeout=0.05, retry_for=0.5)
+    again = there.lines - 1  # a new connection each time
+    assert again
+    assert counts(sent) == {"sent": 1, "failed": 1, "repeated": again, "late": again + 1}
     assert not sent.is_well
 
 
@@ -176,12 +180,62 @@ def test_who_cannot_be_reached_stops_the_rest() -> None:
         port = server.sockets[0].getsockname()[1]
         server.close()
         await server.wait_closed()
-        settings = SendSettings(host="127.0.0.1", port=port, back_off=0.01, tries=2)
-        return await send_all([adt("1"), adt("2")], settings)
+        settings = SendSettings(host="127.0.0.1", port=port, back_off=0.01, retry_for=0.1)
+        return await send_all([adt("1"), adt("2")], settings, said.append)
 
+    said: list[str] = []
     sent = asyncio.run(told())
-    assert counts(sent) == {"sent": 1, "failed": 1, "repeated": 1}
+    assert (sent.sent, sent.failed, sent.lasting) == (1, 1, False)
+    assert sent.repeated > 1
     assert "cannot be reached" in (sent.stopped or "")
+    [line] = said  # once an outage, however often it is tried
+    assert line.endswith("cannot be reached; trying again for 0.1 s")
+
+
+def test_with_no_time_to_try_again_it_is_given_up_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "messages.hl7"
+    file.write_bytes(adt("1") + adt("2"))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        to = f"127.0.0.1:{listening.getsockname()[1]}"
+    assert command(str(file), "--to", to, "--retry-for", "0", "--format", "json") == 75
+    out, err = capsys.readouterr()
+    report = json.loads(out)
+    assert (report["sent"], report["failed"], report["repeated"]) == (1, 1, 0)
+    assert "cannot be reached" in report["stopped"]
+    assert "trying again" not in err
+    assert "1 messages got no answer; send the files again" in err
+
+
+def test_a_hub_that_is_killed_amid_it_and_comes_back_has_each_message_once(tmp_path: Path) -> None:
+    """A real hub; what it took and did not answer for is sent again, and answered as what it is."""
+    served = Served(tmp_path / "store", "--take-tests")
+    port = served.ports["mllp"]
+    said: list[str] = []
+    halfway = threading.Event()
+
+    def restart() -> None:
+        halfway.wait(20)
+        served.kill()
+        restarted.append(Served(tmp_path / "store", "--take-tests", "--mllp", f"127.0.0.1:{port}"))
+
+    def messages() -> Iterator[bytes]:
+        for number in range(200):
+            if number == 100:
+                halfway.set()
+            yield adt(str(number))
+
+    restarted: list[Served] = []
+    restarting = threading.Thread(target=restart)
+    restarting.start()
+    settings = SendSettings(host="127.0.0.1", port=port, connections=2, rate=400.0)
+    sent = asyncio.run(send_all(messages(), settings, said.append))
+    restarting.join()
+    assert (sent.sent, sent.accepted) == (200, 200)
+    assert sent.repeated
+    assert len(said) == 1
+    assert restarted[0].stop() == 0
+    [stats] = ask("store", "stats", "--store", tmp_path / "store")
+    assert stats["accepted"] == 200
 
 
 def test_the_rate_is_kept() -> None:
@@ -258,6 +312,9 @@ def test_a_named_file_without_a_message_is_told_of_and_one_in_a_folder_is_not(
     out, err = capsys.readouterr()
     assert (json.loads(out)["files_passed_by"], json.loads(out)["sent"]) == (1, 1)
     assert f"{bad}: no HL7 v2 message is in it; nothing of it was sent" in err.splitlines()
+    bad.write_bytes(b"")
+    assert asyncio.run(told(inbox / "good.hl7", bad)) == 1
+    assert f"{bad}: no HL7 v2 message is in it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import subprocess
@@ -133,6 +134,18 @@ def test_facilities_without_a_zone_are_named(folder: Path) -> None:
     assert done.returncode == 2
     assert "SOUTH" in done.stderr
     assert "NORTH" not in done.stderr
+
+
+def test_a_webhook_whose_host_is_unknown_now_stops_no_start_and_is_told(folder: Path) -> None:
+    (folder / "secret").write_text("whsec_" + base64.b64encode(bytes(32)).decode())
+    (folder / "hooks.yaml").write_text(
+        "webhooks: [{name: ops, url: 'https://no.such.name.invalid/', secret_file: secret}]"
+    )
+    served = Served(folder / "store", "--webhooks", folder / "hooks.yaml")
+    assert served.stop() == 0
+    facts = [json.loads(line) for line in served.log.read_text().splitlines()]
+    [told] = [fact for fact in facts if fact["event"] == "webhook.unknown_host"]
+    assert (told["level"], told["webhook"]) == ("warning", "ops")
 
 
 def test_changed_thresholds_are_said_and_judged(folder: Path) -> None:

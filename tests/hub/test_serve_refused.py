@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import sqlite3
@@ -41,6 +42,8 @@ def folder(tmp_path: Path) -> Path:
         event("1", "result.final", "2026-03-02T10:00:00Z") + event("2", "result.viewed", "2026-03-02T12:00:00Z")
     )
     (tmp_path / "hooks.yaml").write_text("webhooks: [{name: ops, url: nonsense}]\n")
+    (tmp_path / "inside.yaml").write_text("webhooks:\n  - {name: ops, url: https://localhost/, secret_file: secret}\n")
+    (tmp_path / "secret").write_text("whsec_" + base64.b64encode(bytes(32)).decode())
     done = command(
         "replay", tmp_path / "events.ndjson", "--store", tmp_path / "store", "--thresholds", tmp_path / "t.yaml"
     )
@@ -63,6 +66,7 @@ def test_a_refused_start_leaves_the_store_as_it_was(folder: Path, taken: int) ->
         (("--http", loopback, "--mllp", f"127.0.0.1:{taken}"), "in use"),
         (("--http", "0.0.0.0:0"), "loopback only"),
         (("--http", loopback, "--webhooks", folder / "hooks.yaml"), "hooks.yaml:1"),
+        (("--http", loopback, "--webhooks", folder / "inside.yaml"), "inside.yaml:2:"),
         (("--mllp", "0.0.0.0:0"), "--mllp-allow"),
         (("--mllp", loopback, "--mllp-allow", "10.0.0.1/8"), "no bits behind its length"),
         (("--mllp", loopback, "--mllp-certificate", folder / "none.pem"), "no certificate"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -12,10 +13,12 @@ import pytest
 import typer
 
 from hub.__main__ import main
+from hub.api.cursor import Cursors, cursors_of
 from hub.cli.alerts import alerts_app, journeys_app, waits_app
 from hub.cli.store import events_app, letters_app, store_app
 from hub.cli.stored import FormatOption, StoreOption
 from schemas.alert import State
+from streams.embedded.reader import Reader
 
 
 class Desk:
@@ -99,6 +102,10 @@ def test_what_a_store_holds_is_told(desk: Desk) -> None:
     assert any("4h from the start" in line for line in shown["explanation"])
     changes = desk.ask("alerts", "tail", "--no-follow")
     assert [(c["cursor"], c["state"]) for c in changes] == [(1, "breached"), (2, "resolved")]
+    with closing(Reader.open(desk.store)) as reader:
+        by_http = cursors_of(reader).write(1)
+    assert desk.ask("alerts", "tail", "--no-follow", "--after", "1") == changes[1:]
+    assert desk.ask("alerts", "tail", "--no-follow", "--after", by_http) == changes[1:]
     assert [w["key"] for w in desk.ask("waits", "list")] == ["o2"]
     assert [(e["id"], e["data"]["order_id"]) for e in desk.ask("events", "show")] == [
         ("1", "o1"),
@@ -151,6 +158,14 @@ def test_what_is_asked_for_and_unknown_is_wrong_use(desk: Desk) -> None:
     assert len(desk.ask("alerts", "list", "--state", "resolved", "--threshold", "told")) == 1
     assert desk.ask("alerts", "list", "--state", "breached") == []
     assert desk.ask("waits", "list", "--threshold", "told") == []
+
+
+def test_a_cursor_that_leads_nowhere_here_is_wrong_use(desk: Desk) -> None:
+    told(desk, FINAL, OTHER, VIEWED, RUNS)
+    elsewhere = Cursors("another store").write(1)
+    for cursor, mend in ((elsewhere, "of another store"), ("3", "of before a restore"), ("-1", "is no cursor")):
+        code, _, err = desk.run("alerts", "tail", "--no-follow", "--store", desk.store, "--after", cursor)
+        assert (code, mend in err) == (2, True), err
 
 
 def test_a_threshold_of_before_is_known_by_its_alerts(desk: Desk) -> None:

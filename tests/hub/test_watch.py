@@ -33,7 +33,7 @@ def names(folder: Path) -> list[str]:
 
 
 def settings(port: int, **options: float) -> SendSettings:
-    return SendSettings(host="127.0.0.1", port=port, back_off=0.01, timeout=5.0, repeats_rejected=True, tries=2)
+    return SendSettings(host="127.0.0.1", port=port, back_off=0.01, timeout=5.0, repeats_rejected=True, retry_for=0.1)
 
 
 async def started(folder: Path, port: int, *options: str) -> asyncio.subprocess.Process:
@@ -62,12 +62,16 @@ def test_files_are_sent_and_end_in_their_places(inbox: Path, tmp_path: Path) -> 
             well, said = await watched_once(inbox, there)
             assert not well
             assert names(inbox / "done") == ["DOE-JANE.hl7"]
-            assert names(inbox / "failed") == ["picture.png"]
+            assert names(inbox / "failed") == ["empty.hl7", "picture.png"]
             assert names(inbox / ".taken") == []
-            assert names(inbox) == [".hidden", "empty.hl7", "growing.hl7.part", "growing.tmp"]
+            assert names(inbox) == [".hidden", "growing.hl7.part", "growing.tmp"]
             assert [id_ for id_, _ in there.outcomes()] == ["1", "2"]
             assert "DOE" not in "".join(said)
-            assert said[0] == "done: 2 messages, 2 accepted"
+            assert sorted(said) == [
+                "done: 2 messages, 2 accepted",
+                "failed: 0 messages, 0 accepted, 1 empty file",
+                "failed: 0 messages, 0 accepted, not HL7 v2",
+            ]
 
     asyncio.run(told())
 
@@ -92,6 +96,42 @@ def test_a_file_that_grows_between_two_looks_is_left(inbox: Path) -> None:
     assert watched.settled() == []
     assert watched.settled() == [file]
     watched.close()
+
+
+def test_an_empty_file_is_given_time_to_be_written_to(inbox: Path) -> None:
+    watched = Watched(inbox)
+    first, second = inbox / "a.hl7", inbox / "b.hl7"
+    first.touch()
+    second.touch()
+    assert [watched.settled() for _ in range(5)] == [[]] * 5
+    second.write_bytes(b"MSH|")
+    assert [watched.settled() for _ in range(5)] == [[], [second], [second], [second], [first, second]]
+    watched.close()
+
+
+def test_links_and_pipes_are_left_alone_and_told_of_once(inbox: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "DOE.hl7").write_bytes(adt("1"))
+    (inbox / "DOE.hl7").symlink_to(tmp_path / "elsewhere" / "DOE.hl7")
+    (inbox / "nowhere.hl7").symlink_to(tmp_path / "none")
+    (inbox / "folder").symlink_to(tmp_path / "elsewhere")
+    (inbox / "theirs.tmp").symlink_to(tmp_path / "none")
+    os.mkfifo(inbox / "pipe.hl7")
+    (inbox / "a folder").mkdir()
+    watched = Watched(inbox)
+    assert [watched.strangers() for _ in range(3)] == [4, 0, 0]
+    (inbox / "another.hl7").symlink_to(tmp_path / "none")
+    assert [watched.strangers() for _ in range(2)] == [1, 0]
+    watched.close()
+
+    async def told() -> None:
+        async with asyncio.timeout(60), hub(tmp_path) as there:
+            well, said = await watched_once(inbox, there)
+            assert (well, said) == (True, ["left alone: 5 links or pipes; put the files themselves there"])
+            assert (inbox / "DOE.hl7").is_symlink()
+            assert there.outcomes() == []
+
+    asyncio.run(told())
 
 
 def test_a_folder_is_watched_by_one(inbox: Path) -> None:

@@ -24,6 +24,7 @@ from schemas.threshold import ThresholdSet
 from streams.core.engine import Engine
 from streams.core.thresholds import read_thresholds
 from streams.embedded.runtime import Clock, Runtime
+from streams.embedded.sources import read_away
 from streams.embedded.store import Store
 from tests.properties import test_dense_histories as dense
 from tests.properties import test_order_of_statements as statements
@@ -45,6 +46,8 @@ Changes = dict[str, list[Said]]
 
 def to_message(told: Told) -> Message:
     raw = json.dumps(told).encode()
+    if told.get("ignored"):
+        return Message("cloudevents", raw, told["source"], told["id"], raw, ignored="not wanted")
     return Message("cloudevents", raw, told["source"], told["id"], raw, (to_event(told),))
 
 
@@ -62,9 +65,11 @@ class Standing(NamedTuple):
 
 
 def to_said(alert: Alert) -> Said:
-    # what is taken back ends by whatever took its record first when several do within one event
-    ended_at = None if alert.state is State.RETRACTED else alert.ended_at
-    return alert.state.value, alert.level.value, alert.due_at, ended_at, alert.person
+    if alert.state is State.RETRACTED:
+        # several may take it back within one event, each by its own end and under its own person: which is first is
+        # told by the order in which persons came into memory
+        return alert.state.value, alert.level.value, alert.due_at, None, None
+    return alert.state.value, alert.level.value, alert.due_at, alert.ended_at, alert.person
 
 
 class Memory:
@@ -78,13 +83,23 @@ class Memory:
 
     def follow(self, store: Store) -> None:
         """Judge what the log holds behind what was judged."""
-        for taken in store.accepted(after=self.seq):
+        self.stay_away(store)
+        for taken in store.accepted(after=self.seq, others=True):
             if taken.clock:
                 self.engine.advance(taken.clock)
             self.hear()
-            self.engine.apply_together(taken.events, taken.recorded)
+            if taken.events:
+                self.engine.apply_together(taken.events, taken.recorded)
+            else:
+                self.engine.hear(taken.source, taken.recorded)
             self.hear()
         self.seq = store.last_seq()
+
+    def stay_away(self, store: Store) -> None:
+        """Know when the other did not listen."""
+        for span in read_away(store.rows):
+            if span not in self.engine.silences.away:
+                self.engine.silences.stay_away(*span)
 
     def advance(self, now: int) -> None:
         self.engine.advance(now)
@@ -214,7 +229,7 @@ def run_both(
                 memory.advance(stored.runtime.engine.clock)
             messages = [to_message(one) for one in told]
             if clock == "log":
-                latest = max(event.time for message in messages for event in message.events)
+                latest = max((event.time for message in messages for event in message.events), default=0)
                 stored.now = max(stored.now, latest - random.randrange(HOUR))
             stored.take(messages)
             memory.follow(stored.store)
@@ -222,6 +237,7 @@ def run_both(
                 stored.reach(stored.now + random.choice((SECOND, 20 * MINUTE, 5 * HOUR)))
                 memory.advance(stored.now)
         end = max(stored.runtime.recorded, read_instant(until(history, after)))
+        memory.stay_away(stored.store)
         stored.reach(end)
         memory.advance(end)
         said: Changes = {}
@@ -235,7 +251,10 @@ Case = tuple[str, list[Told]]
 """What is declared, and what is told."""
 
 
-KINDS = st.sampled_from(("all", "people", "people", "moves", "appointments"))
+KINDS = st.sampled_from(("all", "people", "people", "moves", "appointments", "sources"))
+
+
+heard = st.tuples(st.integers(0, 300), st.sampled_from(("sim/a", "sim/b")), st.sampled_from((False, False, True)))
 
 
 @st.composite
@@ -249,6 +268,16 @@ def cases(draw: st.DrawFn, kind: str) -> Case:
             *json.loads(draw(dense.other_kinds()))["thresholds"],
         ]
         return json.dumps({"thresholds": both}), draw(dense.people(most=16))
+    if kind == "sources":
+        quiets = draw(st.lists(st.sampled_from(("20m", "70m", "3h", "2 days", "learned")), min_size=1, max_size=2))
+        silent = [{"id": f"s{n}", "kind": "silence", "quiet": quiet} for n, quiet in enumerate(quiets)]
+        told = [
+            statements.told("e.start", 0)
+            | {"time": f"2026-03-{2 + half_hours // 48:02}T{half_hours // 2 % 24:02}:{half_hours % 2 * 30:02}:00Z"}
+            | {"source": source, "id": f"e{number}", "ignored": ignored}
+            for number, (half_hours, source, ignored) in enumerate(draw(st.lists(heard, min_size=1, max_size=16)))
+        ]
+        return json.dumps({"thresholds": silent}), told
     if kind == "moves":
         wait: dict[str, Any] = {"id": "w", "kind": "wait", "start": [{"event": "e.start"}], "within": "1h"}
         wait |= draw(statements.waits)

@@ -21,6 +21,7 @@ thresholds:
   - {id: late, kind: measure, event: appointment.booked, value: lead_days, limit: {above: 30}}
   - {id: told, kind: wait, key: order_id, start: result.final, satisfied_by: {event: result.viewed, by: person},
      within: 1h, restart: move}
+  - {id: again, kind: count, key: person, event: contact.ended, limit: {at_least: 2, in: 1h}}
 """
 THRESHOLDS, _ = read_thresholds([("t.yaml", DECLARED)], default_zone="UTC")
 
@@ -59,3 +60,17 @@ def test_whose_an_alert_is_now_is_written_though_nothing_else_is_said(store: Sto
     moved = {"surviving": "2^N", "retired": "1^N", "kind": "visit", "visit_id": "v"}
     tell(runtime, 121, message("identity.moved", 60, "2^N", **moved))
     assert [alert.person for alert in store.alerts()] == [id_of("2^N")]
+
+
+def test_when_a_count_was_said_stays_though_its_person_left_memory_and_came_back(store: Store) -> None:
+    runtime = Runtime(store, THRESHOLDS, now=BEGIN)
+    tell(runtime, 20, message("contact.ended", 0, "1^N"), message("contact.ended", 10, "1^N"))
+    runtime.flush(everything=True)
+    [first] = store.alerts()
+    runtime = Runtime(store, THRESHOLDS, now=BEGIN + 21 * HOUR // 60, most=0)
+    runtime.settle(0)
+    runtime.tick(BEGIN + 3 * HOUR)
+    runtime.flush()
+    [last] = store.alerts()
+    assert (first.state.value, last.state.value) == ("breached", "resolved")
+    assert last.fired_at == first.fired_at

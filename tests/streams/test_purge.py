@@ -12,7 +12,7 @@ from schemas.event import DAY, HOUR, MINUTE, Event
 from schemas.message import Message, Outcome
 from streams.core.thresholds import read_thresholds
 from streams.embedded.judging import Judging
-from streams.embedded.purge import Purge
+from streams.embedded.purge import Gone, Purge
 from streams.embedded.purged import Base, read_purged
 from streams.embedded.reader import Reader
 from streams.embedded.runtime import Runtime
@@ -109,6 +109,24 @@ def test_other_thresholds_judge_what_the_circles_still_tell(folder: Path) -> Non
         Runtime(store, other, now=BEGIN + 500 * DAY + MINUTE).flush()
         alert, _ = store.alerts()
         assert (alert.key, alert.state, alert.due_at) == ("never", State.BREACHED, BEGIN + 2 * HOUR)
+
+
+def test_a_purge_counts_what_it_took_whatever_pieces_it_took_it_in(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.embedded.purge._AT_ONCE", 50)
+    with closing(Store.open(folder)) as store:
+        runtime = Runtime(store, THRESHOLDS, now=BEGIN + 500 * DAY, tail=10, most=60)
+        before = store.rows("SELECT count(*) FROM transition")[0][0]
+        alerts = len(store.alerts())
+        work = Purge(BEGIN + 500 * DAY - KEEP)
+        work.finish(runtime)
+        changes = before - store.rows("SELECT count(*) FROM transition")[0][0]
+        assert work.gone == Gone(2 + 1 + 2 * 98, changes, alerts - len(store.alerts()), work.gone.ids)
+        assert changes > 1
+        again = Purge(BEGIN + 500 * DAY - KEEP)
+        again.finish(runtime)
+        assert not again.gone
 
 
 def test_a_purge_may_be_repeated_and_stops_anywhere(folder: Path) -> None:

@@ -95,6 +95,19 @@ async def test_an_alert_is_shown_with_its_explanation(tmp_path: Path) -> None:
         assert (missing.status_code, missing.json()["type"]) == (404, "urn:pxhub:problem:no-such-alert")
 
 
+async def test_how_long_an_alert_is_open_is_told_by_the_clock_of_now(tmp_path: Path) -> None:
+    async with served(tmp_path) as site:
+        await site.hub.take(cloud_event("result.final", 0, order_id="a"))
+        site.hub.move(61)
+        await site.hub.alerts(2)
+        [*_, last] = await every(site)
+        site.hub.move(90)  # nothing is due, so nothing moves the engine's clock
+        shown = (await site.client.get(f"/v1/alerts/{last['id']}")).json()
+        assert [line for line in shown["explanation"] if line.startswith("Open")] == [
+            "Open      1h 31m over, at Mon 2026-03-02 11:31 UTC"
+        ]
+
+
 @pytest.mark.parametrize(
     "query, parameter",
     [

@@ -110,6 +110,20 @@ async def test_a_clock_that_does_not_move_is_told(tmp_path: Path) -> None:
         assert (await numbers(site))["pxhub_clock_age_seconds", ()] > 1_800
 
 
+async def test_what_cannot_be_written_is_not_said_and_its_age_is_told(tmp_path: Path) -> None:
+    async with served(tmp_path) as site:
+        await site.hub.take(cloud_event("result.final", 0, order_id="a"))
+        store = site.hub.store._db
+        await site.hub.intake.ask(lambda _: store.execute("PRAGMA query_only = ON"))
+        site.hub.move(31)  # it warns after half an hour
+        await site.hub.fact("store.failed")
+        site.hub.move(10)
+        assert (await numbers(site))["pxhub_clock_age_seconds", ()] >= 600
+        await site.hub.intake.ask(lambda _: store.execute("PRAGMA query_only = OFF"))
+        await site.hub.alerts(1)
+        assert (await numbers(site))["pxhub_clock_age_seconds", ()] == 0
+
+
 async def test_the_numbers_are_those_of_what_happened(tmp_path: Path) -> None:
     def counters() -> dict[str, float]:
         return {"pxhub_mllp_connections": 3, "pxhub_mllp_frames_total": 7, "patient 12": 1}

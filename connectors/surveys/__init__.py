@@ -1,0 +1,1 @@
+"""What patients say: answers to surveys, complaints, suggestions, the wish to be called."""
