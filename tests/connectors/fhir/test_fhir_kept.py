@@ -101,7 +101,7 @@ def whole(*resources: Any) -> bytes:
 
 
 def test_what_is_taken_as_one_is_one_reading() -> None:
-    reading = read(whole(PATIENT, APPOINTMENT, {"resourceType": "Observation"}))
+    reading = read(whole(PATIENT, APPOINTMENT, {"resourceType": "Condition"}))
     assert (reading.source, reading.id, reading.digest) == ("fhir/fhir", "transaction/1", b"d")
     assert [event.type for event in reading.events] == ["person.updated", "appointment.stated", "order.scheduled"]
 
@@ -114,7 +114,7 @@ def test_one_spoilt_entry_spoils_all() -> None:
 
 
 def test_a_whole_of_what_tells_nothing_is_ignored() -> None:
-    assert read(whole({"resourceType": "Observation"})).ignored == "no mapping for Observation"
+    assert read(whole({"resourceType": "Condition"})).ignored == "no mapping for Condition"
 
 
 def test_a_damaged_envelope_raises_what_a_decoder_raises() -> None:

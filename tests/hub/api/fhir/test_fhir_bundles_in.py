@@ -133,7 +133,7 @@ async def test_a_batch_is_taken_each_for_itself(tmp_path: Path) -> None:
                 asks("POST", "Patient", patient(None), ONE),
                 asks("POST", "Appointment", appointment(None, "DOE", ONE)),
                 asks("POST", "Appointment", appointment(None, "booked", ONE)),
-                asks("POST", "Observation", {"resourceType": "Observation"}),
+                asks("POST", "Condition", {"resourceType": "Condition"}),
             ),
         )
         assert answer.json()["type"] == "batch-response"
