@@ -20,7 +20,7 @@ from hub.hooks import Hooks
 from hub.inputs import find_inputs
 from hub.merge import merged
 from hub.replay import ReplayOptions
-from hub.serve.reading import LiveReader
+from hub.serve.reading import CLOUDEVENTS, FHIR, FILE, HL7, LiveReader
 from hub.serve.service import ServeSettings, Service, live_reader, machine_time
 from hub.stored import judge_log
 from hub.telemetry import start_telemetry
@@ -114,7 +114,8 @@ def replay_into(service: Service, options: ReplayOptions) -> dict[str, Any]:
     now = machine_time()
     size = sum(i.size for i in inputs)
     notes: Counter[str] = Counter()
-    for message in _messages(found, (one, other, third, fourth), service.reader, options.until):
+    keeping = {HL7: one, CLOUDEVENTS: other, FHIR: third, FILE: fourth}  # of webhooks the source says which
+    for message in _messages(found, keeping, service.reader, options.until):
         notes.update(message.notes)
         batch.append(message)
         if len(batch) >= _BATCH:
@@ -131,12 +132,14 @@ def replay_into(service: Service, options: ReplayOptions) -> dict[str, Any]:
 
 
 def _messages(
-    found: Iterator[Any], keeping: tuple[_Keeping, ...], reader: LiveReader, until: int | None
+    found: Iterator[Any], keeping: dict[str, _Keeping], reader: LiveReader, until: int | None
 ) -> Iterator[Message]:
     for told, _ in found:
         what: Event | Reading = told.event if told.event is not None else told.reading
-        raw = next((kept for keeper in keeping if (kept := keeper.take(what))), b"")
-        message = reader.of(raw, what)
+        kind, raw = next(((kind, kept) for kind, keeper in keeping.items() if (kept := keeper.take(what))), (FILE, b""))
+        if not raw and isinstance(what, Reading) and what.dead is not None:
+            raw = what.dead.place.encode()  # the bytes stay in the file; where they stand tells one letter from another
+        message = reader.of(raw, what, kind)
         if until is not None and any(event.time > until for event in message.events):
             message.events, message.ignored, message.source = (), AFTER_UNTIL, ""  # heard of nobody before the end
         yield message

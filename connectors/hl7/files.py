@@ -23,12 +23,12 @@ _ENVELOPE: Final = frozenset({b"FHS", b"BHS", b"BTS", b"FTS"})
 _BOM: Final = b"\xef\xbb\xbf"
 _EVENT: Final = b'"specversion"'
 _HEAD: Final = re.compile(
-    rb"(?:\xef\xbb\xbf)?[\s\x00\x1a\x1c]*(?:\xef\xbb\xbf)?[\s\x00\x1a\x1c]*(?:MSH|FHS|BHS)[^A-Za-z0-9\s]"
-)
+    rb"(?:\xef\xbb\xbf)?[\s\x00\x1a\x1c]*+(?:\xef\xbb\xbf)?[\s\x00\x1a\x1c]*+(?:MSH|FHS|BHS)[^A-Za-z0-9\s]"
+)  # blanks are given back nowhere (*+): of a file of blanks alone each division into two would be tried
 _WHOLE: Final = rb"([^A-Za-z0-9_\s\x00-\x1f\x7f-\xff])(?:(?!\1)[^A-Za-z0-9\s\x00-\x1f\x7f-\xff]){2,6}\1"
 _WHOLE_HEADER: Final = re.compile(rb"MSH" + _WHOLE)
 _HEADER_LINE: Final = re.compile(
-    rb"(?:\A|[\r\n\x0b\x1c])[ \t\x00\x0c\x1a]*(?:\xef\xbb\xbf)?[ \t]*(?:MSH|FHS|BHS)" + _WHOLE
+    rb"(?:\A|[\r\n\x0b\x1c])[ \t\x00\x0c\x1a]*+(?:\xef\xbb\xbf)?[ \t]*+(?:MSH|FHS|BHS)" + _WHOLE
 )
 _LONGEST_HEADER: Final = 11  # bytes of MSH with both its separators and the encoding characters between them
 _ENVELOPE_LINE: Final = re.compile(rb"(FHS|BHS|BTS|FTS)(?:[^A-Za-z0-9]0*(\d{1,9})(?!\d)|[^A-Za-z0-9]|\Z)")

@@ -36,6 +36,7 @@ _ASSUMED: Final = "zone_assumed"
 _MEND_FAILED: Final = "the hub failed to read it and goes on without it; report it, then replay the dead letter"
 _MEND_ZONE: Final = "a stamp has no offset: name `zone:` for this facility in the site file, then replay the letter"
 _MEND_SOURCE: Final = "no source of this name is declared any more: name it under `sources:` in the site file again"
+_MEND_FILE: Final = "its bytes are in the file alone: mend that and replay it, then drop this letter"
 _TEST_MODES: Final = (b"T", b"D")  # HL7 table 0103: training, debugging
 
 
@@ -74,6 +75,7 @@ class LiveReader:
             CLOUDEVENTS: self._read_event,
             FHIR: self._read_resource,
             FEEDBACK: self._read_feedback,
+            FILE: _read_place,
         }
 
     @property
@@ -119,15 +121,16 @@ class LiveReader:
             return _without_zone(read)
         return self._enriched(read)
 
-    def of(self, raw: bytes, found: Event | Reading) -> Message:
-        """The message of what a file's reader found already. An event alone came as a CloudEvent."""
+    def of(self, raw: bytes, found: Event | Reading, kind: str = FILE) -> Message:
+        """The message of what a file's reader found already. An event alone came as a CloudEvent; `kind` is of what
+        cannot say it itself."""
         if isinstance(found, Event):
             digest = blake2b(raw, digest_size=16).digest()
             return self._enriched(Message(CLOUDEVENTS, raw, found.source, found.id, digest, (found,)))
         system = found.source.partition("/")[0]
         if system == CONTACT:
             return self._enriched(_message(self._hooks.kind_of(found.source), raw, found))
-        return self._enriched(_message(system if system in (HL7, FHIR) else FILE, raw, found))
+        return self._enriched(_message(system if system in (HL7, FHIR) else kind, raw, found))
 
     def _read_resource(self, raw: bytes) -> Message:
         """A resource, or a bundle that is taken as one, with what was kept of what stood around it."""
@@ -186,6 +189,12 @@ def is_same(kind: str, one: bytes, other: bytes) -> bool:
     if kind == FHIR:
         return digest_of(one) == digest_of(other)
     return kind == CLOUDEVENTS and content_digest(one) == content_digest(other)
+
+
+def _read_place(raw: bytes) -> Message:
+    """What is kept of a file that nobody could read, or of a part of it: where it lies."""
+    place = raw.decode("utf-8", "replace") or "a file"
+    return Message(FILE, raw, dead=DeadLetter(reason=Reason.UNREADABLE, place=place, mend=_MEND_FILE))
 
 
 def _without_zone(message: Message) -> Message:
