@@ -34,7 +34,7 @@ demo: setup ## a simulated clinic's week over MLLP into a server: alerts as they
 	@$(BIN)/pxhub demo
 
 test: setup ## all tests, the order-sensitive ones under a second hash seed first
-	PYTHONHASHSEED=1 $(PYTEST) -n $(WORKERS) -m "not slow" tests/streams tests/properties
+	PYTHONHASHSEED=1 PXHUB_PROPERTIES=brief $(PYTEST) -n $(WORKERS) -m "not slow" tests/streams tests/properties
 	PYTHONHASHSEED=0 $(PYTEST) -n $(WORKERS)
 
 test-fast: setup ## the tests without the slow ones, under 3 minutes
