@@ -38,7 +38,7 @@ test: setup ## all tests, the order-sensitive ones under a second hash seed firs
 	PYTHONHASHSEED=0 $(PYTEST) -n $(WORKERS)
 
 test-fast: setup ## the tests without the slow ones, under 3 minutes
-	$(PYTEST) -n $(WORKERS) -m "not slow"
+	PXHUB_PROPERTIES=brief $(PYTEST) -n $(WORKERS) -m "not slow"
 
 check: setup ## format, lint, types, import rules; changes nothing
 	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ." >&2; exit 1; }
