@@ -205,6 +205,10 @@ class HookReader:
             value = gives(values)
             if value is not None and value != "":
                 data[name] = value
+        contact = data.get("contact_id")
+        if type(contact) is str and contact.isdigit():
+            # a number counts in its own system: call 777 of the nurse line is not chat 777, nor is its patient
+            data["contact_id"] = f"{contact}^{source.removeprefix('contact/').removesuffix('/')}"
         own = plan.id(values) if plan.id is not None else None
         return Event(f"{id_ if own is None else own}{plan.suffix}", source, plan.type, time, data, names, facility,
                      precision)  # fmt: skip

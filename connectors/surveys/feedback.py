@@ -182,8 +182,8 @@ def _event(said: Feedback, source: str, time: int, type_: str, own: dict[str, An
         "channel": said.channel,
         "address": said.phone,
         "email": said.email,
-        # who is not named is somebody all the same: told apart until a link says who
-        "contact_id": None if names or not (said.phone or said.email) else f"{said.id}^{SOURCE}",
+        # who is not named is somebody all the same: told apart until a link says who. Two forms may count alike
+        "contact_id": None if names or not (said.phone or said.email) else f"{said.id}^{source}",
     }
     data = {name: value for name, value in data.items() if value is not None}
     return Event(f"{said.id}/{type_.partition('.')[0]}", source, type_, time, data, names, said.facility)

@@ -123,7 +123,9 @@ def test_who_is_not_named_is_told_apart_by_where_they_are_reached() -> None:
     split = read(person=None, phone="+1 212 555 0147", wants_contact=True)
     [event] = split.reading.events
     assert (event.identifiers, event.data["address"]) == ((), "+1 212 555 0147")
-    assert event.data["contact_id"] == "f1^feedback"
+    other = read(person=None, phone="+1 212 555 0148", wants_contact=True, source="kiosk9").reading.events[0]
+    assert (event.data["contact_id"], other.data["contact_id"]) == (f"f1^{event.source}", "f1^feedback/kiosk9")
+    assert event.source != other.source  # two forms that count alike tell of two people
     assert read(person=None, kind="praise").reading.notes == ("nobody_named",)
 
 
