@@ -22,6 +22,7 @@ from schemas.instant import read_instant
 
 SOURCE: Final = "feedback"
 _MARKS: Final = frozenset(("survey", "comment", "comment_id", "advocate", "wants_contact"))
+_KINDS: Final = ("complaint", "suggestion", "praise")
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -197,7 +198,9 @@ def _content(body: Mapping[str, Any]) -> bytes:
 
 def looks_like_feedback(body: object) -> bool:
     """Whether a JSON value that is nothing else is feedback."""
-    return isinstance(body, dict) and isinstance(body.get("id"), str) and not _MARKS.isdisjoint(body)
+    if not isinstance(body, dict) or not isinstance(body.get("id"), str):
+        return False
+    return not _MARKS.isdisjoint(body) or body.get("kind") in _KINDS
 
 
 def _text(body: Mapping[str, Any], name: str) -> str:
