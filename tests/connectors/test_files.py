@@ -200,3 +200,8 @@ def test_what_quotes_a_header_is_not_hl7(head: bytes) -> None:
 )
 def test_other_content_is_not(head: bytes) -> None:
     assert not looks_like_hl7(head)
+
+
+@pytest.mark.parametrize("blank", [b"\x00", b" ", b"\r\n", b"\t"])
+def test_a_file_of_blanks_is_none_and_is_told_at_once(blank: bytes) -> None:
+    assert not looks_like_hl7(blank * (1 << 15))  # it took half a minute, for each way to divide them was tried

@@ -42,9 +42,9 @@ from hub.api.fhir.subscriptions import PATIENCE, Connect, Subscriptions, content
 from hub.api.fhir.take import Taken, Taker, location_of, representation
 from hub.api.problems import Refused
 from hub.api.reads import Reads
+from hub.contents import FHIR
 from hub.fhir_server import PlainAsker
 from hub.serve.intake import Intake, Stopped
-from hub.serve.reading import FHIR
 from hub.site_fhir import FhirServer
 from schemas.errors import StoreFailed, Unreadable
 from streams.embedded.reader import Reader

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from connectors.surveys.feedback import FeedbackReader, Split
+from connectors.api import Split
+from connectors.surveys.feedback import FeedbackReader
 from connectors.surveys.instruments import Instrument, read_instruments, shipped_instruments
 from schemas.declaration import Findings, has_errors, read_declaration
 
@@ -44,16 +45,16 @@ def test_what_was_not_answered_is_neither_low_nor_high() -> None:
 
 def test_their_own_words_leave_the_message() -> None:
     split = read(kind="complaint", comment=WORDS)
-    assert split.comment is not None
-    assert split.comment.text == WORDS
+    [comment] = split.comments
+    assert comment.text == WORDS
     [event] = split.reading.events
     assert (event.type, event.data["grievance"], event.data["comment_id"]) == (
-        "complaint.received", True, split.comment.id
+        "complaint.received", True, comment.id
     )  # fmt: skip
     assert b"Nobody" not in split.raw
     again = FeedbackReader().read(split.raw, "the feedback")
-    assert (again.reading.events, again.reading.digest, again.comment) == (
-        split.reading.events, split.reading.digest, None
+    assert (again.reading.events, again.reading.digest, again.comments) == (
+        split.reading.events, split.reading.digest, ()
     )  # fmt: skip
 
 
@@ -66,7 +67,7 @@ def test_the_words_leave_a_dead_letter_too() -> None:
     assert split.reading.dead is not None
     assert "hcahps" in split.reading.dead.mend
     assert b"Nobody" not in split.raw
-    assert split.comment is not None
+    assert split.comments
 
 
 @pytest.mark.parametrize(
