@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 PATIENCE: Final = 5.0
 """Seconds for which a gap may close by itself."""
 _SLICE: Final = 100  # events that are asked for at once
+_BARREN: Final = 50  # questions in a row that brought nothing: the server has no more, or counts as nobody can
 _TRIES: Final = (0.0, 60.0, 300.0)  # seconds before each try
 
 Connect = Callable[[FhirServer], AsksFhir]
@@ -164,13 +165,18 @@ class Subscriptions:
         asker = self._askers.get(server.name)
         if asker is None:
             asker = self._askers[server.name] = self._connect(server)
+        barren = 0
         for begin, end in _slices(row):
             path = f"Subscription/{id_}/$events?eventsSinceNumber={begin}&eventsUntilNumber={end}&content=full-resource"
             body = await asker.ask(path)
             if self.take is not None:
                 await self.take(server.name, body)
-        left = await self._find(server.name, id_)
-        return left is None or not left.missing
+            before, row = row, await self._find(server.name, id_)
+            barren = barren + 1 if row == before else 0
+            if barren >= _BARREN:
+                self._tell_failed(server, "nothing_came")
+                return False
+        return row is None or not row.missing
 
     async def _find(self, system: str, id_: str) -> Row | None:
         return await self._reads.ask(lambda reader: _row(reader, system, id_))

@@ -119,6 +119,19 @@ async def test_a_server_that_fails_is_told_of_and_what_comes_late_closes_the_gap
             assert heard(site) == Row(3)
 
 
+async def test_a_number_that_nobody_can_have_counted_to_is_not_asked_for_without_end(tmp_path: Path) -> None:
+    async with an_ehr() as ehr:
+        servers = {"north": FhirServer(name="north", base=ehr.base)}
+        async with served(tmp_path, fhir_servers=servers, fhir_patience=0.0) as site:
+            await notify(site, "event-notification", 1, resources=(patient(),))
+            await notify(site, "event-notification", 9_000_000_000_000, resources=(patient("3", "3"),))
+            async with asyncio.timeout(20):
+                while not await number_of(site, "pxhub_fhir_asks_failed_total"):
+                    await site.hub.intake.ask(lambda _: None)
+            assert len(ehr.asked) == 50
+            assert await number_of(site, "pxhub_fhir_notifications_missing") > 1e12
+
+
 async def test_one_that_cannot_be_read_is_kept(tmp_path: Path) -> None:
     async with served(tmp_path, fhir_servers=SILENT) as site:
         spoilt = notification("shouting", 1, resources=(patient(),))
