@@ -96,7 +96,21 @@ def read_bundle(members: dict[str, msgspec.Raw]) -> Bundle:
         except FhirRefused as wrong:
             wrong.outcome["issue"][0]["expression"] = [f"Bundle.entry[{entry.number}]"]
             entry.wrong = wrong
+    if envelope.type in WHOLE:
+        _check_full_urls(entries)
     return Bundle(envelope.type, members, entries, digest)
+
+
+def _check_full_urls(entries: Sequence[Entry]) -> None:
+    """Two entries that are called alike are wrong (R4, bdl-7): nobody knows to which of them a reference leads."""
+    met: set[bytes] = set()
+    for entry in entries:
+        url = bytes(entry.members.get("fullUrl", b"null"))
+        if url in met and entry.wrong is None:
+            place = f"Bundle.entry[{entry.number}].fullUrl"
+            entry.wrong = FhirRefused(_BAD, "duplicate", "two entries have one fullUrl", expression=place)
+        if url not in (b"null", b'""'):
+            met.add(url)
 
 
 def _read_request(entry: Entry) -> Asked:

@@ -138,12 +138,15 @@ class Taker:
 def _planned(bundle: Bundle, versions: Versions, name: str | None, system: str, now: str) -> list[tuple[int, bytes]]:
     """Plan each entry, and write what is kept. Raises FhirRefused where a condition of what is taken as one does not
     hold, Moved where the turn is not enough."""
+    named: set[tuple[str, str]] = set()
     for entry in bundle.entries:
         if entry.asked is None:
             continue
         entry.planned = entry.wrong = None
         try:
             entry.planned = versions.plan(entry.asked)
+            if bundle.type == "transaction" and entry.planned.kept is not None:
+                _check_once(named, (entry.asked.type, entry.planned.id))
         except FhirRefused as wrong:
             wrong.outcome["issue"][0]["expression"] = [f"Bundle.entry[{entry.number}]"]
             if bundle.type in WHOLE:
@@ -152,6 +155,13 @@ def _planned(bundle: Bundle, versions: Versions, name: str | None, system: str, 
     if bundle.type in WHOLE:
         return [(0, as_one(bundle, name, system, now))]
     return list(one_by_one(bundle, system, now))
+
+
+def _check_once(named: set[tuple[str, str]], name: tuple[str, str]) -> None:
+    """Raises FhirRefused for a resource that a transaction writes twice: it must fail as a whole (R4, 3.1.0.11.2)."""
+    if name in named:
+        raise FhirRefused(HTTPStatus.BAD_REQUEST, "duplicate", "a transaction writes each resource once")
+    named.add(name)
 
 
 def location_of(base: str, type_: str, planned: Planned) -> str:

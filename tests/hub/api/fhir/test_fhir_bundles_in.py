@@ -123,6 +123,22 @@ async def test_a_request_that_cannot_be_met_fails_a_transaction_and_one_entry_of
         assert counts(site) == {"accepted": 1, "duplicate": 1}
 
 
+TWICE = {
+    "a fullUrl": (asks("PUT", "Patient/18", patient("18", "101"), ONE), "Bundle.entry[1].fullUrl"),
+    "a resource": (asks("PUT", "Patient/17", patient("17", "101"), TWO), "Bundle.entry[1]"),
+}
+
+
+@pytest.mark.parametrize("which", TWICE)
+async def test_what_a_transaction_names_twice_is_not_guessed(tmp_path: Path, which: str) -> None:
+    other, place = TWICE[which]
+    booked = asks("PUT", "Appointment/a1", appointment(of=ONE))
+    async with served(tmp_path) as site:
+        body = bundle("transaction", asks("PUT", "Patient/17", patient(), ONE), other, booked)
+        assert outcome(await post(site, "/fhir", body)) == (400, "duplicate", place)
+        assert counts(site) == {}
+
+
 async def test_a_batch_is_taken_each_for_itself(tmp_path: Path) -> None:
     async with served(tmp_path) as site:
         answer = await post(
