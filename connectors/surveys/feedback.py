@@ -119,9 +119,8 @@ class FeedbackReader:
             return dead(Reason.BAD_TIME, f"{place}, time", "an RFC 3339 time with its offset is expected")
         names = said.person.names
         wants = said.wants_contact is True or said.advocate
-        if wants and not names and not said.phone and not said.email:
-            mend = "it asks for a call and names nobody: send person, phone or email with it"
-            return dead(Reason.NO_IDENTIFIER, f"{place}, person", mend)
+        if wants and not names and (unreached := _unreached(said, place)) is not None:
+            return unreached
         told: list[tuple[str, dict[str, Any]]] = []
         if said.survey is not None:
             answered = self._answered(said, said.survey, place)
@@ -180,6 +179,21 @@ def _event(said: Feedback, source: str, time: int, type_: str, own: dict[str, An
     return Event(f"{said.id}/{type_.partition('.')[0]}", source, type_, time, data, names, said.facility)
 
 
+def _unreached(said: Feedback, place: str) -> Reading | None:
+    """The dead letter of who wishes a call and says neither by person nor otherwise to whom."""
+    if said.email:
+        return None
+    if not said.phone:
+        mend = "it asks for a call and names nobody: send person, phone or email with it"
+        return dead(Reason.NO_IDENTIFIER, f"{place}, person", mend)
+    if sum(sign.isdigit() for sign in said.phone) < _FEWEST:
+        mend = "it asks for a call to what is no telephone number: look at what was sent, and have the form check it"
+        return dead(Reason.NO_IDENTIFIER, f"{place}, phone", mend)
+    return None
+
+
+_FEWEST: Final = 5
+"""Digits of a telephone number, at the least: whom `+1 555 CALL NOW` reaches nobody can keep a promise to."""
 _MEND: Final = "send what docs/feedback.md describes"
 
 

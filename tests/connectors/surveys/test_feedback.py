@@ -169,3 +169,13 @@ def test_a_mistake_is_told_with_its_place_and_the_mend(text: str, said: str) -> 
     assert wrong
     assert said in wrong[0]
     assert "site.yaml:1:" in wrong[0]
+
+
+@pytest.mark.parametrize("phone", ["+1 555 CALL NOW", "unknown", "-"])
+def test_a_call_to_what_is_no_number_is_a_promise_that_nobody_can_keep(phone: str) -> None:
+    wrong = read(person=None, phone=phone, wants_contact=True, advocate=True).reading.dead
+    assert wrong is not None
+    assert (wrong.reason.value, wrong.place) == ("no_identifier", "the feedback, phone")
+    assert phone not in wrong.mend
+    assert read(person=None, phone=phone, wants_contact=True, email="a@example.org").reading.events
+    assert read(person=None, phone=phone, kind="praise").reading.events  # who wishes nothing is heard all the same
