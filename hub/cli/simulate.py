@@ -31,7 +31,7 @@ def simulate(
     simulation = Simulation(seed=seed, start=start.date(), weeks=weeks, people=patients, zone=zone)
     told = write_clinic(simulation, out)
     width = max(len(file) for file in told.bytes_by_file)
-    typer.echo(f"{told.messages:,} messages, {simulation.start} to {simulation.last}, in {out}")
+    typer.echo(f"{told.said.messages:,} messages, {simulation.start} to {simulation.last}, in {out}")
     for file, size in told.bytes_by_file.items():
         typer.echo(f"  {file:<{width}}  {size / 1e6:8.2f} MB")
     typer.echo(f"Next: pxhub replay {out} --site {out / SITE_FILE}")

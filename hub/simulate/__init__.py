@@ -1,6 +1,6 @@
 """A simulated clinic that speaks HL7 v2.5.1, FHIR R4 and webhooks: the same seed gives the same bytes."""
 
-from hub.simulate.run import MESSAGE_FILES, SECRET_FILE, SITE_FILE, Simulation, Told, simulate, write_clinic
+from hub.simulate.run import MESSAGE_FILES, SECRET_FILE, SITE_FILE, Said, Simulation, Told, simulate, write_clinic
 from hub.simulate.voices import CALLS_FILE, PORTAL_FILE
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "PORTAL_FILE",
     "SECRET_FILE",
     "SITE_FILE",
+    "Said",
     "Simulation",
     "Told",
     "simulate",

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Story = Iterator[int]
 
 # For each person who belongs to the clinic, how many calls in a week; from eight o'clock on, shares of a day.
-_CALLS: Final = 0.55
+_CALLS: Final = 0.4
 _BY_HOUR: Final = (16, 18, 15, 12, 8, 9, 9, 8, 5)
 _QUEUES: Final = ((SCHEDULING, 62), (NURSE_LINE, 26), (BILLING, 12))
 _REASONS: Final = {
@@ -41,7 +41,7 @@ _REASONS: Final = {
     BILLING: (("BILL", 100),),
 }
 # How many times more call, and how many times longer they wait, on the Tuesday between ten and five.
-_MORE: Final = 3.4
+_MORE: Final = 4.8
 _LONGER: Final = 14.0
 _ANSWERED: Final = 0.86  # of calls from the clinic, to a number that is right
 

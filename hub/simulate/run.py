@@ -23,7 +23,7 @@ from schemas.errors import WrongUse
 
 SITE_FILE: Final = "site.yaml"
 README_FILE: Final = "README.txt"
-SECRET_FILE: Final = "contact-center.secret"
+SECRET_FILE: Final = "contact-center.secret"  # noqa: S105 - a file's name
 MESSAGE_FILES: Final = (*(interface.file for interface in INTERFACES), PORTAL_FILE, CALLS_FILE)
 """The files that hold messages; beside them lie the site file, a note and the contact center's secret."""
 _ZONE_MARK: Final = "ZONE-OF-THE-CLINIC"
@@ -63,16 +63,29 @@ class Simulation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What a simulation wrote: how many messages, and how many bytes each file has."""
+class Said:
+    """How much each voice said: messages of HL7 v2, resources of FHIR, bodies of the contact center."""
 
-    messages: int
+    hl7: int
+    fhir: int
+    calls: int
+
+    @property
+    def messages(self) -> int:
+        return self.hl7 + self.fhir + self.calls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a simulation wrote: what each voice said, and how many bytes each file has."""
+
+    said: Said
     bytes_by_file: Mapping[str, int]
 
 
-def simulate(simulation: Simulation, write_by_file: Mapping[str, Write]) -> int:
-    """Let the clinic run; hand each message, as text, to the writer of its file. Return their number: of the portal,
-    resources. Who needs no portal or no calls leaves out its writer."""
+def simulate(simulation: Simulation, write_by_file: Mapping[str, Write]) -> Said:
+    """Let the clinic run; hand each message, as text, to the writer of its file; return how many there were.
+    Who does not need the portal or the calls leaves out its writer."""
     wall = Wall(simulation.zone)
     voices = Voices(
         seed=simulation.seed,
@@ -92,8 +105,7 @@ def simulate(simulation: Simulation, write_by_file: Mapping[str, Write]) -> int:
     )
     world.begin(programme(world))
     world.run()
-    heard = (PORTAL_FILE in write_by_file, voices.portal.sent), (CALLS_FILE in write_by_file, voices.connect.sent)
-    return outbox.sent + sum(count for is_heard, count in heard if is_heard)
+    return Said(hl7=outbox.sent, fhir=voices.portal.sent, calls=voices.connect.sent)
 
 
 def _unheard(_: str) -> None:
@@ -112,14 +124,14 @@ def write_clinic(simulation: Simulation, folder: Path) -> Told:
                 ).write
                 for file in MESSAGE_FILES
             }
-            messages = simulate(simulation, write_by_file)
+            said = simulate(simulation, write_by_file)
         (folder / SITE_FILE).write_text(site_file(simulation.zone), encoding="utf-8")
         (folder / SECRET_FILE).write_text(_secret(simulation.seed), encoding="ascii")
         (folder / README_FILE).write_text(_next_step(folder, simulation), encoding="utf-8")
     except OSError as error:
         raise WrongUse(f"{folder} cannot be written: {error.strerror}") from error
     return Told(
-        messages=messages,
+        said=said,
         bytes_by_file={file: (folder / file).stat().st_size for file in MESSAGE_FILES},
     )
 

@@ -45,11 +45,6 @@ class Voices:
         self._seed: int = seed
         self.habits: Callable[[int], Habits] = lru_cache(maxsize=8192)(self._habits)
 
-    @property
-    def sent(self) -> int:
-        """Messages that were written: resources of the portal and bodies of the contact center."""
-        return self.portal.sent + self.connect.sent
-
     def chance(self, share: float) -> bool:
         return self.dice.chance(share)
 
