@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 import httpx2
 
 from connectors.hl7.mllp import Framer, write_frame
-from hub.deliveries import VOICES, Delivery, deliveries
+from hub.deliveries import VOICES, Delivery, deliveries, in_parts
 from hub.posting import Posting
 from hub.replay import ReplayResult
 from hub.simulate import SECRET_FILE, SITE_FILE, Simulation
@@ -31,7 +31,7 @@ from schemas.event import SECOND
 from streams.embedded.reader import Reader
 
 _TOGETHER: Final = 256  # deliveries that are under way at once, whoever sends them: the hub commits what waits together
-_HALF_HOUR: Final = 30 * 60 * SECOND
+_HALF_HOUR: Final = 30 * 60 * SECOND  # so that none misses what another has told since
 _CONNECTIONS: Final = 8  # of the portal, and of the contact center
 _HOOK: Final = "/v1/hooks/main-line"
 _READ: Final = 1 << 16
@@ -120,7 +120,7 @@ class _Sender:
         mllp = await asyncio.open_connection("127.0.0.1", self._port)
         portal = [await Posting.open(self.http) for _ in range(_CONNECTIONS)]
         calls = [await Posting.open(self.http) for _ in range(_CONNECTIONS)]
-        for part in _parts(said):
+        for part in in_parts(said, most=_TOGETHER, span=_HALF_HOUR):
             bodies = {voice: [d.body for d in part if d.voice == voice] for voice in VOICES}
             await asyncio.gather(
                 _send_hl7(*mllp, bodies["hl7"]),
@@ -136,17 +136,6 @@ class _Sender:
         status, answer = await posting.post(_HOOK, body, self._key)
         if status != HTTPStatus.ACCEPTED or json.loads(answer)["outcome"] not in ("accepted", "ignored"):
             raise DemoFailed("a call of the demo was not taken")
-
-
-def _parts(said: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
-    """Deliveries that are under way together: of half an hour at most, so that what one system tells is not
-    missed because another one is ahead."""
-    first = 0
-    for number, delivery in enumerate(said):
-        if number - first >= _TOGETHER or delivery.at - said[first].at >= _HALF_HOUR:
-            yield said[first:number]
-            first = number
-    yield said[first:]
 
 
 async def _send_hl7(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, messages: Sequence[bytes]) -> None:
