@@ -31,7 +31,7 @@ from schemas.event import SECOND
 from streams.embedded.reader import Reader
 
 _TOGETHER: Final = 256  # deliveries that are under way at once, whoever sends them: the hub commits what waits together
-_HALF_HOUR: Final = 30 * 60 * SECOND  # so that none misses what another has told since
+_SPAN: Final = 10 * 60 * SECOND  # so that none misses what another has told since
 _CONNECTIONS: Final = 8  # of the portal, and of the contact center
 _HOOK: Final = "/v1/hooks/main-line"
 _READ: Final = 1 << 16
@@ -120,7 +120,7 @@ class _Sender:
         mllp = await asyncio.open_connection("127.0.0.1", self._port)
         portal = [await Posting.open(self.http) for _ in range(_CONNECTIONS)]
         calls = [await Posting.open(self.http) for _ in range(_CONNECTIONS)]
-        for part in in_parts(said, most=_TOGETHER, span=_HALF_HOUR):
+        for part in in_parts(said, most=_TOGETHER, span=_SPAN):
             bodies = {voice: [d.body for d in part if d.voice == voice] for voice in VOICES}
             await asyncio.gather(
                 _send_hl7(*mllp, bodies["hl7"]),
