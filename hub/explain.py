@@ -184,9 +184,11 @@ def _measured(rate: Rate, opened: int) -> str:
 
 
 def _event(event: Event) -> str:
+    outcome = event.data.get("outcome") if event.type == "contact.ended" else None
+    type_ = f"{event.type} ({outcome})" if isinstance(outcome, str) else event.type
     if event.source.startswith("hl7/"):
-        return f"{event.type} from {event.source}, message {event.id.partition('@')[0].partition('/')[0]}"
-    return f"{event.type} from {event.source}, event {event.id}"
+        return f"{type_} from {event.source}, message {event.id.partition('@')[0].partition('/')[0]}"
+    return f"{type_} from {event.source}, event {event.id}"
 
 
 def moment(micros: int, where: ZoneInfo) -> str:

@@ -56,9 +56,7 @@ class HookSource:
         if self.unsigned:
             return None
         if self.check is None:
-            raise WrongUse(
-                f"{self._named}: its mapping has no `check`; name one in the source, or `unsigned: true`"
-            )
+            raise WrongUse(f"{self._named}: its mapping has no `check`; name one in the source, or `unsigned: true`")
         if self.check.kind == "twilio" and not self.url:
             raise WrongUse(f"{self._named}: Twilio signs the URL it calls: name it (`url: https://...`)")
         try:
