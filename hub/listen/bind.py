@@ -17,8 +17,8 @@ def bind(flag: str, host: str, port: int) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = min(found, key=lambda one: one[0])  # of localhost 127.0.0.1
-        # The protocol by its number: to a socket that does not name it asyncio gives no TCP_NODELAY, and each answer that
-        # is written in two pieces, as those of HTTP are, would wait 40 ms for the peer's acknowledgement.
+        # The protocol by its number: to a socket that does not name it asyncio gives no TCP_NODELAY, and each answer
+        # that is written in two pieces, as those of HTTP are, would wait 40 ms for the peer's acknowledgement.
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family is socket.AF_INET6:
