@@ -227,8 +227,8 @@ def _seen_together(week: Week, alert: Alert) -> RenderableType:
         lines += [
             Text(),
             Text(
-                f"HL7 v2 alone would have raised {hl7:,} of these alerts, {week.alone.in_error('hl7'):,} of them in "
-                f"error: the patient knew. FHIR and the contact center alone: {others or 'none'}. "
+                f"HL7 v2 alone would have raised {hl7:,} such alerts, {week.alone.in_error('hl7'):,} of them in error: "
+                f"the promise was kept, as the others tell. FHIR and the contact center alone: {others or 'none'}. "
                 f"Together: {together:,}."
             ),
         ]

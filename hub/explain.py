@@ -188,7 +188,10 @@ def _event(event: Event) -> str:
     type_ = f"{event.type} ({outcome})" if isinstance(outcome, str) else event.type
     if event.source.startswith("hl7/"):
         return f"{type_} from {event.source}, message {event.id.partition('@')[0].partition('/')[0]}"
-    return f"{type_} from {event.source}, event {event.id}"
+    id_ = event.id.removesuffix(f"/{event.type}")
+    if event.source.startswith("fhir/"):
+        return f"{type_} from {event.source}, {id_.partition('@')[0]}"
+    return f"{type_} from {event.source}, event {id_}"
 
 
 def moment(micros: int, where: ZoneInfo) -> str:

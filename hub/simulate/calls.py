@@ -49,7 +49,8 @@ _ANSWERED: Final = 0.86  # of calls from the clinic, to a number that is right
 def phone_day(world: World, day: date) -> Story:
     """The calls of a weekday, each begun when its time comes."""
     voices = world.voices
-    count = max(1, round(voices.dice.gauss(world.people.count * _CALLS / 5, 2)))
+    expected = world.people.count * _CALLS / 5
+    count = max(0, round(voices.dice.gauss(expected, expected**0.5 * 0.6)))
     minutes = [_minute(world) for _ in range(count)]
     if day == world.load.tuesday:
         late = [minute for minute in minutes if 10 * 60 <= minute < 17 * 60]
@@ -148,7 +149,7 @@ def call_about_result(world: World, person: Person, placer: str) -> bool:
 
 def desk_time(world: World, at: int) -> int:
     """When the clinic's own callers come to it: in office hours, and not on the Tuesday while they sit on the lines."""
-    at = world.in_hours(at)
+    at = world.in_hours(at) + 5 * MINUTE
     if world.wall.day(at) == world.load.tuesday and world.wall.minute(at) >= 10 * 60:
-        return world.wall.at(world.load.tuesday, 24 * 60 + 8 * 60) + at % HOUR
+        return world.wall.at(world.load.tuesday, 24 * 60 + 8 * 60 + 5) + at % HOUR
     return at

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from hub.simulate.calls import call_about_result, desk_time
+from hub.simulate.portal import appointment as booking
 from hub.simulate.portal import encounter, order
 from hub.simulate.wall import DAY, HOUR, MINUTE
 
@@ -105,7 +106,8 @@ def call_who_missed(world: World, appointment: Appointment) -> Story:
         if appointment.slot != slot or person.number in world.voices.died:
             return
         reached = world.voices.habits(person.number).number_right and world.voices.chance(0.78)
-        world.voices.portal.note_outreach(world.now, person, "scheduling", reached=reached)
+        about = [booking(appointment.number)]
+        world.voices.portal.note_outreach(world.now, person, "scheduling", reached=reached, about=about)
         if reached:
             return
 
