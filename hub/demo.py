@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -22,15 +22,15 @@ from rich.text import Text
 from hub.bottleneck import BLOCK, Bottleneck, Waited, block_of, find_bottlenecks, late_by_block
 from hub.explain import explain_alert, lasting
 from hub.replay import ReplayOptions, ReplayResult, replay
-from hub.simulate import SITE_FILE, Simulation
+from hub.simulate import MESSAGE_FILES, SITE_FILE, Said, Simulation
 from hub.simulate.clinic import DEPARTMENTS, FACILITY_NAME, INTERFACES
-from schemas.alert import Alert, Level, State
+from hub.unseen import Alone, is_broken, told_by, unseen_alone
+from schemas.alert import Alert, State
 from schemas.event import SECOND
 from schemas.instant import to_datetime
 from schemas.threshold import Threshold
 from streams.core.state import Wait
 
-_STANDING: Final = frozenset({State.BREACHED, State.RESOLVED, State.CANCELLED})
 _STYLES: Final = {"low": "", "medium": "", "high": "yellow", "critical": "bold red"}
 _SEVERITIES: Final = tuple(_STYLES)
 _LISTED: Final = 8  # thresholds; what broke less often is named in a line
@@ -44,8 +44,10 @@ class Week:
     """What the demo shows: the clinic's week, and what the hub made of it."""
 
     simulation: Simulation
+    said: Said
     result: ReplayResult
-    seconds: float  # that the replay took
+    seconds: float  # that the reading and judging took
+    alone: Alone | None = None  # what each voice alone would have said
 
     @property
     def zone(self) -> ZoneInfo:
@@ -58,11 +60,7 @@ class Week:
     @cached_property
     def broken(self) -> list[Alert]:
         """Live promises that were broken, the worst first: by severity, then by how late they are or were."""
-        standing = [
-            alert
-            for alert in self.result.alerts
-            if alert.mode == "live" and alert.level is Level.BREACHED and alert.state in _STANDING
-        ]
+        standing = [alert for alert in self.result.alerts if alert.mode == "live" and is_broken(alert)]
         return sorted(standing, key=lambda alert: (-_SEVERITIES.index(alert.severity), -self.lateness(alert), alert.id))
 
     def lateness(self, alert: Alert) -> int:
@@ -73,13 +71,13 @@ class Week:
         return (ended - alert.due_at) // 1_000_000
 
 
-def play_week(simulation: Simulation, folder: Path) -> ReplayResult:
-    """Replay the clinic that was written into `folder`, with its site file, to the end of its last day.
+def play_week(simulation: Simulation, folder: Path, files: Iterable[str] = MESSAGE_FILES) -> ReplayResult:
+    """Replay what the clinic said, all voices or those of `files`, with its site file, to the end of its last day.
 
     Its own end is the last clock, so that what this machine's clock says changes nothing.
     """
-    messages = sorted(str(path) for path in folder.glob("*.hl7"))
-    return replay(ReplayOptions(paths=messages, site=folder / SITE_FILE, until=simulation.end * SECOND))
+    paths = [str(folder / file) for file in files]
+    return replay(ReplayOptions(paths=paths, site=folder / SITE_FILE, until=simulation.end * SECOND))
 
 
 def show_week(week: Week, console: Console) -> None:
@@ -88,7 +86,10 @@ def show_week(week: Week, console: Console) -> None:
     console.print(_heading(week))
     _section(console, "Promises broken", _broken_table(week))
     _section(console, "The worst of them", _worst_table(week, console.width))
-    if week.broken:
+    unseen = unseen_alone(week.broken, week.result.engine)
+    if unseen:
+        _section(console, "What none of the three could see alone", _seen_together(week, unseen[0]))
+    elif week.broken:
         _section(console, "One of them, explained", _explained(week, _one_to_explain(week, bottlenecks)))
     if bottlenecks:
         _section(console, "The worst bottleneck", _bottleneck(bottlenecks[0], week))
@@ -106,15 +107,16 @@ def _heading(week: Week) -> RenderableType:
     days = f"{simulation.start:%a} {simulation.start} to {simulation.last:%a} {simulation.last}, {simulation.zone}"
     rate = f"{report['messages'] / week.seconds:,.0f}" if week.seconds else "many"
     counts = (
-        f"{report['messages']:,} HL7 v2 messages of {report['persons']:,} people, read and judged in "
-        f"{week.seconds:.1f} s ({rate}/s)"
+        f"{week.said.hl7:,} HL7 v2 messages, {week.said.fhir:,} FHIR resources and {week.said.calls:,} bodies of the "
+        f"contact center"
     )
+    speed = f"of {report['persons']:,} people, read and judged in {week.seconds:.1f} s ({rate}/s)"
     ends = (
         f"{report['accepted']:,} accepted, {report['duplicates']:,} duplicates, {report['ignored']:,} ignored, "
         f"{report['dead_letters']:,} dead letters"
     )
     kept = f"{report['waits']:,} promises were running; {len(week.broken):,} were broken"
-    lines = [name, Text(days, style="dim"), Text(), Text(counts), Text(ends, style="dim"), Text(kept)]
+    lines = [name, Text(days, style="dim"), Text(), Text(counts), Text(speed), Text(ends, style="dim"), Text(kept)]
     return Padding(Group(*lines), (1, 2))
 
 
@@ -211,6 +213,28 @@ def _explained(week: Week, alert: Alert) -> RenderableType:
     return Group(Text(first, style="bold"), Text(title), Text(), table)
 
 
+def _seen_together(week: Week, alert: Alert) -> RenderableType:
+    """The alert in full, what each voice told of it, and what each would have said alone."""
+    engine = week.result.engine
+    owner = engine.owner(alert.id)
+    lines: list[Text] = []
+    if isinstance(owner, Wait):
+        for name, told in told_by(owner, engine.clock):
+            lines.append(Text.assemble((f"{name[:1].upper()}{name[1:]}", "bold"), f" told {told}"))
+    if week.alone is not None:
+        hl7, together = len(week.alone.by_voice["hl7"]), len(week.alone.together)
+        others = sum(len(week.alone.by_voice[voice]) for voice in ("fhir", "calls"))
+        lines += [
+            Text(),
+            Text(
+                f"HL7 v2 alone would have raised {hl7:,} such alerts, {week.alone.in_error('hl7'):,} of them in error: "
+                f"the promise was kept, as the others tell. FHIR and the contact center alone: {others or 'none'}. "
+                f"Together: {together:,}."
+            ),
+        ]
+    return Group(_explained(week, alert), Text(), *lines)
+
+
 def _bottleneck(worst: Bottleneck, week: Week) -> RenderableType:
     until = worst.start + timedelta(microseconds=BLOCK)
     where = ", ".join(part for part in (_department(worst.department), f"{worst.start:%A} {worst.start:%H:%M}") if part)
@@ -273,8 +297,8 @@ def _rounded(seconds: int) -> str:
 
 def _next_commands() -> RenderableType:
     commands = (
-        ("pxhub simulate --out clinic", "the same messages as files, and a site file to learn from"),
-        ("pxhub replay clinic/*.hl7 --site clinic/site.yaml --explain 3", "the three worst, explained"),
+        ("pxhub simulate --out clinic", "the same as files, and a site file to learn from"),
+        ("pxhub replay clinic --site clinic/site.yaml --explain 3", "the three worst, explained"),
         ("pxhub replay YOUR_FOLDER --timezone Europe/Berlin", "your own messages"),
     )
     return Group(*(Text.assemble((command, "bold"), (f"\n    {why}", "dim")) for command, why in commands))

@@ -184,9 +184,14 @@ def _measured(rate: Rate, opened: int) -> str:
 
 
 def _event(event: Event) -> str:
+    outcome = event.data.get("outcome") if event.type == "contact.ended" else None
+    type_ = f"{event.type} ({outcome})" if isinstance(outcome, str) else event.type
     if event.source.startswith("hl7/"):
-        return f"{event.type} from {event.source}, message {event.id.partition('@')[0].partition('/')[0]}"
-    return f"{event.type} from {event.source}, event {event.id}"
+        return f"{type_} from {event.source}, message {event.id.partition('@')[0].partition('/')[0]}"
+    id_ = event.id.removesuffix(f"/{event.type}")
+    if event.source.startswith("fhir/"):
+        return f"{type_} from {event.source}, {id_.partition('@')[0]}"
+    return f"{type_} from {event.source}, event {id_}"
 
 
 def moment(micros: int, where: ZoneInfo) -> str:

@@ -84,7 +84,7 @@ class Hooks:
         if any(self.find(value) is not None for value in values):
             return True
         if not values and head.lstrip()[:1] in (b"{", b"["):
-            return self._is_hinted(head)  # one that is longer than what is seen of it
+            return b'"specversion"' not in head and self._is_hinted(head)  # one that is longer than what is seen of it
         line = head.split(b"\n", 1)[0].strip()
         return line[:1] not in (b"{", b"[", b"") and self.is_body(line)
 

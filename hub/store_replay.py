@@ -16,7 +16,7 @@ from connectors.fhir.read import FhirReader
 from connectors.hl7.read import Hl7Reader
 from connectors.surveys.feedback import FeedbackReader
 from hub.contents import CLOUDEVENTS, FHIR, FILE, HL7
-from hub.declared import fhir_reader, hl7_reader, read_declared
+from hub.declared import fhir_reader, read_declared
 from hub.door import AFTER_UNTIL
 from hub.inputs import find_inputs
 from hub.merge import merged
@@ -133,17 +133,6 @@ def _messages(
         if until is not None and any(event.time > until for event in message.events):
             message.events, message.ignored, message.source = (), AFTER_UNTIL, ""  # heard of nobody before the end
         yield message
-
-
-def raw_in_order(paths: list[str], site: Path) -> Iterator[bytes]:
-    """The bytes of the HL7 v2 messages of files, by event time as a replay takes them."""
-    declared = read_declared(site, None, None, None)
-    hl7 = _Keeping(hl7_reader(declared.site, declared.mapping, None), HL7)
-    cloud = CloudEventReader(default_zone="UTC")
-    for told, _ in merged(find_inputs(paths), cast("Hl7Reader", hl7), cloud):
-        raw = hl7.take(told.reading)
-        if raw:
-            yield raw
 
 
 def _take(service: Service, batch: list[Message], now: int) -> Iterator[str]:

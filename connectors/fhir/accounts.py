@@ -11,6 +11,7 @@ from connectors.fhir.shapes_told import AuditEvent, ChargeItem, Invoice
 
 _PATIENTS: Final = frozenset(("Patient", "RelatedPerson"))
 _RESULTS: Final = frozenset(("DiagnosticReport", "Observation"))
+_BESIDE: Final = frozenset(("ServiceRequest", "Encounter"))
 _READ: Final = "R"
 _FAILED: Final = frozenset(("4", "8", "12"))
 
@@ -46,8 +47,11 @@ def read_audit_event(told: Told, audit: AuditEvent) -> None:
     own = next((r for r in (*readers, *whats) if _is(told, r, frozenset(("Patient",)))), None)
     names = told.person(own, "agent.who")
     at = told.stamp(audit.recorded, "recorded") or told.version_time(path="recorded")
+    # Of one result, what is named beside it is what it belongs to: its order, where the reports come by HL7 v2.
+    beside = [r for r in whats if _is(told, r, _BESIDE)] if len(results) == 1 else []
     for result in results:
-        told.tell("result.viewed", names, {**links(told, result), "channel": "portal"}, at)
+        data = {**links(told, result, *beside), "channel": "portal"}
+        told.tell("result.viewed", names, carried("result.viewed", data), at)
 
 
 def _is(told: Told, reference: Reference | None, types: frozenset[str]) -> bool:

@@ -23,15 +23,24 @@ _NARROWEST, _WIDEST = 80, 118
 
 
 def demo() -> None:
-    """Send a simulated clinic's week to a server of its own; show which promises were broken, one of them explained."""
+    """Send a simulated clinic's week to a server of its own; show which promises were broken, one of them explained.
+
+    The one that is explained rests on HL7 v2, FHIR and calls together: none of the three alone could have raised it.
+    """
     simulation = Simulation(people=_PEOPLE)
     with TemporaryDirectory(prefix="pxhub-demo-") as folder:
-        write_clinic(simulation, Path(folder))
-        typer.echo("\nA clinic's week is sent over MLLP to a pxhub serve of its own. Alerts as they fire:\n")
+        written = write_clinic(simulation, Path(folder))
+        typer.echo(
+            "\nA clinic's week is sent to a pxhub serve of its own: HL7 v2 over MLLP, FHIR to /fhir, calls to /v1/hooks"
+            "\nAlerts as they fire:\n"
+        )
         told = _Told(simulation.zone)
         played = play_live(simulation, Path(folder), told.tell)
     told.rest()
-    _show(Week(simulation=simulation, result=played.result, seconds=played.seconds))
+    week = Week(
+        simulation=simulation, said=written.said, result=played.result, seconds=played.seconds, alone=played.alone
+    )
+    _show(week)
 
 
 class _Told:

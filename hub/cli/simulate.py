@@ -1,4 +1,4 @@
-"""`pxhub simulate`: a folder of HL7 v2 from a clinic that does not exist."""
+"""`pxhub simulate`: a folder of HL7 v2, FHIR and calls from a clinic that does not exist."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def simulate(
     patients: Annotated[int, typer.Option(min=1, help="How many people belong to the clinic.")] = _DEFAULT.people,
     zone: Annotated[str, typer.Option(help="Where the clinic stands: an IANA zone.")] = _DEFAULT.zone,
 ) -> None:
-    """Write a simulated clinic's week as HL7 v2.5.1: a file for each system that sends, and its site file.
+    """Write a simulated clinic's week: HL7 v2.5.1, FHIR R4 of its portal, calls of its contact center, its site file.
 
     Nobody in it is real. The first Tuesday goes wrong on purpose: the analyser breaks down and the emergency
     department fills up.
@@ -31,7 +31,7 @@ def simulate(
     simulation = Simulation(seed=seed, start=start.date(), weeks=weeks, people=patients, zone=zone)
     told = write_clinic(simulation, out)
     width = max(len(file) for file in told.bytes_by_file)
-    typer.echo(f"{told.messages:,} messages, {simulation.start} to {simulation.last}, in {out}")
+    typer.echo(f"{told.said.messages:,} messages, {simulation.start} to {simulation.last}, in {out}")
     for file, size in told.bytes_by_file.items():
         typer.echo(f"  {file:<{width}}  {size / 1e6:8.2f} MB")
-    typer.echo(f"Next: pxhub replay {out}/*.hl7 --site {out / SITE_FILE}")
+    typer.echo(f"Next: pxhub replay {out} --site {out / SITE_FILE}")

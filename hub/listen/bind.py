@@ -16,8 +16,10 @@ def bind(flag: str, host: str, port: int) -> socket.socket:
     listening: socket.socket | None = None
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, _, _, address = min(found, key=lambda one: one[0])  # of localhost 127.0.0.1
-        listening = socket.socket(family, kind)
+        family, kind, protocol, _, address = min(found, key=lambda one: one[0])  # of localhost 127.0.0.1
+        # The protocol by its number: to a socket that does not name it asyncio gives no TCP_NODELAY, and each answer
+        # that is written in two pieces, as those of HTTP are, would wait 40 ms for the peer's acknowledgement.
+        listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family is socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

@@ -13,6 +13,7 @@ from hub.simulate.people import Person
 from hub.simulate.referrals import answer, consultation_note, refer
 from hub.simulate.registration import leave, register, tell
 from hub.simulate.segments import Visit, resources, sch
+from hub.simulate.telling import call_who_missed, remind
 from hub.simulate.wall import DAY, HOUR, MINUTE
 from hub.simulate.world import Story, World
 
@@ -80,6 +81,8 @@ def send_schedule(
     if appointment.referral:
         segments.append(f"ZRF|1|{appointment.referral}")
     world.send(SCHEDULE, f"SIU^{trigger}^SIU_S12", *segments)
+    if status == BOOKED:
+        world.begin(remind(world, appointment))
 
 
 def ask_and_book(world: World, department: Department, lead_days: int) -> Story:
@@ -192,6 +195,7 @@ def _call_off_and_rebook(world: World, appointment: Appointment) -> Story:
 def _missed(world: World, appointment: Appointment) -> Story:
     yield appointment.slot + world.minutes(40, 0.3)
     send_schedule(world, appointment, "S26", status=NO_SHOW)
+    world.begin(call_who_missed(world, appointment))
     if world.chance(0.6):
         yield world.in_hours(world.now + world.minutes(20 * 60, 0.9))
         appointment.slot = find_slot(world, appointment.department, 3 + world.dice.randrange(6))

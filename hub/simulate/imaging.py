@@ -8,6 +8,7 @@ from typing import Final
 from hub.simulate.clinic import IMAGING, ORDERS, RADIOLOGY, Clinician
 from hub.simulate.registration import leave
 from hub.simulate.segments import Visit, orc, tq1
+from hub.simulate.telling import tell_result
 from hub.simulate.wall import MINUTE
 from hub.simulate.world import Story, World
 
@@ -130,3 +131,5 @@ def _send_reading(world: World, visit: Visit, exam: Exam, done: int, status: str
         _obr(exam, done=stamp(done), reported=stamp(world.now), status=status),
         *(f"OBX|{row}|{text}||||||{status}|||{stamp(done)}" for row, text in enumerate(told, start=1)),
     )
+    if status == "F":
+        world.begin(tell_result(world, visit, exam.placer, exam.filler))

@@ -8,6 +8,7 @@ from typing import Final
 from hub.simulate.clinic import BLOOD_DRAW, LABORATORY, NURSES, ORDERS, Clinician
 from hub.simulate.registration import leave, register
 from hub.simulate.segments import Visit, orc, tq1
+from hub.simulate.telling import tell_result
 from hub.simulate.wall import HOUR, MINUTE
 from hub.simulate.world import Story, World
 
@@ -235,6 +236,8 @@ def _send_result(world: World, visit: Visit, test: LabTest, values: list[Value],
     segments = _report(world, visit, test, status)
     segments += _observations(values, status, world.wall.stamp_with_offset(world.now))
     world.send(LABORATORY, "ORU^R01^ORU_R01", *segments)
+    if status == "F":
+        world.begin(tell_result(world, visit, test.placer, test.filler))
 
 
 def _send_call(world: World, visit: Visit, test: LabTest) -> None:

@@ -19,6 +19,7 @@ from hub.simulate.laboratory import BLOOD_COUNT, CHEMISTRY, CULTURE, plan_test, 
 from hub.simulate.people import Person
 from hub.simulate.registration import leave, open_visit, tell
 from hub.simulate.segments import Visit, evn, place, txa
+from hub.simulate.telling import call_home
 from hub.simulate.wall import DAY, HOUR, MINUTE
 from hub.simulate.world import Story, World, days
 
@@ -92,6 +93,7 @@ def _discharge(world: World, visit: Visit) -> Story:
     leave(world, visit, disposition)
     if world.chance(0.05):
         yield from _called_back(world, visit, disposition)
+    world.begin(call_home(world, visit))
     author = visit.attending
     world.begin(_write_summary(world, visit), world.now + world.minutes(13 * 60, 0.85))
     clinic = CARDIOLOGY if author.department == HEART_WARD.code else FAMILY_CLINIC
@@ -122,6 +124,7 @@ def _called_back(world: World, visit: Visit, disposition: str) -> Story:
 
 def _die(world: World, visit: Visit) -> Story:
     visit.disposition, visit.ended = _DIED, world.stamp()
+    world.voices.died.add(visit.person.number)
     dead = visit.person.pid_of_the_dead(world.stamp())
     world.send(REGISTRATION, "ADT^A03^ADT_A03", evn("A03", world.stamp()), dead, visit.pv1)
     world.keep_busy(visit.person.number, world.end)

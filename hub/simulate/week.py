@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from hub.simulate.appointments import ask_and_book, booked_before
+from hub.simulate.calls import phone_day
 from hub.simulate.clinic import CARDIOLOGY, FAMILY_CLINIC, Department
 from hub.simulate.emergency import emergency_visit
 from hub.simulate.laboratory import walk_in
@@ -48,6 +49,7 @@ def _emergency_day(world: World, day: date) -> None:
 
 
 def _weekday(world: World, day: date) -> None:
+    world.begin(phone_day(world, day))
     for _ in range(_how_many(world, _SURGERY / 5)):
         world.begin(planned_surgery(world), world.wall.at(day, 9 * 60 + world.dice.randrange(360)))
     for _ in range(_how_many(world, _WALK_IN / 5)):

@@ -18,6 +18,7 @@ from hub.simulate.clinic import FACILITY, INTERFACES, STAFF_BY_DEPARTMENT, Clini
 from hub.simulate.dice import Dice
 from hub.simulate.load import Load, Outage
 from hub.simulate.people import People, Person
+from hub.simulate.voices import Voices
 from hub.simulate.wall import DAY, MINUTE, Wall
 
 Story = Iterator[int]
@@ -74,12 +75,15 @@ class Outbox:
 class World:
     """The clock, the dice, the people and the running stories. `now` is seconds since the epoch."""
 
-    def __init__(self, *, seed: int, people: People, load: Load, outbox: Outbox, first: date, last: date) -> None:
+    def __init__(
+        self, *, seed: int, people: People, load: Load, outbox: Outbox, voices: Voices, first: date, last: date
+    ) -> None:
         self.dice = Dice(f"clinic {seed}")
         self.people = people
         self.load = load
         self.wall = load.wall
         self.outbox = outbox
+        self.voices = voices
         self.first = first
         self.last = last
         self.now = self.wall.at(first)
@@ -105,6 +109,7 @@ class World:
             if wake is not None and wake < self.end:
                 heappush(self._stories, (max(wake, self.now), next(self._begun), story))
         self.outbox.release(self.end)
+        self.voices.close()
 
     def send(self, interface: Interface, kind: str, *segments: str) -> None:
         text = self.outbox.send(self.now, interface, kind, "\r".join(segments))

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from connectors.hl7.mappings import load_mapping
 from hub.cli.simulate import simulate as simulate_command
-from hub.simulate import SITE_FILE, Simulation, simulate, write_clinic
+from hub.simulate import MESSAGE_FILES, SECRET_FILE, SITE_FILE, Simulation, simulate, write_clinic
 from hub.simulate.clinic import INTERFACES
 from hub.simulate.wall import Wall
 from hub.site import read_site
@@ -192,6 +192,6 @@ def test_the_command_writes_a_folder_and_says_what_is_next(tmp_path: Path) -> No
     out = tmp_path / "clinic"
     done = CliRunner().invoke(app, ["--out", str(out), "--patients", "20", "--start", "2026-06-01", "--seed", "3"])
     assert done.exit_code == 0
-    assert f"pxhub replay {out}/*.hl7 --site {out / SITE_FILE}" in done.stdout
-    assert {path.name for path in out.iterdir()} == {i.file for i in INTERFACES} | {SITE_FILE, "README.txt"}
+    assert f"pxhub replay {out} --site {out / SITE_FILE}" in done.stdout
+    assert {path.name for path in out.iterdir()} == {*MESSAGE_FILES, SITE_FILE, SECRET_FILE, "README.txt"}
     assert (out / "adt.hl7").read_bytes().startswith(b"MSH|^~\\&|HBREG|HBMC|PXHUB|HBMC|20260601")

@@ -350,3 +350,17 @@ def test_a_patient_who_read_a_result() -> None:
     )  # fmt: skip
     by_staff = {**audit, "agent": [{"who": ref("Practitioner/5"), "requestor": True}]}
     assert read(by_staff).ignored == "AuditEvent of no result that its patient read"
+
+
+def test_a_read_result_belongs_to_the_order_that_is_named_beside_it() -> None:
+    """Where reports come by HL7 v2, a promise counts by the order, which the report's reference does not tell."""
+    asked = {"type": "ServiceRequest", "identifier": {"system": "orders", "value": "O1"}}
+    audit = resource(
+        "AuditEvent", action="R", recorded=SENT, outcome="0",
+        agent=[{"who": ref("Patient/17"), "requestor": True}],
+        entity=[{"what": ref("DiagnosticReport/r1")}, {"what": asked}],
+    )  # fmt: skip
+    viewed = event(audit)
+    assert (viewed.data["order_id"], viewed.data["report_id"]) == ("O1^orders", "DiagnosticReport/r1^ehr")
+    two = {**audit, "entity": [*audit["entity"], {"what": ref("DiagnosticReport/r2")}]}
+    assert [one.data.get("order_id") for one in read(two).events] == [None, None]
