@@ -34,11 +34,11 @@ demo: setup ## a clinic's week of HL7 v2, FHIR and calls into a server: alerts a
 	@$(BIN)/pxhub demo
 
 test: setup ## all tests, the order-sensitive ones under a second hash seed first
-	PYTHONHASHSEED=1 $(PYTEST) -n $(WORKERS) -m "not slow" tests/streams tests/properties
+	PYTHONHASHSEED=1 PXHUB_PROPERTIES=brief $(PYTEST) -n $(WORKERS) -m "not slow" tests/streams tests/properties
 	PYTHONHASHSEED=0 $(PYTEST) -n $(WORKERS)
 
 test-fast: setup ## the tests without the slow ones, under 3 minutes
-	$(PYTEST) -n $(WORKERS) -m "not slow"
+	PXHUB_PROPERTIES=brief $(PYTEST) -n $(WORKERS) -m "not slow"
 
 check: setup ## format, lint, types, import rules; changes nothing
 	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ." >&2; exit 1; }

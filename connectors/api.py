@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
+from schemas.comment import Comment
 from schemas.dead_letter import DeadLetter
 from schemas.errors import Reason
 from schemas.event import Event
@@ -25,6 +28,15 @@ class Reading(msgspec.Struct):
     ignored: str | None = None
     dead: DeadLetter | None = None
     notes: tuple[str, ...] = ()
+
+
+class Split(NamedTuple):
+    """A message without what somebody said in their own words: what it became, its bytes as they are kept, and what was
+    taken out of it. Read again from those bytes it is the same, and nothing is taken out a second time."""
+
+    reading: Reading
+    raw: bytes
+    comments: tuple[Comment, ...] = ()
 
 
 def dead(reason: Reason, place: str, mend: str) -> Reading:

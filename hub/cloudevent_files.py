@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ import msgspec
 
 from connectors.api import Reading
 from connectors.cloudevents.read import NOT_JSON, CloudEventReader, content_digest
+from hub.contents import CLOUDEVENTS, told_apart
 from hub.messages import Message, dead, ignored
 from schemas.errors import Reason
 from schemas.event import Event
@@ -27,22 +28,25 @@ _BOM: Final = b"\xef\xbb\xbf"
 _TOKEN: Final = re.compile(rb'\\.|["\[\]{},]', re.DOTALL)
 _NO_EVENTS: Final = "JSON that is no CloudEvents"
 _TOO_LARGE: Final = "a message of 16 MiB at most is read"
+Other = Callable[[bytes, str], Message | None]
+"""Bytes of a value and its place to what it is, if it is no event."""
 _WHOLE: Final = "one whole JSON object is expected"
 
 
 def read_cloudevents(
-    stream: io.BufferedReader[Any], name: str, cloud: CloudEventReader, *, again: bool, array: bool
+    stream: io.BufferedReader[Any], name: str, cloud: CloudEventReader, *, again: bool, array: bool, other: Other
 ) -> Iterator[Message]:
     """The messages of a JSON file. `again`: its bytes can be read a second time, so no digest is taken now.
-    `array`: the file is one array."""
-    file = _File(name, cloud, again=again)
+    `array`: the file is one array; `other` reads what may stand beside events."""
+    file = _File(name, cloud, other, again=again)
     yield from file.take_array(stream) if array else file.take_lines(stream)
     yield from file.end()
 
 
 class _File:
-    def __init__(self, name: str, cloud: CloudEventReader, *, again: bool) -> None:
+    def __init__(self, name: str, cloud: CloudEventReader, other: Other, *, again: bool) -> None:
         self._name: str = name
+        self._other: Other = other
         self._cloud: CloudEventReader = cloud
         self._again: bool = again
         self._held: list[bytes] = []  # lines of an object that is printed over several
@@ -151,7 +155,10 @@ class _File:
             yield from self._take_strange(text, found, place)
 
     def _take_strange(self, text: bytes, found: Reading, place: str) -> Iterator[Message]:
-        if self._has_events or b'"specversion"' in text:
+        found = told_apart(found, CLOUDEVENTS, text)
+        if (beside := self._other(text, place)) is not None:
+            yield beside
+        elif self._has_events or b'"specversion"' in text:
             self._has_events = True
             yield from self._let_strange_go()
             yield Message(_placed(found, place), None, -1, None)

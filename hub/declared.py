@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from connectors.fhir.read import FhirReader
 from connectors.hl7.mappings import load_mapping
 from connectors.hl7.read import Hl7Reader
-from connectors.mapping.spec import MappingSpec
+from connectors.mapping.spec import MappingSpec, Scalar
 from hub.site import Site, read_site, read_site_leniently
 from hub.thresholds import load_with_warnings
 from schemas.declaration import Problem, WrongDeclaration
@@ -18,6 +19,7 @@ from schemas.errors import WrongUse
 from schemas.threshold import ThresholdSet
 
 Read = TypeVar("Read")
+Tables = Mapping[str, Mapping[str, Scalar]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,11 @@ def hl7_reader(site: Site, mapping: MappingSpec, zone: str | None) -> Hl7Reader:
         charsets={name: facility.charset for name, facility in facilities if facility.charset},
         authorities={name: facility.authority for name, facility in facilities if facility.authority},
     )
+
+
+def fhir_reader(site: Site, zone: str | None, tables: Tables, *, validates: bool = False) -> FhirReader:
+    """The reader of a site's resources that come from no server of its own; `zone` goes before the site's own."""
+    return FhirReader(zone=zone or site.timezone, validates=validates, tables=tables, instruments=site.instruments)
 
 
 def site_mapping(path: Path | None, site: Site) -> MappingSpec:

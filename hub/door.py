@@ -61,7 +61,7 @@ class Door:
         event = message.event
         if event is not None:
             if event.time > self._latest:
-                self._too_late(message, input_)
+                self._too_late(message, input_, (event.source, event.id), self._own_digest(message, input_))
                 return ()
             ids = self._seen.get(event.source)
             if ids is None:
@@ -92,7 +92,7 @@ class Door:
         elif reading.ignored is not None:
             self.ignored[reading.ignored] += 1
         elif any(e.time > self._latest for e in reading.events):
-            self._too_late(message, input_)
+            self._too_late(message, input_, (reading.source, reading.id), reading.digest)
         elif (first := self._seen.setdefault(reading.source, {}).get(reading.id)) is not None:
             self._met(first == reading.digest, (reading.source, reading.id), reading.digest, message, input_)
         elif self._left_out is not None and any(self._left_out.has(e.identifiers) for e in reading.events):
@@ -130,12 +130,15 @@ class Door:
             return mark
         return digest_at(self._paths[mark % _PLACES], mark // _PLACES)
 
-    def _repeated(self, first: int | bytes, event: Event, message: Message, input_: Input) -> None:
+    @staticmethod
+    def _own_digest(message: Message, input_: Input) -> bytes:
         if message.digest is not None:
-            digest = message.digest
-        else:
-            assert input_.path is not None  # noqa: S101 - as in _mark
-            digest = digest_at(input_.path, message.place)
+            return message.digest
+        assert input_.path is not None  # noqa: S101 - as in _mark
+        return digest_at(input_.path, message.place)
+
+    def _repeated(self, first: int | bytes, event: Event, message: Message, input_: Input) -> None:
+        digest = self._own_digest(message, input_)
         self._met(self._digest(first) == digest, (event.source, event.id), digest, message, input_)
 
     def _met(self, same: bool, name: tuple[str, str], digest: bytes, message: Message, input_: Input) -> None:  # noqa: FBT001
@@ -151,9 +154,12 @@ class Door:
         place = f"{self._where(message, input_)}, id"
         self._bury(DeadLetter(reason=Reason.CONFLICT, place=place, mend=mend))
 
-    def _too_late(self, message: Message, input_: Input) -> None:
+    def _too_late(self, message: Message, input_: Input, name: tuple[str, str], digest: bytes) -> None:
         if self._until is not None:
             self.ignored[AFTER_UNTIL] += 1
+            self.is_new = False
+        elif self._is_again(Reason.FROM_THE_FUTURE.value, name, digest):
+            self.duplicates += 1
             self.is_new = False
         else:
             mend = "it lies more than an hour ahead of this machine's clock; check the sender's clock or name --until"

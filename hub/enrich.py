@@ -19,6 +19,7 @@ from streams.core.calendar import business_days_between
 from streams.core.held import ALIASES
 from streams.core.journeys import KEYS
 
+_SAID: Final = frozenset(("message", "survey", "feedback", "complaint", "advocate"))
 _NUMBERS: Final = (*KEYS, *ALIASES.values())
 _LISTS: Final = ("surviving", "retired", "identifiers")
 
@@ -50,6 +51,8 @@ class Enricher:
         if of_visit and "lead_days" not in event.data:
             self._count_lead_days(event)
         self.points.settle(event)
+        if not event.identifiers:
+            _part_from_others(event)
         return self._respelt(event) if self._spellings else event
 
     def _count_lead_days(self, event: Event) -> None:
@@ -91,6 +94,16 @@ class Enricher:
     def _one(self, identifier: str) -> str:
         value, caret, authority = identifier.partition("^")
         return f"{value}^{self._spellings[authority]}" if caret and authority in self._spellings else identifier
+
+
+def _part_from_others(event: Event) -> None:
+    """Who names nobody and tells where they are reached is somebody all the same: told apart as a contact is, so that
+    the rules of identity say who it was. Messages of one thread are of one contact."""
+    data: dict[str, Any] = event.data
+    if "contact_id" in data or not ("address" in data or "email" in data) or event.type.partition(".")[0] not in _SAID:
+        return
+    named = data.get("thread_id") or data.get("origin_id") or data.get("message_id") or event.id.partition("/")[0]
+    data["contact_id"] = f"{named}^{event.source}"
 
 
 def enricher_of(site: Site, calendar: Calendar | None) -> Enricher:

@@ -49,35 +49,41 @@ class HookSource:
     secret_env: str | None = None
     unsigned: bool = False
     url: str = ""
+    place: str = ""  # file, line and column of it
 
     def signed(self) -> Signed | None:
         """What checks its deliveries; None for one that is taken as it comes. Raises WrongUse."""
         if self.unsigned:
             return None
         if self.check is None:
-            raise WrongUse(
-                f"source {self.name}: its mapping has no `check`; name one in the source, or `unsigned: true`"
-            )
+            raise WrongUse(f"{self._named}: its mapping has no `check`; name one in the source, or `unsigned: true`")
         if self.check.kind == "twilio" and not self.url:
-            raise WrongUse(f"source {self.name}: Twilio signs the URL it calls: name it (`url: https://...`)")
+            raise WrongUse(f"{self._named}: Twilio signs the URL it calls: name it (`url: https://...`)")
         try:
             return Signed(self.check, self._secrets(), self.url)
         except ValueError as wrong:
-            raise WrongUse(f"source {self.name}: {wrong}") from None
+            raise WrongUse(f"{self._named}: {wrong}") from None
+
+    @property
+    def _named(self) -> str:
+        return f"{self.place}: source {self.name}" if self.place else f"source {self.name}"
 
     def _secrets(self) -> list[bytes]:
         if self.secret_env is not None:
             text = os.environ.get(self.secret_env, "").encode()
             if not text.strip():
-                raise WrongUse(f"source {self.name}: {self.secret_env} is not in the environment, or is empty")
+                raise WrongUse(f"{self._named}: {self.secret_env} is not in the environment, or is empty")
         elif self.secret_file is not None:
             try:
                 text = self.secret_file.read_bytes()
-            except OSError as wrong:
-                raise WrongUse(f"source {self.name}: {self.secret_file} cannot be read ({wrong.strerror})") from None
+            except (OSError, ValueError) as wrong:  # the latter: no system has such a path
+                why = wrong.strerror if isinstance(wrong, OSError) else "this is no path"
+                raise WrongUse(f"{self._named}: {self.secret_file} cannot be read ({why})") from None
+            if not text.strip():
+                raise WrongUse(f"{self._named}: {self.secret_file} is empty; write the secret into it")
         else:
             raise WrongUse(
-                f"source {self.name} has no secret: name `secret_file:` or `secret_env:`, or say `unsigned: true`, "
+                f"{self._named} has no secret: name `secret_file:` or `secret_env:`, or say `unsigned: true`, "
                 "which is taken on loopback alone"
             )
         return [line.strip() for line in text.splitlines() if line.strip()]
@@ -152,6 +158,7 @@ class _Reader:
             secret_env=env,
             unsigned=isinstance(unsigned, Leaf) and unsigned.value is True,
             url=self._url(table),
+            place=str(table.place),
         )
 
     def _beside(self, path: str) -> Path:
@@ -178,8 +185,9 @@ class _Reader:
                 self._findings.error(problem.place, problem.text, problem.suggestion)
         except UnicodeDecodeError:
             self._values.wrong(node, f"{path} is no text in UTF-8")
-        except OSError as wrong:
-            self._values.wrong(node, f"{path} cannot be read: {wrong.strerror}")
+        except (OSError, ValueError) as wrong:  # the latter: no system has such a path
+            why = wrong.strerror if isinstance(wrong, OSError) else "this is no path"
+            self._values.wrong(node, f"{path} cannot be read: {why}")
         return None
 
     def _instance(self, table: Table) -> str | None:

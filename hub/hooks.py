@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from connectors.api import Reading, dead
+from connectors.api import Reading, Split, dead
 from connectors.contact_center.body import read_body, split_kept
 from connectors.contact_center.files import first_values
-from connectors.contact_center.plan import Options, with_zone
+from connectors.contact_center.plan import USUAL, of_site
 from connectors.contact_center.read import HookReader, content_of
 from connectors.contact_center.shipped import shipped_hook, shipped_names
+from connectors.surveys.instruments import Instrument, shipped_instruments
 from hub.hook_sources import HookSources
 from schemas.errors import Reason
 
@@ -22,9 +24,16 @@ UNKNOWN: Final = "a webhook that no mapping knows"
 
 class Hooks:
     """Readers of webhooks, by the name of their source. A shipped mapping serves as a source of its own name, for files
-    that nobody declared a source for. `zone` is for stamps without an offset."""
+    that nobody declared a source for. `zone` is for stamps without an offset; `instruments` are the site's surveys."""
 
-    def __init__(self, sources: HookSources | None = None, *, zone: str | None = None) -> None:
+    def __init__(
+        self,
+        sources: HookSources | None = None,
+        *,
+        zone: str | None = None,
+        instruments: Mapping[str, Instrument] | None = None,
+    ) -> None:
+        self._instruments: Mapping[str, Instrument] = shipped_instruments() if instruments is None else instruments
         self._sources: HookSources = sources or HookSources()
         self._zone: ZoneInfo | None = ZoneInfo(zone) if zone else None
         self._readers: dict[str, HookReader] = {}
@@ -37,9 +46,9 @@ class Hooks:
             return known
         declared = self._sources.by_name.get(name)
         if declared is not None:
-            made = HookReader(declared.mapping, with_zone(declared.options, self._zone))
+            made = HookReader(declared.mapping, of_site(declared.options, self._zone, self._instruments))
         elif name in shipped_names():
-            made = HookReader(shipped_hook(name), Options(zone=self._zone))
+            made = HookReader(shipped_hook(name), of_site(USUAL, self._zone, self._instruments))
         else:
             return None
         self._readers[name] = made
@@ -75,7 +84,7 @@ class Hooks:
         if any(self.find(value) is not None for value in values):
             return True
         if not values and head.lstrip()[:1] in (b"{", b"["):
-            return self._is_hinted(head)  # one that is longer than what is seen of it
+            return b'"specversion"' not in head and self._is_hinted(head)  # one that is longer than what is seen of it
         line = head.split(b"\n", 1)[0].strip()
         return line[:1] not in (b"{", b"[", b"") and self.is_body(line)
 
@@ -99,24 +108,28 @@ class Hooks:
 
     def read(self, raw: bytes, place: str) -> Reading:
         """What a body of a file is, by the source that knows it."""
+        return self.split(raw, place).reading
+
+    def split(self, raw: bytes, place: str) -> Split:
+        """The same, without what was said in somebody's own words."""
         kept, body = split_kept(raw)
         try:
             value = read_body(body)
         except ValueError as wrong:
-            return dead(Reason.UNREADABLE, place, str(wrong))
+            return Split(dead(Reason.UNREADABLE, place, str(wrong)), raw)
         name = self.find(value)
         reader = self.reader(name) if name is not None else None
         if name is None or reader is None:
-            return Reading(ignored=UNKNOWN)
-        reading = reader.read_value(value, kept, place)
-        self._names[reading.source] = name
-        return reading
+            return Split(Reading(ignored=UNKNOWN), raw)
+        split = reader.split_value(value, kept, raw, place)
+        self._names[split.reading.source] = name
+        return split
 
     def kind_of(self, source: str) -> str:
         """The kind of a message that `read` gave this source."""
         return KIND + self._names.get(source, source.split("/")[1] if source.count("/") > 1 else "")
 
 
-def is_same_hook(one: bytes, other: bytes) -> bool:
-    """Whether two bodies say the same, however they are written and whenever they came."""
-    return content_of(one) == content_of(other)
+def content_of_hook(raw: bytes) -> bytes:
+    """What a body says, however it is written and whenever it came."""
+    return content_of(raw)

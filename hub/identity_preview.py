@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from connectors.cloudevents.read import CloudEventReader
-from connectors.fhir.read import FhirReader
-from hub.declared import hl7_reader, read_declared
+from connectors.surveys.feedback import FeedbackReader
+from hub.declared import fhir_reader, hl7_reader, read_declared
 from hub.door import Door
 from hub.enrich import enricher_of
+from hub.hooks import Hooks
 from hub.inputs import find_inputs
 from hub.left_out import LeftOut
 from hub.merge import merged
@@ -136,8 +137,13 @@ def of_files(paths: list[str], site: Path | None, timezone: str | None, now: int
     hl7 = hl7_reader(known, declared.mapping, timezone)
     cloud = CloudEventReader(zones=known.zones, default_zone=zone)
     door = Door(until=None, now=now, left_out=LeftOut(known.test_patients, known.spellings))
+    others = (
+        fhir_reader(known, zone, declared.mapping.tables),
+        Hooks(known.sources, zone=zone, instruments=known.instruments),
+        FeedbackReader(known.instruments),
+    )
     enrich = enricher_of(known, declared.thresholds.calendars.get("clinic")).enrich
-    for message, input_ in merged(find_inputs(paths), hl7, cloud, FhirReader(zone=zone)):
+    for message, input_ in merged(find_inputs(paths), hl7, cloud, *others):
         events = door.take(message, input_)
         if events:
             yield tuple(map(enrich, events))

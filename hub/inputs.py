@@ -14,18 +14,22 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from connectors.api import Reading
 from connectors.cloudevents.read import CloudEventReader, content_digest
 from connectors.contact_center.files import split_bodies
+from connectors.fhir.bundle import Piece
 from connectors.fhir.files import looks_like_fhir, split_resources
 from connectors.fhir.read import FhirReader
 from connectors.hl7.files import looks_like_hl7, split_messages
 from connectors.hl7.read import Hl7Reader
+from connectors.surveys.feedback import FeedbackReader
 from hub.cloudevent_files import LARGEST, read_cloudevents
+from hub.contents import FHIR, FILE, HL7, told_apart
 from hub.hooks import Hooks
 from hub.messages import Message, dead, ignored
+from hub.spoken_files import holds_feedback, is_feedback, read_spoken
 from hub.unpacked import GZIP, Unpacked
 from schemas.errors import Reason, WrongUse
 
@@ -58,7 +62,12 @@ class Input:
         self._reason: str | None = reason
 
     def messages(
-        self, hl7: Hl7Reader, cloud: CloudEventReader, fhir: FhirReader | None = None, hooks: Hooks | None = None
+        self,
+        hl7: Hl7Reader,
+        cloud: CloudEventReader,
+        fhir: FhirReader | None = None,
+        hooks: Hooks | None = None,
+        feedback: FeedbackReader | None = None,
     ) -> Iterator[Message]:
         """The messages of the input, in its order. What cannot be opened or ends early is a dead letter."""
         if self._reason is not None:
@@ -66,7 +75,8 @@ class Input:
             return
         try:
             with self._open() as raw:
-                yield from self._of_stream(raw, hl7, cloud, fhir or FhirReader(), hooks or Hooks())
+                readers = _Readers(hl7, cloud, fhir or FhirReader(), hooks or Hooks(), feedback or FeedbackReader())
+                yield from self._of_stream(raw, readers)
         except (EOFError, zlib.error):
             yield self._cut_short()
         except OSError as wrong:
@@ -92,26 +102,26 @@ class Input:
     def _cut_short(self) -> Message:
         return dead(Reason.UNREADABLE, self.name, "the compressed file is cut short or damaged: send it again whole")
 
-    def _of_stream(
-        self, raw: BinaryIO | io.RawIOBase, hl7: Hl7Reader, cloud: CloudEventReader, fhir: FhirReader, hooks: Hooks
-    ) -> Iterator[Message]:
+    def _of_stream(self, raw: BinaryIO | io.RawIOBase, readers: _Readers) -> Iterator[Message]:
         stream, unpacked = self._unpacked(raw)
         head = stream.peek(_SNIFFED)[:_SNIFFED]
         if not head.strip():
             yield ignored(_EMPTY)
         elif looks_like_hl7(head):
             for place, piece in self._split(stream):
-                yield Message(piece if isinstance(piece, Reading) else hl7.read(piece, place), None, -1, None)
+                yield readers.of_hl7(piece, place)
         elif looks_like_fhir(head):
             for one in split_resources(iter(lambda: stream.read1(_CHUNK), b""), self.name):
-                reading = one if isinstance(one, Reading) else fhir.read(one.raw, one.place, one.around)
-                yield Message(reading, None, -1, None)
-        elif hooks.is_hook(head):
-            for place, body in split_bodies(iter(lambda: stream.read1(_CHUNK), b""), self.name, hooks.is_body):
-                yield _of_hook(body, place, hooks, cloud)
+                yield readers.of_resource(one)
+        elif readers.hooks.is_hook(head) or holds_feedback(head):
+            for place, body in split_bodies(iter(lambda: stream.read1(_CHUNK), b""), self.name, readers.is_body):
+                yield readers.of_body(body, place)
         elif (first := head.removeprefix(_BOM).lstrip()[:1]) in (b"{", b"[") or b'"specversion"' in head:
             again = self.path is not None and unpacked is None
-            yield from read_cloudevents(stream, self.name, cloud, again=again, array=first == b"[")
+            events = read_cloudevents(
+                stream, self.name, readers.cloud, again=again, array=first == b"[", other=readers.spoken
+            )
+            yield from events
         else:
             yield ignored("not HL7 v2, FHIR or CloudEvents")
         if unpacked is not None and unpacked.is_damaged:
@@ -132,15 +142,51 @@ class Input:
             yield place, _placed(piece, place) if isinstance(piece, Reading) else piece
 
 
-def _of_hook(body: bytes | Reading, place: str, hooks: Hooks, cloud: CloudEventReader) -> Message:
-    """A body that stands among those of webhooks: one of them, or a CloudEvent that somebody put beside them."""
-    if isinstance(body, Reading):
-        return Message(body, None, -1, None)
-    if b'"specversion"' in body and not hooks.is_body(body):
-        found = cloud.read(body, place)
-        if not isinstance(found, Reading):
-            return Message(None, found, -1, content_digest(body), place)
-    return Message(hooks.read(body, place), None, -1, None)
+class _Readers(NamedTuple):
+    """A reader for each kind of message."""
+
+    hl7: Hl7Reader
+    cloud: CloudEventReader
+    fhir: FhirReader
+    hooks: Hooks
+    feedback: FeedbackReader
+
+    def of_hl7(self, piece: bytes | Reading, place: str) -> Message:
+        if isinstance(piece, Reading):
+            return Message(told_apart(piece, HL7, b""), None, -1, None)
+        return Message(told_apart(self.hl7.read(piece, place), HL7, piece), None, -1, None)
+
+    def of_resource(self, one: Piece | Reading) -> Message:
+        """A resource, or feedback that somebody put beside resources."""
+        if isinstance(one, Reading):
+            return Message(told_apart(one, FHIR, b""), None, -1, None)
+        raw = bytes(one.raw)
+        if b'"resourceType"' not in raw and (spoken := self.spoken(raw, one.place)) is not None:
+            return spoken
+        return Message(told_apart(self.fhir.read(one.raw, one.place, one.around), FHIR, raw), None, -1, None)
+
+    def is_body(self, raw: bytes) -> bool:
+        return self.hooks.is_body(raw) or is_feedback(raw)
+
+    def of_body(self, body: bytes | Reading, place: str) -> Message:
+        """A body that stands among those of webhooks and feedback: one of them, or a CloudEvent that somebody put
+        beside them."""
+        if isinstance(body, Reading):
+            return Message(told_apart(body, FILE, b""), None, -1, None)
+        if not self.hooks.is_body(body):
+            if (spoken := self.spoken(body, place)) is not None:
+                return spoken
+            if b'"specversion"' in body:
+                found = self.cloud.read(body, place)
+                if not isinstance(found, Reading):
+                    return Message(None, found, -1, content_digest(body), place)
+            elif b'"resourceType"' in body and looks_like_fhir(body):
+                return Message(told_apart(self.fhir.read(body, place), FHIR, body), None, -1, None)
+        reading, raw, comments = self.hooks.split(body, place)
+        return Message(told_apart(reading, FILE, body), None, -1, None, comments=comments, raw=raw)
+
+    def spoken(self, raw: bytes, place: str) -> Message | None:
+        return read_spoken(raw, place, self.feedback)
 
 
 def _placed(reading: Reading, place: str) -> Reading:

@@ -8,6 +8,7 @@ from heapq import heapify, heappop, heapreplace
 from connectors.cloudevents.read import CloudEventReader
 from connectors.fhir.read import FhirReader
 from connectors.hl7.read import Hl7Reader
+from connectors.surveys.feedback import FeedbackReader
 from hub.hooks import Hooks
 from hub.inputs import Input
 from hub.messages import Message
@@ -32,16 +33,17 @@ def merged(
     cloud: CloudEventReader,
     fhir: FhirReader | None = None,
     hooks: Hooks | None = None,
+    feedback: FeedbackReader | None = None,
 ) -> Iterator[tuple[Message, Input]]:
     """The messages of all inputs: always the earliest of those that stand first in their inputs. At the same
     instant source and id decide, then the names, so that the order of the files means nothing."""
     if len(inputs) == 1:
-        for message in inputs[0].messages(hl7, cloud, fhir, hooks):
+        for message in inputs[0].messages(hl7, cloud, fhir, hooks, feedback):
             yield message, inputs[0]
         return
     heads: list[tuple[tuple[int, str, str], str, int, Message, Input, Iterator[Message]]] = []
     for number, input_ in enumerate(inputs):
-        stream = input_.messages(hl7, cloud, fhir, hooks)
+        stream = input_.messages(hl7, cloud, fhir, hooks, feedback)
         first = next(stream, None)
         if first is not None:
             heads.append((_rank(first), input_.name, number, first, input_, stream))

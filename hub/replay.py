@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from connectors.cloudevents.read import CloudEventReader
-from connectors.fhir.read import FhirReader
-from hub.declared import hl7_reader, read_declared
+from connectors.surveys.feedback import FeedbackReader
+from hub.declared import fhir_reader, hl7_reader, read_declared
 from hub.door import Door
 from hub.enrich import Enricher, enricher_of
 from hub.explain import explain_alert
@@ -95,8 +95,9 @@ def replay(options: ReplayOptions) -> ReplayResult:
                 inputs,
                 hl7,
                 cloud,
-                FhirReader(zone=zone, validates=options.validate, tables=declared.mapping.tables),
-                Hooks(site.sources, zone=zone),
+                fhir_reader(site, zone, declared.mapping.tables, validates=options.validate),
+                Hooks(site.sources, zone=zone, instruments=site.instruments),
+                FeedbackReader(site.instruments),
             ),
             door,
             enricher,

@@ -14,11 +14,13 @@ from connectors.cloudevents.read import CloudEventReader
 from connectors.fhir.kept import with_around
 from connectors.fhir.read import FhirReader
 from connectors.hl7.read import Hl7Reader
-from hub.declared import read_declared
+from connectors.surveys.feedback import FeedbackReader
+from hub.contents import CLOUDEVENTS, FHIR, FILE, HL7
+from hub.declared import fhir_reader, read_declared
 from hub.door import AFTER_UNTIL
-from hub.hooks import Hooks
 from hub.inputs import find_inputs
 from hub.merge import merged
+from hub.phones import NO_REGION, NONSENSE
 from hub.replay import ReplayOptions
 from hub.serve.reading import LiveReader
 from hub.serve.service import ServeSettings, Service, live_reader, machine_time
@@ -28,11 +30,12 @@ from schemas.alert import Alert
 from schemas.errors import WrongUse
 from schemas.event import Event
 from schemas.instant import write_instant
-from schemas.message import Message, Outcome, Verdict
+from schemas.message import Message, Outcome
 from schemas.threshold import ThresholdSet
 from streams.core.engine import Engine
 from streams.embedded.reader import Reader
 
+_OF_EVENTS: Final = frozenset((NONSENSE, NO_REGION))
 _BATCH: Final = 2_000  # messages of one commit
 
 
@@ -43,7 +46,8 @@ class _Reads(Protocol):
 class _Keeping:
     """Reads, and keeps the bytes of what was found until somebody asks for them."""
 
-    def __init__(self, reader: Any) -> None:
+    def __init__(self, reader: Any, kind: str) -> None:
+        self.kind: str = kind
         self._reader: _Reads = reader
         self._bytes: dict[int, tuple[bytes, object]] = {}  # what was found stays alive, so that its id is its own
 
@@ -52,17 +56,8 @@ class _Keeping:
         self._bytes[id(found)] = (with_around(raw, *around) if around else bytes(raw), found)
         return found
 
-    def take(self, found: object) -> bytes:
-        return self._bytes.pop(id(found), (b"", None))[0]
-
-
-class _KeepingHooks(_Keeping):
-    """The same for webhooks, which are told by their content too."""
-
-    def __init__(self, hooks: Hooks) -> None:
-        super().__init__(hooks)
-        self.is_hook = hooks.is_hook
-        self.is_body = hooks.is_body
+    def take(self, found: object) -> bytes | None:
+        return self._bytes.pop(id(found), (None, None))[0]
 
 
 def replay_store(store: Path, options: ReplayOptions) -> tuple[dict[str, Any], list[Alert]]:
@@ -94,14 +89,9 @@ def replay_into(service: Service, options: ReplayOptions) -> dict[str, Any]:
     that the store holds."""
     settings = replace(service.settings, timezone=options.timezone)  # what is assumed is counted
     hl7, cloud = live_reader(settings, service.declared, service.runtime).parts
-    fhir = FhirReader(
-        zone=options.timezone or service.declared.site.timezone,
-        validates=options.validate,
-        tables=service.declared.mapping.tables,
-    )
-    one, other, third = _Keeping(hl7), _Keeping(cloud), _Keeping(fhir)
-    hooks = service.reader.hooks
-    fourth = _KeepingHooks(hooks)
+    site, tables = service.declared.site, service.declared.mapping.tables
+    fhir = fhir_reader(site, options.timezone, tables, validates=options.validate)
+    keeping = one, other, third = _Keeping(hl7, HL7), _Keeping(cloud, CLOUDEVENTS), _Keeping(fhir, FHIR)
     inputs = find_inputs(options.paths)
     batch: list[Message] = []
     found = merged(
@@ -109,20 +99,20 @@ def replay_into(service: Service, options: ReplayOptions) -> dict[str, Any]:
         cast("Hl7Reader", one),
         cast("CloudEventReader", other),
         cast("FhirReader", third),
-        cast("Hooks", fourth),
+        service.reader.hooks,
+        FeedbackReader(site.instruments),
     )
     now = machine_time()
     size = sum(i.size for i in inputs)
     notes: Counter[str] = Counter()
-    for message in _messages(found, (one, other, third, fourth), service.reader, options.until):
-        notes.update(message.notes)
+    for message in _messages(found, keeping, service.reader, options.until):
         batch.append(message)
         if len(batch) >= _BATCH:
-            _take(service, batch, now)
+            notes.update(_take(service, batch, now))
             batch = []
             if options.progress is not None:
                 options.progress(sum(i.done for i in inputs), size)
-    _take(service, batch, now)
+    notes.update(_take(service, batch, now))
     service.runtime.finish(options.until)
     service.runtime.end()
     for input_ in inputs:
@@ -135,17 +125,23 @@ def _messages(
 ) -> Iterator[Message]:
     for told, _ in found:
         what: Event | Reading = told.event if told.event is not None else told.reading
-        raw = next((kept for keeper in keeping if (kept := keeper.take(what))), b"")
-        message = reader.of(raw, what)
+        kinds = [(keeper.kind, raw) for keeper in keeping if (raw := keeper.take(what)) is not None]
+        kind, raw = kinds[0] if kinds else (FILE, b"")
+        if told.raw is not None:  # of a webhook, or feedback
+            kind, raw = told.kind or FILE, told.raw
+        message = reader.of(kind, raw, what, told.comments)
         if until is not None and any(event.time > until for event in message.events):
             message.events, message.ignored, message.source = (), AFTER_UNTIL, ""  # heard of nobody before the end
         yield message
 
 
-def _take(service: Service, batch: list[Message], now: int) -> list[Verdict]:
+def _take(service: Service, batch: list[Message], now: int) -> Iterator[str]:
+    """Take a batch; what was remarked. Of a number that was left out it is said where the event was taken."""
     verdicts = service.runtime.take(batch, now)
     service.runtime.apply()
-    return verdicts
+    for message, verdict in zip(batch, verdicts, strict=True):
+        taken = verdict.outcome is Outcome.ACCEPTED
+        yield from (note for note in message.notes if taken or note not in _OF_EVENTS)
 
 
 def report_of(service: Service, notes: Counter[str]) -> dict[str, Any]:

@@ -39,8 +39,8 @@ class Message(msgspec.Struct, gc=False):
 
     `kind` is the kind of its source (`hl7`, `cloudevents`), `raw` its bytes as they came. `source` and `id` are its
     identity, empty where it could not be read; `digest` is of its content: the same identity with another digest is
-    a conflict. `notes` are counted remarks about what was read leniently. `comment` was taken out of `raw`, and is kept
-    apart; `things` are remembered with it.
+    a conflict. `notes` are counted remarks about what was read leniently. `comments` were taken out of `raw`, and are
+    kept apart; `things` are remembered with it.
     """
 
     kind: str
@@ -52,7 +52,7 @@ class Message(msgspec.Struct, gc=False):
     ignored: str | None = None
     dead: DeadLetter | None = None
     notes: tuple[str, ...] = ()
-    comment: Comment | None = None
+    comments: tuple[Comment, ...] = ()
     things: tuple[Thing, ...] = ()
 
 

@@ -1,7 +1,7 @@
 """What all tests share: how hard the properties search.
 
 `default` draws the same examples every time, so that a failure is the change's and not the day's. `nightly` searches
-anew and longer (`make nightly`).
+anew and longer (`make nightly`); `brief` is for a second look at what was searched before (the other hash seed).
 """
 
 from __future__ import annotations
@@ -15,5 +15,8 @@ settings.register_profile(
 )
 settings.register_profile(
     "nightly", deadline=None, max_examples=3000, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.register_profile(
+    "brief", deadline=None, derandomize=True, max_examples=20, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile(os.environ.get("PXHUB_PROPERTIES", "default"))

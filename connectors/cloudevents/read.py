@@ -213,7 +213,9 @@ def content_digest(line: bytes) -> bytes:
         event = msgspec.json.decode(line)
     except NOT_JSON:  # a part that is not read was passed by, spoilt as it is
         return blake2b(line.strip(), digest_size=16).digest()
-    content = [event.get(name) for name in ("type", "time", "subject", "data", "data_base64")]
+    if not isinstance(event, dict):
+        return blake2b(line.strip(), digest_size=16).digest()
+    content: list[Any] = [event.get(name) for name in ("type", "time", "subject", "data", "data_base64")]
     with suppress(TypeError, ValueError, OverflowError):  # what is no instant stands as it is written
         content[1] = read_instant(content[1])  # one instant may be written in many ways
     return blake2b(_encode(content), digest_size=16).digest()

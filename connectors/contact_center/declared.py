@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from connectors.contact_center.declared_check import read_check
+from connectors.contact_center.declared_survey import read_survey, read_words
 from connectors.contact_center.declared_values import Values, asked_by, with_fixed
 from connectors.contact_center.path import WORDS
 from connectors.contact_center.spec import Given, HookMapping, MessageSpec, PassedBy, Scalar
@@ -19,7 +20,7 @@ _KEYS: Final = (
 )  # fmt: skip
 _MESSAGE_KEYS: Final = (
     "name", "like", "recognise", "root", "each", "id", "time", "instance", "kind", "needs", "identifiers",
-    "attributes", "events", "ignore",
+    "attributes", "words", "survey", "events", "ignore",
 )  # fmt: skip
 _EVENT_KEYS: Final = ("event", "when", "unless", "time", "groups", "set", "attributes", "choice", "event_id")
 _VENDOR: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,47}\Z")
@@ -127,6 +128,8 @@ class _Reader:
             ignore=self._read_ignored(whole.find("ignore")),
             identifiers=(*values.identifiers(identifiers), *values.identifiers(whole.find("identifiers"))),
             attributes=values.attributes(whole.find("attributes")),
+            words=read_words(whole.find("words"), values),
+            survey=read_survey(whole.find("survey"), values),
         )
         if not message.events and not message.ignore:
             values.wrong(node, "a message gives `events`, or says under `ignore` why it gives none")

@@ -11,7 +11,10 @@ from typing import Any, Final
 from connectors.contact_center.path import WORDS, Find, Path, finder
 from connectors.contact_center.shape import Fetch, Shape, is_nested
 from connectors.contact_center.spec import Attribute, Given, HookMapping, Identifier, MessageSpec, Scalar, Test
+from connectors.contact_center.spoken import COMMENT
+from connectors.contact_center.survey import SurveyPlan
 from connectors.contact_center.values import Compiler, Gives, Holds, Values, coded_by, is_copy
+from connectors.surveys.instruments import Instrument, shipped_instruments
 
 _KINDS_KEPT: Final = 1024
 _CODES_KEPT: Final = 8192
@@ -29,6 +32,7 @@ class Options:
     tables: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict)
     identifiers: Mapping[str, tuple[Identifier, ...]] = field(default_factory=dict)
     attributes: Mapping[str, Mapping[str, Attribute]] = field(default_factory=dict)
+    instruments: Mapping[str, Instrument] = field(default_factory=shipped_instruments)
 
 
 USUAL: Final = Options()
@@ -109,6 +113,10 @@ class MessagePlan:
                   for name in {*mapping.tables, *options.tables}}  # fmt: skip
         compiler = Compiler(tables, options.zone)
         self.name: str = spec.name
+        self.spec: MessageSpec = spec
+        self.survey: SurveyPlan | None = (
+            SurveyPlan(spec.survey, compiler, tables, options.instruments) if spec.survey is not None else None
+        )
         of_dicts = Compiler({}, None)
         self.recognised: Holds = of_dicts.all_of(spec.recognise) or _never
         self.recognised_by: tuple[Path, ...] = tuple(of_dicts.places.paths)
@@ -127,6 +135,8 @@ class MessagePlan:
             (compiler.first(one.paths), f"^{one.authority}" if one.authority else "") for one in identifiers
         )
         over = {**spec.attributes, **options.attributes.get(spec.name, {})}
+        if spec.words:
+            over[COMMENT] = Attribute(kind="path", paths=(Path(COMMENT, (COMMENT,)),))
         chosen = [given for given in spec.events if _is_chosen(given, mapping, options)]
         path = _kind_path(chosen)
         self._by_kind: int | None = places.of(path) if path is not None else None
@@ -148,7 +158,12 @@ class MessagePlan:
     @property
     def is_plain(self) -> bool:
         """Whether all of it can be read from a struct."""
-        return self.each is None and all(path.names and path.text not in WORDS for path in self.paths)
+        return (
+            self.each is None
+            and not self.spec.words
+            and self.survey is None
+            and all(path.names and path.text not in WORDS for path in self.paths)
+        )
 
     def _where(self, path: Path) -> int:
         return _BESIDE if path.text in WORDS else _BODY if path.from_top or self.each is None else _ITEM
@@ -272,6 +287,6 @@ def _both(compiler: Compiler, when: tuple[Test, ...], unless: tuple[Test, ...]) 
     return lambda v: holds(v) and not but(v)
 
 
-def with_zone(options: Options, zone: tzinfo | None) -> Options:
-    """The same with a zone where it names none."""
-    return options if options.zone is not None else replace(options, zone=zone)
+def of_site(options: Options, zone: tzinfo | None, instruments: Mapping[str, Instrument]) -> Options:
+    """The same with the site's zone where it names none, and the site's surveys."""
+    return replace(options, zone=options.zone or zone, instruments=instruments)

@@ -12,16 +12,18 @@ from typing import Any, Final
 
 import msgspec
 
-from connectors.api import Reading, dead
-from connectors.contact_center.body import ALONE, NOT_JSON, Kept, open_embedded, read_body, split_kept
+from connectors.api import Reading, Split, dead
+from connectors.contact_center.body import ALONE, NOT_JSON, Kept, open_embedded, read_body, split_kept, write_kept
 from connectors.contact_center.path import DELIVERY, RECEIVED
 from connectors.contact_center.plan import USUAL, EventPlan, MessagePlan, Options, Plan
 from connectors.contact_center.spec import HookMapping
+from connectors.contact_center.spoken import take_words
 from connectors.contact_center.times import quick_instant, read_stamp
 from connectors.contact_center.values import Values
 from schemas.errors import Reason, Unreadable
 from schemas.event import Event
 
+_ANSWERED: Final = "survey.answered"
 ZONE_ASSUMED: Final = "zone_assumed"
 _KIND: Final = re.compile(r"[A-Za-z][A-Za-z0-9 _.{}:-]{0,63}\Z")
 _ID: Final = re.compile(r"[0-9a-f]{8,}|\d{4,}")  # a part of a kind that names one thing
@@ -44,6 +46,7 @@ class HookReader:
         self._sources: dict[object, str] = {}  # by what a body names its instance with
         self._named: bool = options.instance is not None
         self._kinds: set[str] = set()
+        self._has_words: bool = any(message.words for message in mapping.messages)
 
     def read(self, raw: bytes, place: str) -> Reading:
         """What one body is. `place` names file and line, for dead letters."""
@@ -63,6 +66,27 @@ class HookReader:
                 if message.recognised(quick.seen(told)):
                     return self._of_one(message, quick.fetch(told), sha256(body).digest()[:16], place)
         return self._of_dicts(body, kept, place)
+
+    def split(self, raw: bytes, place: str) -> Split:
+        """The same, without what was said in somebody's own words where the mapping tells of such."""
+        if not self._has_words:
+            return Split(self.read(raw, place), raw)
+        kept, body = split_kept(raw)
+        try:
+            value = read_body(body)
+        except ValueError as wrong:
+            return Split(dead(Reason.UNREADABLE, place, str(wrong)), raw)
+        return self.split_value(value, kept, raw, place)
+
+    def split_value(self, body: Any, kept: Kept, raw: bytes, place: str) -> Split:
+        """The same of a decoded body, which may be changed."""
+        opened = open_embedded(body, self.plan.mapping.embedded) if self._has_words else body
+        message = self.plan.find(opened) if self._has_words else None
+        comments = take_words(message.spec, self.vendor, opened) if message is not None else ()
+        if comments:
+            plain = msgspec.json.encode(opened)
+            raw = plain if kept == ALONE else write_kept(kept, plain)
+        return Split(self.read_value(opened, kept, place), raw, comments)
 
     def find(self, body: Any) -> MessagePlan | None:
         """Which of its messages a decoded body is."""
@@ -172,9 +196,29 @@ class HookReader:
                 if (value := gives(values)) is not None
             ]
             names = tuple(dict.fromkeys(found))
+        if message.survey is not None:
+            return self._with_answers(plans, message, values, source, id_, names, notes)
         if len(plans) == 1:
             return [self._event(plans[0], message, values, source, id_, names, notes)]
         return [self._event(plan, message, values, source, id_, names, notes) for plan in plans]
+
+    def _with_answers(
+        self, plans: tuple[EventPlan, ...], message: MessagePlan, values: Values, source: str, id_: str,
+        names: tuple[str, ...], notes: list[str],
+    ) -> list[Event]:  # fmt: skip
+        """The events of a message with answers; a form that is no survey answers none."""
+        found: list[Event] = []
+        for plan in plans:
+            answered: dict[str, Any] = {}
+            if plan.type == _ANSWERED:
+                told = message.survey.told(values, notes) if message.survey is not None else None
+                if told is None:
+                    continue
+                answered = told
+            event = self._event(plan, message, values, source, id_, names, notes)
+            event.data.update(answered)
+            found.append(event)
+        return found
 
     def _event(
         self, plan: EventPlan, message: MessagePlan, values: Values, source: str, id_: str, names: tuple[str, ...],
@@ -205,6 +249,10 @@ class HookReader:
             value = gives(values)
             if value is not None and value != "":
                 data[name] = value
+        contact = data.get("contact_id")
+        if type(contact) is str and contact.isdigit():
+            # a number counts in its own system: call 777 of the nurse line is not chat 777, nor is its patient
+            data["contact_id"] = f"{contact}^{source.removeprefix('contact/').removesuffix('/')}"
         own = plan.id(values) if plan.id is not None else None
         return Event(f"{id_ if own is None else own}{plan.suffix}", source, plan.type, time, data, names, facility,
                      precision)  # fmt: skip

@@ -76,6 +76,36 @@ class Identifier:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """Where somebody's own words stand: in the objects at `within` (the message itself where it is None), the members
+    of these `names`, and those whose names end in one of `ends`; and where names begin with one of `begins`, those that
+    hold a text which is no number."""
+
+    within: Path | None = None
+    names: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ()
+    begins: tuple[str, ...] = ()
+
+    def are_in(self, name: str, value: object) -> bool:
+        if name in self.names or name.endswith(self.ends):
+            return True
+        return name.startswith(self.begins) and isinstance(value, str) and not value.strip().isdecimal()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """How answers stand in a message. `instrument` gives its name; at `answers` stands a list of objects, with the
+    item's name at the first of `item` and the answer at each of `answer`; or one object whose members are the items.
+    `items` is the table that maps names to the instrument's."""
+
+    instrument: Attribute
+    answers: Path
+    item: tuple[Path, ...] = ()
+    answer: tuple[Path, ...] = ()
+    items: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageSpec:
     """One shape of body. `each` leads to a list, whose items give events each for itself, by paths from the item;
     `kind` is the path that names what kind of event it is, for the count of what nothing maps."""
@@ -93,6 +123,8 @@ class MessageSpec:
     ignore: tuple[PassedBy, ...] = ()
     identifiers: tuple[Identifier, ...] = ()
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    words: tuple[Words, ...] = ()
+    survey: Survey | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

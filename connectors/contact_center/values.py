@@ -18,7 +18,7 @@ from schemas.instant import write_instant
 Values = tuple[Any, ...]
 Holds = Callable[[Values], bool]
 Gives = Callable[[Values], Any]
-_TRUTHS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+TRUTHS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _SCALARS: Final = frozenset((str, int, float, bool))
 
 
@@ -257,7 +257,7 @@ def _whole(value: float) -> int | float:
 
 
 def _flag(value: Any) -> bool | None:
-    return value if type(value) is bool else _TRUTHS.get(fold(value)) if value is not None else None
+    return value if type(value) is bool else TRUTHS.get(fold(value)) if value is not None else None
 
 
 def _part(value: Any, letters: str, number: int) -> Any:

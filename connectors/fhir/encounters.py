@@ -46,6 +46,7 @@ def read_encounter(told: Told, encounter: Encounter) -> None:
     class_ = told.tables.value("class", code)
     discharge = encounter.hospitalization.discharge_disposition if encounter.hospitalization is not None else None
     disposition = first_code(discharge)
+    group = told.tables.value("fhir_disposition", disposition) or told.tables.value("disposition", disposition)
     place = _place(told, encounter)
     shared: dict[str, Any] = {
         **numbers,
@@ -58,7 +59,7 @@ def read_encounter(told: Told, encounter: Encounter) -> None:
     data = {
         **shared,
         "disposition_code": disposition if status == "finished" else None,
-        "disposition": told.tables.value("disposition", disposition) if status == "finished" else None,
+        "disposition": group if status == "finished" else None,
         "status": status,
     }
     if status in _STARTED and not _tells_periods(encounter):

@@ -8,11 +8,14 @@ from typing import Any, Final
 from connectors.fhir.codes import LINKS, codes
 from connectors.fhir.references import number_of, person_numbers
 from connectors.fhir.resource import Told, names_of
-from connectors.fhir.shapes import Identifier, Patient, Spoken, Telecom
-from connectors.fhir.shapes_told import Name, RelatedPerson
+from connectors.fhir.shapes import Identifier, Name, Patient, Spoken, Telecom
+from connectors.fhir.shapes_told import RelatedPerson
 from connectors.hl7.languages import language_codes
 
 _INTERPRETER: Final = "http://hl7.org/fhir/StructureDefinition/patient-interpreterRequired"
+_PHONE: Final = ("phone", "sms")
+_EMAIL: Final = ("email",)
+_PAST: Final = ("old", "anonymous")
 _LANGUAGES: Final = language_codes()
 
 
@@ -29,6 +32,8 @@ def read_patient(told: Told, patient: Patient) -> None:
         "language": _language(patient.communication),
         "interpreter": _needs_interpreter(patient),
         "phones": _phones(patient.telecom),
+        "emails": _reached(patient.telecom, _EMAIL),
+        **_named(patient.name),
         "birth_date": patient.birth_date if patient.birth_date and len(patient.birth_date) == 10 else None,
         "identifiers": list(names),
     }
@@ -74,12 +79,33 @@ def _needs_interpreter(patient: Patient) -> bool | None:
 
 
 def _phones(telecom: list[Telecom] | None) -> list[str] | None:
-    numbers = [
-        t.value.strip()
-        for t in telecom or ()
-        if t.system in ("phone", "sms") and t.use != "old" and t.value and t.value.strip()
+    return _reached(telecom, _PHONE)
+
+
+def _reached(telecom: list[Telecom] | None, systems: tuple[str, ...]) -> list[str] | None:
+    """What somebody is reached by now, in its order."""
+    found = [
+        t.value.strip() for t in telecom or () if t.system in systems and t.use != "old" and t.value and t.value.strip()
     ]
-    return list(dict.fromkeys(numbers)) or None
+    return list(dict.fromkeys(found)) or None
+
+
+def _named(written: list[Name] | None) -> dict[str, Any]:
+    """The official name in its parts, else the usual one, else the first that is in use."""
+    name = _chosen(written, "official", "usual")
+    if name is None:
+        return {}
+    given = next((part.strip() for part in name.given or () if part and part.strip()), None)
+    family = name.family.strip() if name.family else None
+    if not (family or given) and name.text and name.text.strip():
+        return {"name": name.text.strip()}
+    return {"family_name": family or None, "given_name": given}
+
+
+def _chosen(written: list[Name] | None, *uses: str) -> Name | None:
+    usable = [name for name in written or () if name.use not in _PAST]
+    ranked = (name for use in uses for name in usable if name.use == use)
+    return next(ranked, usable[0] if usable else None)
 
 
 def read_related_person(told: Told, related: RelatedPerson) -> None:
@@ -102,8 +128,7 @@ def read_related_person(told: Told, related: RelatedPerson) -> None:
 
 def _name(written: list[Name] | None) -> str | None:
     """The name that somebody is asked for by: the usual one, else the first that is not old."""
-    usable = [name for name in written or () if name.use != "old"]
-    chosen = next((name for name in usable if name.use == "usual"), usable[0] if usable else None)
+    chosen = _chosen(written, "usual")
     if chosen is None:
         return None
     if chosen.text and chosen.text.strip():

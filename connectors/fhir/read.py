@@ -8,6 +8,7 @@ meant.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from datetime import UTC
 from hashlib import blake2b
 from typing import Any, Final
@@ -30,12 +31,14 @@ from connectors.fhir.people import read_patient, read_related_person
 from connectors.fhir.references import ALONE, Around
 from connectors.fhir.resource import PassedBy, Teller, Told
 from connectors.fhir.scheduling import read_appointment, read_slot
+from connectors.fhir.spoken import SPOKEN, take_words
 from connectors.fhir.surveys import read_questionnaire_response
 from connectors.fhir.tables import Tables
 from connectors.fhir.tasks import read_care_plan, read_task
 from connectors.fhir.validate import faults
 from connectors.fhir.workup import read_imaging_study, read_procedure, read_specimen
 from connectors.mapping.spec import Scalar
+from connectors.surveys.instruments import Instrument, shipped_instruments
 from schemas.dead_letter import DeadLetter
 from schemas.errors import Reason, Unreadable
 
@@ -78,7 +81,8 @@ _VERSION: Final = ("versionId", "lastUpdated")
 class FhirReader:
     """Reads resources of one system. `base` is the URL that its references may begin with; `zone` is for days and for
     stamps without an offset: without it they are read as UTC, and noted (`zone_assumed`). `validates`: what the models
-    of fhir.resources refuse is noted too (`fhir_invalid`). `tables`: what a site's codes mean, else the shipped."""
+    of fhir.resources refuse is noted too (`fhir_invalid`). `tables`: what a site's codes mean, `instruments`: its
+    surveys, else the shipped."""
 
     def __init__(
         self,
@@ -88,16 +92,24 @@ class FhirReader:
         zone: str | None = None,
         validates: bool = False,
         tables: Mapping[str, Mapping[str, Scalar]] | None = None,
+        instruments: Mapping[str, Instrument] | None = None,
     ) -> None:
         self._validates: bool = validates
         self._zone_name: str | None = zone
         self._tables: Mapping[str, Mapping[str, Scalar]] | None = tables
+        self._instruments: Mapping[str, Instrument] = shipped_instruments() if instruments is None else instruments
         home = base.rstrip("/") if base else None
-        self._teller: Teller = Teller(system, home, ZoneInfo(zone) if zone else UTC, zone is None, Tables(tables))
+        known = Tables(tables)
+        self._teller: Teller = Teller(
+            system, home, ZoneInfo(zone) if zone else UTC, zone is None, known, self._instruments
+        )
 
-    def named(self, system: str) -> FhirReader:
-        """The reader of another system, in the same zone."""
-        return FhirReader(system=system, zone=self._zone_name, validates=self._validates, tables=self._tables)
+    def named(self, system: str, *, base: str | None = None, zone: str | None = None) -> FhirReader:
+        """The reader of another system, in the same zone unless one is named."""
+        return FhirReader(
+            system=system, base=base, zone=zone or self._zone_name, validates=self._validates, tables=self._tables,
+            instruments=self._instruments,
+        )  # fmt: skip
 
     def read(self, raw: bytes | msgspec.Raw | dict[str, Any], place: str, around: Around = ALONE) -> Reading:
         """What one resource is. `place` names file and entry, for dead letters."""
@@ -117,6 +129,9 @@ class FhirReader:
                 version = OTHER_VERSIONS[type_][element]
                 return dead(Reason.INVALID, f"{place}, {type_}.{element}", f"it is {version}: send FHIR R4 or R4B")
         shape, read = found
+        if type_ == SPOKEN:
+            value = deepcopy(value) if value is raw else value
+            take_words(value)
         try:
             resource = msgspec.convert(value, shape)
         except msgspec.ValidationError as wrong:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any, Final, NamedTuple
 
@@ -10,6 +11,7 @@ from connectors.fhir.references import URN, Around, Named, References, first_num
 from connectors.fhir.shapes import Reference, Resource
 from connectors.fhir.tables import Tables
 from connectors.fhir.time import PRECISION_NAMES, Stamp, TooCoarse, read_stamp
+from connectors.surveys.instruments import Instrument
 from schemas.errors import Reason, Unreadable
 from schemas.event import DAY, EARLIEST, HOUR, Event
 from schemas.instant import write_instant
@@ -26,13 +28,14 @@ MORE_ORDERS: Final = "more_orders"
 
 class Teller(NamedTuple):
     """Whose resources are read, and by what: the system, the URL that its references may begin with, the zone of stamps
-    without one and whether that is only assumed, and the tables of codes."""
+    without one and whether that is only assumed, the tables of codes, and surveys by their instruments."""
 
     system: str
     base: str | None
     zone: tzinfo
     assumed: bool
     tables: Tables
+    instruments: Mapping[str, Instrument]
 
     @property
     def source(self) -> str:
@@ -49,6 +52,7 @@ class Told:
     def __init__(self, type_: str, read: Resource, told_by: Teller, around: Around, content: bytes) -> None:
         self.type: str = type_
         self.tables: Tables = told_by.tables
+        self.instruments: Mapping[str, Instrument] = told_by.instruments
         self.content: bytes = content
         self.notes: list[str] = []
         self.events: list[Event] = []

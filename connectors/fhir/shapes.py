@@ -88,6 +88,13 @@ class Telecom(Shape):
     use: str | None = None
 
 
+class Name(Shape):
+    text: str | None = None
+    family: str | None = None
+    given: list[str | None] | None = None
+    use: str | None = None
+
+
 class Link(Shape):
     other: Reference | None = None
     type: str | None = None
@@ -95,6 +102,7 @@ class Link(Shape):
 
 class Patient(Resource):
     extension: list[Extension] | None = None
+    name: list[Name] | None = None
     telecom: list[Telecom] | None = None
     birth_date: str | None = None
     deceased_boolean: bool | None = None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors.fhir.shapes import Concept, Period, Reference, Resource, Shape, Spoken, Telecom
+import msgspec
+
+from connectors.fhir.shapes import Concept, Name, Period, Reference, Resource, Shape, Spoken, Telecom
 
 
 class Communication(Resource):
@@ -45,8 +47,9 @@ class CommunicationRequest(Resource):
 
 
 class Answer(Shape):
-    """Texts are read to know that there is one, and go nowhere."""
+    """What was written in words was taken out before (see `spoken`), and stands apart under `comment_id`."""
 
+    comment_id: str | None = msgspec.field(default=None, name="comment_id")
     value_boolean: bool | None = None
     value_decimal: float | None = None
     value_integer: int | None = None
@@ -132,13 +135,6 @@ class CarePlan(Resource):
     created: str | None = None
     period: Period | None = None
     activity: list[Activity] | None = None
-
-
-class Name(Shape):
-    text: str | None = None
-    family: str | None = None
-    given: list[str | None] | None = None
-    use: str | None = None
 
 
 class RelatedPerson(Resource):

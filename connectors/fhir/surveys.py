@@ -1,11 +1,10 @@
-"""QuestionnaireResponse: what somebody answered to a survey. What is written in words stays where it is.
+"""QuestionnaireResponse: what somebody answered to a survey, scored by its instrument as feedback is.
 
 A questionnaire is a survey where a site's table names its instrument; the others are clinical forms, and none of ours.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -16,9 +15,11 @@ from connectors.fhir.references import number_of
 from connectors.fhir.resource import PassedBy, Told
 from connectors.fhir.shapes import Identifier, Reference
 from connectors.fhir.shapes_told import Answer, Asked, QuestionnaireResponse
+from connectors.surveys.scoring import Answered, score
 
-_LINK: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}", re.ASCII)
-_ITEM: Final = "item."
+_WISH: Final = "wants_contact"
+_SCORE: Final = "score"
+_YES_NO: Final = {"Y": True, "N": False}  # HL7 table 0136
 _MOST: Final = 200  # items of one survey that are told
 _DEEPEST: Final = 12  # groups in groups
 
@@ -39,16 +40,13 @@ def read_questionnaire_response(told: Told, response: QuestionnaireResponse) -> 
     version = authored or told.version_time(path="authored")
     number = told.number()
     based = [r for r in (response.encounter, subject) if isinstance(r, Reference)]
+    answers = _Answers(told, instrument, response.item or [])
     data: dict[str, Any] = {
         **links(told, *based),
         "survey_id": _identifier(response.identifier) or number,
-        "instrument": instrument,
-        **_answers(told, instrument, response.item or []),
+        **score(instrument, answers.items, told.instruments, told.notes, "QuestionnaireResponse.item"),
+        **answers.beside,
     }
-    score = data.get("score", data.get("nps"))
-    limit = told.tables.value("fhir_low", instrument)
-    if isinstance(score, int | float) and isinstance(limit, int | float):
-        data["low"] = score <= limit
     told.tell("survey.answered", names, data, version)
 
 
@@ -67,37 +65,41 @@ def _identifier(written: Any) -> str | None:
         return None
 
 
-def _answers(told: Told, instrument: str, items: list[Asked]) -> dict[str, Any]:
-    """What was answered, by the attribute that the table names, else as `item.` and the question's linkId. Of words it
-    is told that there are some, and where."""
-    found: dict[str, Any] = {}
-    for number, (link, answer) in enumerate(_told(items, _DEEPEST)):
-        if number >= _MOST:
-            break
-        if answer.value_string is not None and answer.value_string.strip():
-            found.setdefault("comment_id", f"{told.id}#{link}" if _LINK.fullmatch(link) else told.id)
-            continue
-        value = _value(answer)
-        if value is None:
-            continue
-        meant = told.tables.value("fhir_survey_item", f"{instrument}#{link}")
-        meant = meant if meant is not None else told.tables.value("fhir_survey_item", link)
-        if meant is not None:
-            found[str(meant)] = bool(value) if meant == "wants_contact" else value
-        elif _LINK.fullmatch(link):
-            found[_ITEM + link] = value
-    return found
+class _Answers:
+    """What was answered, by the instrument's items; and beside that the wish to be called, and where the words are."""
+
+    def __init__(self, told: Told, instrument: str, items: list[Asked]) -> None:
+        self.items: list[Answered] = []
+        self.beside: dict[str, Any] = {}
+        known = told.instruments.get(instrument)
+        for number, (link, answer) in enumerate(_told(items, _DEEPEST)):
+            if number >= _MOST:
+                break
+            if answer.comment_id is not None:
+                self.beside.setdefault("comment_id", answer.comment_id)
+                continue
+            meant = told.tables.value("fhir_survey_item", f"{instrument}#{link}")
+            meant = str(told.tables.value("fhir_survey_item", link) or link) if meant is None else str(meant)
+            written = _values(answer)
+            if meant == _WISH:
+                wish = next((value for value in written if isinstance(value, bool)), None)
+                if wish is not None:
+                    self.beside[_WISH] = wish
+            else:
+                score_item = known.score if known is not None and meant == _SCORE else None
+                self.items.append((score_item or meant, written))
 
 
-def _value(answer: Answer) -> bool | int | float | str | None:
-    for value in (answer.value_boolean, answer.value_integer, answer.value_decimal):
-        if value is not None:
-            return value
-    coding = answer.value_coding
-    code = coding.get("code") if isinstance(coding, dict) else None
-    if not isinstance(code, str) or not _LINK.fullmatch(code):
-        return None
-    return int(code) if code.isdecimal() and len(code) < 4 else {"Y": True, "N": False}.get(code, code)
+def _values(answer: Answer) -> tuple[object, ...]:
+    """The ways in which an answer is written."""
+    coding = answer.value_coding if isinstance(answer.value_coding, dict) else {}
+    code, display = coding.get("code"), coding.get("display")
+    plain = (answer.value_boolean, answer.value_integer, answer.value_decimal)
+    return tuple(
+        value
+        for value in (*plain, _YES_NO.get(str(code)), code, display)
+        if isinstance(value, bool | int | float | str)
+    )
 
 
 def _told(items: list[Asked], depth: int) -> Iterator[tuple[str, Answer]]:

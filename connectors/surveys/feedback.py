@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 import msgspec
 
-from connectors.api import Reading, dead
+from connectors.api import Reading, Split, dead
 from connectors.surveys.instruments import Instrument, shipped_instruments
 from schemas.comment import Comment, comment_of
 from schemas.declaration import suggest
@@ -22,6 +22,7 @@ from schemas.instant import read_instant
 
 SOURCE: Final = "feedback"
 _MARKS: Final = frozenset(("survey", "comment", "comment_id", "advocate", "wants_contact"))
+_KINDS: Final = ("complaint", "suggestion", "praise")
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -76,15 +77,6 @@ class Feedback(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     channel: str | None = None
 
 
-class Split(NamedTuple):
-    """A message without what somebody said in their own words: what it became, its bytes as they are kept, and the
-    comment that was taken out of it."""
-
-    reading: Reading
-    raw: bytes
-    comment: Comment | None
-
-
 class FeedbackReader:
     """Reads feedback; `instruments` by name."""
 
@@ -96,24 +88,23 @@ class FeedbackReader:
         try:
             body = msgspec.json.decode(raw)
         except _NOT_JSON:
-            return Split(dead(Reason.UNREADABLE, place, "one JSON object is expected"), raw, None)
+            return Split(dead(Reason.UNREADABLE, place, "one JSON object is expected"), raw)
         if not isinstance(body, dict):
-            return Split(dead(Reason.INVALID, place, "a JSON object is expected"), raw, None)
+            return Split(dead(Reason.INVALID, place, "a JSON object is expected"), raw)
         source, id_ = _text(body, "source"), _text(body, "id")
-        comment = None
+        comments: tuple[Comment, ...] = ()
         said = body.pop("comment", None)
         if isinstance(said, str) and said.strip():
-            comment = comment_of(source, id_, said)
-            body["comment_id"] = comment.id
+            comments = (comment_of(source, id_, said),)
+            body["comment_id"] = comments[0].id
         elif said is not None and not isinstance(said, str):
-            return Split(dead(Reason.INVALID, f"{place}, comment", "a text is expected"), _encode(body), None)
+            return Split(dead(Reason.INVALID, f"{place}, comment", "a text is expected"), _encode(body))
         kept = _encode(body)
-        content = {member: value for member, value in body.items() if member != "received"}  # a repetition comes later
         name = f"{SOURCE}/{source}" if source else SOURCE
         reading = self._read(body, name, place)
         reading.source, reading.id = name, id_
-        reading.digest = blake2b(_encode(content), digest_size=16).digest()
-        return Split(reading, kept, comment)
+        reading.digest = blake2b(_content(body), digest_size=16).digest()
+        return Split(reading, kept, comments)
 
     def _read(self, body: dict[str, Any], source: str, place: str) -> Reading:
         try:
@@ -182,8 +173,8 @@ def _event(said: Feedback, source: str, time: int, type_: str, own: dict[str, An
         "channel": said.channel,
         "address": said.phone,
         "email": said.email,
-        # who is not named is somebody all the same: told apart until a link says who
-        "contact_id": None if names or not (said.phone or said.email) else f"{said.id}^{SOURCE}",
+        # who is not named is somebody all the same: told apart until a link says who. Two forms may count alike
+        "contact_id": None if names or not (said.phone or said.email) else f"{said.id}^{source}",
     }
     data = {name: value for name, value in data.items() if value is not None}
     return Event(f"{said.id}/{type_.partition('.')[0]}", source, type_, time, data, names, said.facility)
@@ -192,9 +183,24 @@ def _event(said: Feedback, source: str, time: int, type_: str, own: dict[str, An
 _MEND: Final = "send what docs/feedback.md describes"
 
 
+def content_of(raw: bytes) -> bytes:
+    """What feedback says, however it is written and whenever it came; of what cannot be read, its bytes."""
+    try:
+        body = msgspec.json.decode(raw)
+    except _NOT_JSON:
+        return raw.strip()
+    return _content(body) if isinstance(body, dict) else raw.strip()
+
+
+def _content(body: Mapping[str, Any]) -> bytes:
+    return _encode({member: value for member, value in body.items() if member != "received"})
+
+
 def looks_like_feedback(body: object) -> bool:
     """Whether a JSON value that is nothing else is feedback."""
-    return isinstance(body, dict) and isinstance(body.get("id"), str) and not _MARKS.isdisjoint(body)
+    if not isinstance(body, dict) or not isinstance(body.get("id"), str):
+        return False
+    return not _MARKS.isdisjoint(body) or body.get("kind") in _KINDS
 
 
 def _text(body: Mapping[str, Any], name: str) -> str:

@@ -19,8 +19,8 @@ from hub.api.bodies import Bodies
 from hub.api.cloudevents import read_request
 from hub.api.parameters import read_query
 from hub.api.problems import Problem, answer_problem, problem_type, unavailable
+from hub.contents import CLOUDEVENTS
 from hub.serve.intake import Intake, Stopped
-from hub.serve.reading import CLOUDEVENTS
 from schemas.errors import Reason, StoreFailed
 from schemas.message import Outcome, Verdict
 

@@ -18,8 +18,8 @@ from hub.api.bodies import Bodies
 from hub.api.events import answer_one, take
 from hub.api.parameters import read_query
 from hub.api.problems import Refused, bad_body
+from hub.contents import FEEDBACK
 from hub.serve.intake import Intake
-from hub.serve.reading import FEEDBACK
 from schemas.instant import write_instant
 
 _TYPE: Final = "application/json"

@@ -15,8 +15,9 @@ from connectors.hl7.mappings import load_mapping
 from connectors.hl7.read import Hl7Reader
 from hub.bench.figure import Figure, uncollected
 from hub.bench.workload import FIRST, write_lines
+from hub.contents import CLOUDEVENTS, content
 from hub.enrich import Enricher
-from hub.serve.reading import CLOUDEVENTS, LiveReader, is_same
+from hub.serve.reading import LiveReader
 from hub.thresholds import load_thresholds
 from streams.embedded.runtime import Runtime
 from streams.embedded.store import Store
@@ -44,7 +45,7 @@ def run(events: int = EVENTS) -> Iterator[Figure]:
 
 def _taken(folder: Path, lines: list[bytes]) -> tuple[float, int]:
     with closing(Store.open(folder)) as store, uncollected():
-        runtime = Runtime(store, load_thresholds(None), now=FIRST, clock="event", is_same=is_same)
+        runtime = Runtime(store, load_thresholds(None), now=FIRST, clock="event", content=content)
         reader = LiveReader(
             Hl7Reader(load_mapping(), default_zone="UTC"),
             CloudEventReader(times=runtime.engine.compiled.anchors),

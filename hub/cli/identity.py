@@ -12,8 +12,8 @@ import typer
 
 from hub.cli.store import writing
 from hub.cli.stored import Format, FormatOption, StoreOption, write_object, write_rows
+from hub.contents import CLOUDEVENTS
 from hub.identity_preview import contact_ref, logged, of_files, preview
-from hub.serve.reading import CLOUDEVENTS
 from hub.serve.service import machine_time
 from hub.site import read_site
 from schemas.errors import WrongUse

@@ -11,7 +11,7 @@ import typer
 
 from hub.cli.replay import read_time
 from hub.cli.stored import Format, FormatOption, StoreOption, judged, read_keep, write_object, write_rows
-from hub.serve.reading import CLOUDEVENTS
+from hub.contents import CLOUDEVENTS
 from hub.serve.service import ServeSettings, Service, machine_time
 from hub.store_replay import outcomes
 from hub.stored import recall

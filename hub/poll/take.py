@@ -12,9 +12,9 @@ import msgspec
 from connectors.fhir.bundle import NOT_JSON, Piece
 from connectors.fhir.kept import needed, write_kept, write_whole
 from connectors.fhir.read import content_digest
+from hub.contents import FHIR
 from hub.poll.known import find_position, put_position
 from hub.serve.intake import Intake
-from hub.serve.reading import FHIR
 from schemas.message import Outcome
 from streams.embedded.runtime import Runtime
 

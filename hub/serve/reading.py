@@ -8,28 +8,24 @@ from hashlib import blake2b
 from typing import Final
 
 from connectors.api import Reading
-from connectors.cloudevents.read import CloudEventReader, content_digest
-from connectors.fhir.kept import digest_of, read_kept
+from connectors.cloudevents.read import CloudEventReader
+from connectors.fhir.kept import read_kept
 from connectors.fhir.read import FhirReader
+from connectors.fhir.spoken import without_words
 from connectors.hl7.read import Hl7Reader
-from connectors.hl7.read import content_digest as hl7_digest
 from connectors.surveys.feedback import FeedbackReader
+from hub.contents import CLOUDEVENTS, FEEDBACK, FHIR, FILE, HL7
 from hub.enrich import Enricher
-from hub.hooks import KIND, Hooks, is_same_hook
+from hub.hooks import KIND, Hooks
 from hub.left_out import LeftOut
 from hub.phones import NO_REGION, NONSENSE
+from schemas.comment import Comment
 from schemas.dead_letter import DeadLetter
 from schemas.errors import Reason
 from schemas.event import Event
 from schemas.message import Message
 
-HL7: Final = "hl7"
-CLOUDEVENTS: Final = "cloudevents"
-FHIR: Final = "fhir"
-FEEDBACK: Final = "feedback"
 CONTACT: Final = "contact"  # what the source of a webhook's events begins with
-FILE: Final = "file"
-"""A file that holds no message, or a part of one that nobody can read."""
 TEST_MESSAGE: Final = "test_message"
 TEST_PATIENT: Final = "test_patient"
 _ASSUMED: Final = "zone_assumed"
@@ -119,21 +115,29 @@ class LiveReader:
             return _without_zone(read)
         return self._enriched(read)
 
-    def of(self, raw: bytes, found: Event | Reading) -> Message:
-        """The message of what a file's reader found already. An event alone came as a CloudEvent."""
+    def of(self, kind: str, raw: bytes, found: Event | Reading, comments: tuple[Comment, ...] = ()) -> Message:
+        """The message of what a file's reader found already; an event alone came as a CloudEvent. Of a part that no
+        bytes can be given of, its place is kept, for two such parts are two."""
         if isinstance(found, Event):
             digest = blake2b(raw, digest_size=16).digest()
             return self._enriched(Message(CLOUDEVENTS, raw, found.source, found.id, digest, (found,)))
         system = found.source.partition("/")[0]
+        if not raw and found.dead is not None:
+            return self._enriched(_message(FILE, found.dead.place.encode(), found))
         if system == CONTACT:
-            return self._enriched(_message(self._hooks.kind_of(found.source), raw, found))
-        return self._enriched(_message(system if system in (HL7, FHIR) else FILE, raw, found))
+            kind = self._hooks.kind_of(found.source)
+        elif kind == FHIR:
+            raw, comments = without_words(raw)
+        message = self._enriched(_message(kind, raw, found))
+        message.comments = comments
+        return message
 
     def _read_resource(self, raw: bytes) -> Message:
         """A resource, or a bundle that is taken as one, with what was kept of what stood around it."""
+        raw, comments = without_words(raw)
         reading, things = read_kept(raw, "the resource", self._fhir_reader)
         message = _message(FHIR, raw, reading)
-        message.things = things
+        message.things, message.comments = things, comments
         if not self._has_zone and _ASSUMED in message.notes:
             return _without_zone(message)
         if self._left_out is not None:  # of a transaction or a group only what is about them
@@ -147,9 +151,9 @@ class LiveReader:
 
     def _read_feedback(self, raw: bytes) -> Message:
         """What was said in somebody's own words leaves the message here: nothing else sees it."""
-        reading, kept, comment = self._feedback.read(raw, "the feedback")
+        reading, kept, comments = self._feedback.read(raw, "the feedback")
         message = self._enriched(_message(FEEDBACK, kept, reading))
-        message.comment = comment
+        message.comments = comments
         return message
 
     def _read_hook(self, kind: str, raw: bytes) -> Message:
@@ -158,7 +162,9 @@ class LiveReader:
         if reader is None:
             letter = DeadLetter(reason=Reason.INVALID, place="the source", mend=_MEND_SOURCE)
             return Message(kind, raw, dead=letter)
-        message = _message(kind, raw, reader.read(raw, "the body"))
+        reading, raw, comments = reader.split(raw, "the body")
+        message = _message(kind, raw, reading)
+        message.comments = comments
         if not self._has_zone and _ASSUMED in message.notes:
             return _without_zone(message)
         return self._enriched(message)
@@ -173,19 +179,6 @@ class LiveReader:
                 self._left_out_of_events.update(left_out)
                 left_out.clear()
         return message
-
-
-def is_same(kind: str, one: bytes, other: bytes) -> bool:
-    """Whether two messages of a kind say the same: JSON may be written in many ways, lines may end in three."""
-    if one == other:
-        return True
-    if kind == HL7:
-        return hl7_digest(one) == hl7_digest(other)
-    if kind.startswith(KIND):
-        return is_same_hook(one, other)
-    if kind == FHIR:
-        return digest_of(one) == digest_of(other)
-    return kind == CLOUDEVENTS and content_digest(one) == content_digest(other)
 
 
 def _without_zone(message: Message) -> Message:

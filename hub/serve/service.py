@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from connectors.cloudevents.read import CloudEventReader
-from connectors.fhir.read import FhirReader
 from connectors.surveys.feedback import FeedbackReader
-from hub.declared import Declared, checked_zone, hl7_reader, read_declared
+from hub.contents import content
+from hub.declared import Declared, checked_zone, fhir_reader, hl7_reader, read_declared
 from hub.enrich import enricher_of
 from hub.hooks import Hooks
 from hub.left_out import LeftOut
 from hub.serve.intake import Intake
-from hub.serve.reading import LiveReader, is_same
+from hub.serve.reading import LiveReader
 from hub.stored import (
     KeptSet,
     Remembered,
@@ -124,6 +124,7 @@ def live_reader(settings: ServeSettings, declared: Declared, runtime: Runtime) -
         zones=site.zones, default_zone=zone, times=reads.anchors, with_source="source" in reads.reads
     )
     enricher = enricher_of(site, declared.thresholds.calendars.get("clinic"))
+    fhir = fhir_reader(site, zone, tables)
     return LiveReader(
         hl7_reader(site, declared.mapping, settings.timezone),
         cloud,
@@ -131,12 +132,11 @@ def live_reader(settings: ServeSettings, declared: Declared, runtime: Runtime) -
         left_out=LeftOut(site.test_patients, site.spellings),
         takes_tests=settings.takes_tests,
         has_zone=zone is not None,
-        fhir=FhirReader(zone=zone, tables=tables),
+        fhir=fhir,
         feedback=FeedbackReader(site.instruments),
-        hooks=Hooks(site.sources, zone=zone),
+        hooks=Hooks(site.sources, zone=zone, instruments=site.instruments),
         fhir_servers={
-            server.name: FhirReader(system=server.name, base=server.base, zone=server.zone or zone, tables=tables)
-            for server in site.fhir.values()
+            server.name: fhir.named(server.name, base=server.base, zone=server.zone) for server in site.fhir.values()
         },
     )
 
@@ -165,7 +165,7 @@ class Service:
         """Thresholds that are new, gone or otherwise since the store was last served."""
         with ExitStack() as held:
             self._openings: list[Opening] = [bound(settings, self.declared, held) for bound in bindings]
-            self.store: Store = Store.open(settings.store)
+            self.store: Store = Store.open(settings.store, content)
             held.callback(self.store.close)
             if judged_by is None:
                 self._remember()
@@ -186,7 +186,7 @@ class Service:
             kept=kept,
             now=machine_time(),
             clock=self.settings.clock,
-            is_same=is_same,
+            content=content,
             identity=self.declared.site.identity,
         )
         if runtime.reconciled:

@@ -43,6 +43,11 @@ class StoredDirectory:
         """What was learned is committed, or was let go."""
         self.learned = Learned()
 
+    def let_go(self, keys: Iterable[int]) -> None:
+        """What was read of these is not what the tables say any more."""
+        for key in keys:
+            self._cache.pop(key, None)
+
     def find(self, key: int) -> Known | None:
         found = self.learned.known.get(key) or self._cache.get(key)
         if found is None and self._is_there:
@@ -118,6 +123,12 @@ class Linking:
         self._linker: Linker | None = None if rules is None else Linker(rules, self._directory)
         if self._linker is not None and store.meta(LEARNED) is None:
             self._learn_log(self._linker)
+
+    def let_go(self, keys: Sequence[int]) -> None:
+        """Persons whom a purge forgot."""
+        self._directory.let_go(keys)
+        if keys and self._linker is not None:
+            self._linker.forget()
 
     @property
     def directory(self) -> StoredDirectory:

@@ -1,18 +1,17 @@
 """The door: what each message is, decided by arrival, before it is committed.
 
-A message whose source and id came before is a duplicate where it says the same, else a conflict. The same bytes as an
-earlier dead letter are that dead letter again, and counted as a repetition.
+A message whose source and id came before is a duplicate where it says the same, else a conflict. What says the same as
+an earlier dead letter of its sender is that dead letter again, and counted as a repetition.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from schemas.errors import Reason
 from schemas.message import Message, Outcome, Verdict
 from streams.embedded.entries import Entry
-from streams.embedded.ids import id_hash, letter_hash
+from streams.embedded.ids import Content, id_hash, letter_hash, plain
 from streams.embedded.remembered import Remembered
 from streams.embedded.store import Store
 
@@ -20,8 +19,6 @@ ACCEPTED: Final = Verdict(Outcome.ACCEPTED)  # before its place is known
 _MEND_CONFLICT: Final = "the same source and id came before with other content; the sender must give a new id"
 _MEND_FUTURE: Final = "it lies more than an hour ahead of this machine's clock; check the sender's clock"
 
-IsSame = Callable[[str, bytes, bytes], bool]
-"""Whether two messages of a kind, whose bytes differ, say the same."""
 Met = dict[bytes, tuple[bytes, int]]
 """Ids met, by their hashes: digest and place of the first message with each."""
 
@@ -29,9 +26,9 @@ Met = dict[bytes, tuple[bytes, int]]
 class Door:
     """Decides by what the store remembers, and what was met since."""
 
-    def __init__(self, store: Store, is_same: IsSame) -> None:
+    def __init__(self, store: Store, content: Content = plain) -> None:
         self._store: Store = store
-        self._is_same: IsSame = is_same
+        self._content: Content = content
         self._remembered: Remembered = Remembered(store.hashes(), store.last_seq())
 
     def fill(self, many: int) -> None:
@@ -60,18 +57,22 @@ class Door:
         if first is None:
             return ACCEPTED, hash_
         known = None if first[0] == message.digest else self._raw(first[1], entries)
-        if known is None or self._is_same(message.kind, known, message.raw):
+        if known is None or self._says_same(message, known):
             return Verdict(Outcome.DUPLICATE, first[1]), None
         return self.bury(Reason.CONFLICT.value, "id", _MEND_CONFLICT, message, met)
 
     def bury(self, reason: str, place: str, mend: str, message: Message, met: Met) -> tuple[Verdict, bytes | None]:
         """The dead letter that a message is, or the repetition of one."""
-        hash_ = letter_hash(reason, message.raw)
+        hash_ = letter_hash(reason, message.source, message.id, self._content(message.kind, message.raw))
         first = self._first(hash_, met)
         if first is not None:
             return Verdict(Outcome.DUPLICATE, first[1], reason, place, mend), None
         message.digest = message.digest or b"\x00"
         return Verdict(Outcome.DEAD, None, reason, place, mend), hash_
+
+    def _says_same(self, message: Message, known: bytes) -> bool:
+        raw, kind = message.raw, message.kind
+        return raw == known or self._content(kind, raw) == self._content(kind, known)
 
     def _first(self, hash_: bytes, met: Met) -> tuple[bytes, int] | None:
         if hash_ in met:

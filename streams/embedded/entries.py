@@ -141,9 +141,10 @@ class Batch:
 def comments_of(messages: Iterable[Message], verdicts: Iterable[Verdict]) -> list[tuple[str, int | None, str]]:
     """What is kept apart of messages that are kept: its id, the message's place in the log, the text."""
     return [
-        (message.comment.id, verdict.seq, message.comment.text)
+        (comment.id, verdict.seq, comment.text)
         for message, verdict in zip(messages, verdicts, strict=True)
-        if message.comment is not None and verdict.outcome is not Outcome.DUPLICATE
+        if message.comments and verdict.outcome is not Outcome.DUPLICATE
+        for comment in message.comments
     ]
 
 

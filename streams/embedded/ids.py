@@ -11,7 +11,7 @@ a row for each id (`seen`), under its run or its day; and what must not stay in 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from typing import Final
 
@@ -31,7 +31,7 @@ _RUNS: Final = """WITH RECURSIVE runs(run) AS (
 _PACKED_RUNS: Final = _RUNS.format(table="run", run="number")
 _SINGLE_RUNS: Final = _RUNS.format(table="seen", run="day")
 _PLACE: Final = "SELECT ids FROM run WHERE number = ? AND first <= ? ORDER BY first DESC LIMIT 1"
-_TAIL: Final = """SELECT seq, outcome, reason, source, id, raw FROM log
+_TAIL: Final = """SELECT seq, outcome, reason, source, id, kind, raw FROM log
     WHERE seq > (SELECT value FROM meta WHERE name = ?) AND outcome != 'ignored'"""
 _ENGINE: Final = "engine"  # an accepted message that was set apart later
 
@@ -40,6 +40,13 @@ _unpack: Final = msgspec.msgpack.Decoder(list[tuple[bytes, bytes, int]]).decode
 
 Met = tuple[bytes, int]
 """The digest of a message, and its place in the log."""
+Content = Callable[[str, bytes], bytes]
+"""What a message of a kind says, however it is written."""
+
+
+def plain(_: str, raw: bytes) -> bytes:
+    """The bytes as they are."""
+    return raw
 
 
 def id_hash(source: str, id_: str) -> bytes:
@@ -47,9 +54,9 @@ def id_hash(source: str, id_: str) -> bytes:
     return blake2b(f"{source}\x1f{id_}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def letter_hash(reason: str, raw: bytes) -> bytes:
-    """What a dead letter is looked up by: the same bytes for the same reason are the same letter."""
-    return id_hash(f"dead letter of {reason}", blake2b(raw, digest_size=16).hexdigest())
+def letter_hash(reason: str, source: str, id_: str, content: bytes) -> bytes:
+    """What a dead letter is looked up by: the same from the same sender for the same reason is the same letter."""
+    return id_hash(f"dead letter of {reason}\x1f{source}\x1f{id_}", blake2b(content, digest_size=16).hexdigest())
 
 
 def _read(ids: bytes) -> list[tuple[bytes, bytes, int]]:
@@ -63,15 +70,16 @@ class Ids:
     """The ids of a store. All of it raises sqlite3.Error, and StoreFailed for what is damaged; what is written is in
     the caller's transaction."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, content: Content = plain) -> None:
         self._db: sqlite3.Connection = db
         self._latest: dict[bytes, Met] = {}
         self._coming: dict[bytes, Met] = {}  # of the commit under way
         self._writes_run: bool = False  # whether that commit writes the latest
         db.execute("INSERT OR IGNORE INTO meta SELECT ?, coalesce(max(seq), 0) FROM log", (INDEXED,))
-        for seq, outcome, reason, source, id_, raw in db.execute(_TAIL, (INDEXED,)):
+        for seq, outcome, reason, source, id_, kind, raw in db.execute(_TAIL, (INDEXED,)):
             was_dead = outcome != "accepted" and reason != _ENGINE
-            self._latest[letter_hash(reason, raw) if was_dead else id_hash(source, id_)] = (UNKNOWN, seq)
+            hash_ = letter_hash(reason, source, id_, content(kind, raw)) if was_dead else id_hash(source, id_)
+            self._latest[hash_] = (UNKNOWN, seq)
 
     def find(self, hash_: bytes) -> Met | None:
         """What was met with this hash."""

@@ -21,6 +21,7 @@ from streams.core.engine import Engine
 from streams.core.held import FACT_EVENTS
 from streams.core.rate_rows import forget_before
 from streams.core.rates import STEPS
+from streams.embedded.forgotten import forget_known
 from streams.embedded.purged import PURGED, read_purged
 from streams.embedded.reader import Reading
 from streams.embedded.runtime import Runtime
@@ -131,10 +132,13 @@ def _purge_ids(store: Store, bound: int) -> int:
     return 0
 
 
-def purge_circles(store: Store, thresholds: ThresholdSet, after: int, resident: set[int]) -> int | None:
+def purge_circles(
+    store: Store, thresholds: ThresholdSet, after: int, resident: set[int], forgotten: list[int]
+) -> int | None:
     """Take the evidence of circles with nothing open that were not told of anything since the log begins, some of them
     at a time, behind a number; returns the number to go on from, None at the end. Those in memory are left alone, and
-    those whose evidence lies behind the begin of the log by its own time: their alerts may not be gone."""
+    those whose evidence lies behind the begin of the log by its own time: their alerts may not be gone. The directory
+    lets go of them too: their keys there are added to `forgotten`."""
     purged = read_purged(store)
     rows = store.rows(
         "SELECT number, upto, due, body FROM circle WHERE number > ? ORDER BY number LIMIT ?", after, _CIRCLES
@@ -143,13 +147,18 @@ def purge_circles(store: Store, thresholds: ThresholdSet, after: int, resident: 
     changed: list[tuple[bytes, int]] = []
     gone: list[int] = []
     keys: list[tuple[int, int]] = []
+    names: list[str] = []
     for number, upto, due, body in rows:
         if due is not None or upto > purged.upto or number in resident:
             continue
         circle = _read(body)
         times = [row[_TIME] for held in circle.persons for row in held.log]
-        if not times or max(times) >= purged.before or _has_open(engine, circle):
+        if not times:  # who somebody is, and nothing that was heard of them
+            names += circle.names
             continue
+        if max(times) >= purged.before or _has_open(engine, circle):
+            continue
+        names += circle.names
         for held in circle.persons:
             held.log, held.told = _lasting(held), []
         if len(circle.names) == 1 and not any(held.log for held in circle.persons) and not circle.moves:
@@ -161,6 +170,8 @@ def purge_circles(store: Store, thresholds: ThresholdSet, after: int, resident: 
         store.write("UPDATE circle SET body = ? WHERE number = ?", changed)
         store.write("DELETE FROM circle WHERE number = ?", [(number,) for number in gone])
         store.write("DELETE FROM name WHERE key = ? AND circle = ?", keys)
+        went = forget_known(store, names)
+    forgotten += went
     return rows[-1][0] if len(rows) == _CIRCLES else None
 
 
@@ -216,5 +227,7 @@ class Purge:
         if self._circle is None:
             return False
         resident = runtime.judging.residence.numbers
-        self._circle = purge_circles(store, runtime.thresholds, self._circle, resident)
+        forgotten: list[int] = []
+        self._circle = purge_circles(store, runtime.thresholds, self._circle, resident, forgotten)
+        runtime.linking.let_go(forgotten)
         return True

@@ -27,9 +27,10 @@ from streams.core.alerts import Transition
 from streams.core.engine import Engine
 from streams.core.timers import FAR
 from streams.embedded.directory import Linking
-from streams.embedded.door import ACCEPTED, Door, IsSame
+from streams.embedded.door import ACCEPTED, Door
 from streams.embedded.earlier import Kept
 from streams.embedded.entries import Batch, Entry, Position, Said, Taken, comments_of, things_of
+from streams.embedded.ids import Content, plain
 from streams.embedded.judging import Judging, Progress, what_differs
 from streams.embedded.purged import in_pieces, read_purged, stand_at_base
 from streams.embedded.residence import MOST, TAIL
@@ -65,7 +66,7 @@ class Runtime:
         kept: Sequence[Kept] = (),
         now: int,
         clock: Clock = "log",
-        is_same: IsSame = lambda _, one, other: one == other,
+        content: Content = plain,
         progress: Progress | None = None,
         most: int = MOST,
         tail: int = TAIL,
@@ -89,7 +90,7 @@ class Runtime:
             self.recorded: int = max(store.last_recorded(), position.clock)
             was_down = self._seq > 0 and not self.by_event and now - self.recorded > _GAP
             self._settled: int = now + SETTLE if was_down else 0
-            self._door: Door = Door(store, is_same)
+            self._door: Door = Door(store, content)
             self.linking: Linking = Linking(store, identity)
             self.judging: Judging = self._judging()
             self._stay_away(self.recorded, self._settled)

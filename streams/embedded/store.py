@@ -24,7 +24,7 @@ from msgspec.structs import astuple
 
 from schemas.errors import StoreFull, TryAgain, WrongUse
 from streams.embedded.entries import Batch, Said
-from streams.embedded.ids import Ids
+from streams.embedded.ids import Content, Ids, plain
 from streams.embedded.learned import DIRECTORY, write_learned
 from streams.embedded.lock import take_lock
 from streams.embedded.reader import FILE, Reader, Reading, check_format, check_whole, failure
@@ -47,9 +47,9 @@ class Store(Reading):
         self._joined: bool = False  # within `together`
 
     @classmethod
-    def open(cls, folder: Path) -> Store:
-        """Open a store for writing, made where there is none. Raises TryAgain where another process writes it,
-        StoreFull where there is no room, and WrongUse where it cannot be one."""
+    def open(cls, folder: Path, content: Content = plain) -> Store:
+        """Open a store for writing, made where there is none. `content` as the runtime has it. Raises TryAgain where
+        another process writes it, StoreFull where there is no room, and WrongUse where it cannot be one."""
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = take_lock(folder)
@@ -81,7 +81,7 @@ class Store(Reading):
                 db.executescript("BEGIN IMMEDIATE;" + ADDED + f"PRAGMA user_version = {FORMAT}; COMMIT;")
             db.executescript(DIRECTORY)
             db.execute("INSERT OR IGNORE INTO meta VALUES ('id', lower(hex(randomblob(8))))")  # a restore keeps it
-            ids = Ids(db)
+            ids = Ids(db, content)
         except sqlite3.Error as wrong:
             lock.close()
             failed = failure(folder, wrong)

@@ -31,8 +31,8 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     clinic, store = tmp_path / "clinic", tmp_path / "store"
     command("simulate", "--out", clinic)
     site = clinic / "site.yaml"
-    hl7 = sorted(clinic.glob("*.hl7"))  # what is sent below; the clinic's other voices have doors of their own
-    command("replay", *hl7, "--site", site, "--format", "json", "--alerts-out", tmp_path / "whole.ndjson")
+    told = sorted(clinic.glob("*.hl7"))
+    command("replay", *told, "--site", site, "--format", "json", "--alerts-out", tmp_path / "whole.ndjson")
     messages = messages_of(clinic)
     waiting = deque(messages)
     acknowledged: Counter[bytes] = Counter()

@@ -41,6 +41,7 @@ def written(folder: Path, source: str) -> Path:
         ("{hook: amazon-connect, choices: {contact_ended: records}}", "(did you mean `record`?)"),
         ("{hook: amazon-connect, choices: {contact_end: record}}", "(did you mean `contact_ended`?)"),
         ("{hook: none.yaml}", "cannot be read"),
+        ('{hook: "a\\0.yaml"}', "cannot be read: this is no path"),
         ("{hook: amazon-connect, secrets: x}", "a source has no `secrets`"),
         ("{hook: amazon-connect, zone: America/Nowhere}", "America/Nowhere"),
         ("{hook: amazon-connect, attributes: {language: 'a['}}", "this is no JMESPath"),
@@ -65,7 +66,7 @@ def test_mistakes_are_told_with_their_place(tmp_path: Path, source: str, told: s
     [
         ("{hook: amazon-connect}", "has no secret"),
         ("{hook: amazon-connect, secret_file: none.secret}", "cannot be read"),
-        ("{hook: amazon-connect, secret_file: empty.secret}", "there is no secret"),
+        ("{hook: amazon-connect, secret_file: empty.secret}", "empty.secret is empty"),
         ("{hook: amazon-connect, secret_env: PXHUB_NO_SUCH}", "not in the environment"),
         ("{hook: twilio, secret_file: a.secret}", "name it (`url: https://...`)"),
         ("{hook: amazon-connect, secret_file: a.secret, check: {kind: standard-webhooks}}", "no base64"),
@@ -77,6 +78,7 @@ def test_a_source_without_a_way_to_check_it_is_refused(tmp_path: Path, source: s
     site = read_site(written(tmp_path, source))
     with pytest.raises(WrongUse) as wrong:
         HookDoor(site.sources)
+    assert f"{tmp_path}/site.yaml:3:" in str(wrong.value)
     assert "source line" in str(wrong.value)
     assert told in str(wrong.value)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.properties.strategies import Told, afters, declarations, histories, limits, run_engine, run_model, waits
 
-DEEP = max(settings().max_examples, 100)  # of the profile: ten times as many for the waits, on which all else stands
+DEEP = settings().max_examples  # of the profile: ten times as many for the waits, on which all else stands
 
 
 @settings(max_examples=DEEP * 15)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.properties.strategies import Told, afters, run_engine, run_model
 
-DEEP = max(settings().max_examples, 100)
+DEEP = settings().max_examples
 ROLES = {"satisfied_by": "e.end", "cancelled_by": "e.cancel", "paused_by": "e.pause", "resumed_by": "e.resume"}
 BYS = (None, "person", "q", ["q", "order_id"])
 

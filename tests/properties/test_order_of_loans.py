@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.properties.strategies import Told, run_engine
 from tests.properties.test_order_of_statements import NUMBERS, numbered, told
 
-DEEP = max(settings().max_examples, 100)
+DEEP = settings().max_examples
 DECLARED = json.dumps(
     {
         "thresholds": [

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from streams.core.identity import id_of, person_identifier
 from tests.properties.strategies import Told, run_engine
 
-DEEP = max(settings().max_examples, 100)
+DEEP = settings().max_examples
 NUMBERS = ("1^N", "2^N", "3^N")
 randoms = st.randoms(use_true_random=False)
 waits = st.sampled_from(

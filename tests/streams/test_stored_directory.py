@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from schemas.event import DAY, SECOND, Event
 from schemas.identity import IdentityRules
 from schemas.message import Message, Outcome
 from schemas.threshold import ThresholdSet
+from streams.core.directory import key_of
 from streams.embedded.directory import StoredDirectory
 from streams.embedded.purge import Purge
 from streams.embedded.reader import Reader
@@ -88,6 +89,34 @@ def test_a_damaged_row_is_said_to_be_one(tmp_path: Path) -> None:
         runtime.store.write("UPDATE known SET body = ?", [(b"\xc1",)])
     with opened(tmp_path, IdentityRules()) as runtime, pytest.raises(StoreFailed):
         runtime.take([call("a", "c1")], SECOND)
+
+
+def test_whom_a_purge_took_the_last_evidence_of_is_forgotten_but_for_their_wishes(tmp_path: Path) -> None:
+    """Person 1 told how they are reached, person 2 also that they want no calls; nobody heard of either since."""
+    wishes = message("q", "person.updated", "2^N", "2^M", phones=["+12125550102"], name="Roe, Ann", do_not_call=True)
+    placed = message("o", "order.placed", "3^N", "4^N", order_id="o1")
+    later = message("z", "order.placed", "9^N", at=900 * 86_400)
+    with closing(Store.open(tmp_path)) as store:
+        runtime = Runtime(
+            store, ThresholdSet(thresholds=()), now=0, clock="event", identity=IdentityRules(), most=1, tail=1
+        )
+        for one in (PERSON, wishes, placed, later, message("y", "order.placed", "9^N", at=901 * 86_400)):
+            runtime.take([one], 1000 * DAY)
+            runtime.apply()
+            runtime.flush(everything=True)
+        assert [len(store.rows(f"SELECT 1 FROM {table}")) for table in ("known", "reach", "tie")] == [2, 3, 4]
+        Purge(400 * DAY).finish(runtime)
+        directory = runtime.linking.directory
+        [known] = [known for name in ("1^N", "2^N") if (known := directory.find(key_of(name))) is not None]
+        assert (known.identifier, known.points, known.name) == ("2^N", (), None)
+        assert b"do_not_call" in known.facts
+        assert store.rows("SELECT 1 FROM reach") == []
+        [link] = runtime.take(
+            [message("c", "contact.ended", at=902 * 86_400, contact_id="c", address=PHONE)], 1000 * DAY
+        )
+        assert link.outcome is Outcome.ACCEPTED
+        assert "person.linked" not in types(store)  # the number leads to nobody any more
+        runtime.apply()
 
 
 def test_contacts_of_long_ago_are_let_go_of(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def read_bundle(members: dict[str, msgspec.Raw]) -> Bundle:
     """The bundle, its entries read as what they ask for. Raises FhirRefused."""
     whole = encode(members)
     try:
-        envelope = _envelope.decode(whole)
+        envelope, digest = _envelope.decode(whole), content_digest(msgspec.json.decode(whole))
     except NOT_JSON:
         raise FhirRefused(_BAD, "structure", "send the types that FHIR R4 gives them", expression="Bundle") from None
     if envelope.type not in TYPES:
@@ -96,7 +96,7 @@ def read_bundle(members: dict[str, msgspec.Raw]) -> Bundle:
         except FhirRefused as wrong:
             wrong.outcome["issue"][0]["expression"] = [f"Bundle.entry[{entry.number}]"]
             entry.wrong = wrong
-    return Bundle(envelope.type, members, entries, content_digest(msgspec.json.decode(whole)))
+    return Bundle(envelope.type, members, entries, digest)
 
 
 def _read_request(entry: Entry) -> Asked:

@@ -42,9 +42,9 @@ from hub.api.fhir.subscriptions import PATIENCE, Connect, Subscriptions, content
 from hub.api.fhir.take import Taken, Taker, location_of, representation
 from hub.api.problems import Refused
 from hub.api.reads import Reads
+from hub.contents import FHIR
 from hub.fhir_server import PlainAsker
 from hub.serve.intake import Intake, Stopped
-from hub.serve.reading import FHIR
 from hub.site_fhir import FhirServer
 from schemas.errors import StoreFailed, Unreadable
 from streams.embedded.reader import Reader
@@ -245,13 +245,14 @@ class FhirDoor:
 
     async def _members(self, source: str, body: bytes) -> dict[str, msgspec.Raw]:
         """The members of the body's object. What is none is kept as a dead letter, and refused."""
-        members = read_members(body)
-        if members is None:
-            if not body.strip():
-                raise FhirRefused(HTTPStatus.BAD_REQUEST, "structure", "the body is empty; a resource is expected")
-            kept = write_kept(body, system=source) if is_json(body) else body
-            raise refusal(await self._taker.keep(kept))
-        return members
+        members, is_whole = read_members(body), is_json(body)
+        if members is not None and is_whole:
+            return members
+        if not body.strip():
+            raise FhirRefused(HTTPStatus.BAD_REQUEST, "structure", "the body is empty; a resource is expected")
+        # what has members may look like an envelope of ours, though a text or a number in it cannot be read
+        kept = body if members is None and not is_whole else write_kept(body, system=source)
+        raise refusal(await self._taker.keep(kept))
 
     async def _bundle(self, source: str, members: dict[str, msgspec.Raw], body: bytes) -> Bundle:
         """The bundle of a body. One that is no bundle of FHIR's is kept as a dead letter, and refused."""

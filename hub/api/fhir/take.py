@@ -16,8 +16,8 @@ from hub.api.fhir.outcomes import FhirRefused, expression_of, is_dead, refusal, 
 from hub.api.fhir.requests import Asked
 from hub.api.fhir.versions import Key, Moved, Planned, Turns, Versions, keys_of
 from hub.api.reads import Reads
+from hub.contents import FHIR
 from hub.serve.intake import Intake, Stopped
-from hub.serve.reading import FHIR
 from schemas.errors import StoreFailed
 from schemas.instant import write_instant
 from schemas.message import Verdict

@@ -122,9 +122,23 @@ def test_kinds_of_attributes() -> None:
     assert attributes("queue: {choose: [{when: {a.b: z}, value: one}, {path: a.none}, {value: two}]}", body) == {
         "queue": "two"
     }
-    assert attributes("contact_id: {number: a.t}", body) == {"contact_id": "1772463600"}  # numbers of things are texts
+    assert attributes("task_id: {number: a.t}", body) == {"task_id": "1772463600"}  # numbers of things are texts
     assert attributes('queue: "length(to_string(a.b))"', body) == {"queue": 3}
     assert attributes("queue: a", body) == {}  # an object is no value
+
+
+def test_a_number_of_a_contact_counts_in_its_own_system() -> None:
+    line = "{event: call.told, attributes: {contact_id: call}}"
+    told = [
+        read(line, {"call": call}, head, **options).events[0].data["contact_id"]
+        for call, head, options in (
+            (777, HEAD, {}),
+            ("777", HEAD.replace("acme", "other"), {}),
+            ("777", HEAD, {"instance": "north"}),
+            ("5f0c8a4e-0b1d-4c55-9d0e-6a2f6f3f2c11", HEAD, {}),
+        )
+    ]
+    assert told == ["777^acme", "777^other", "777^acme/north", "5f0c8a4e-0b1d-4c55-9d0e-6a2f6f3f2c11"]
 
 
 def test_conditions() -> None:

@@ -42,7 +42,7 @@ def test_the_example_means_what_it_says() -> None:
     assert (ended.id, ended.type, ended.identifiers) == ("17/contact.ended", "contact.ended", ("4711^NORTH",))
     assert ended.data == {
         "origin_id": "17/over",
-        "contact_id": "17",
+        "contact_id": "17^nurse-line",
         "channel": "voice",
         "direction": "inbound",
         "language": "es",

@@ -9,6 +9,7 @@ import pytest
 
 from connectors.fhir.read import FhirReader
 from connectors.hl7.mappings import load_mapping
+from connectors.surveys.instruments import Instrument, Scale
 from schemas.event import Event
 from tests.connectors.fhir.resources import at, concept, dead, event, events, read, ref, resource
 
@@ -151,21 +152,36 @@ def test_a_survey() -> None:
         "visit_id": "Encounter/e1^ehr",
         "survey_id": "QuestionnaireResponse/q1^ehr",
         "instrument": "nps",
+        "item": {"nps": 4},
+        "score": 4,
         "nps": 4,
         "low": True,
         "wants_contact": True,
-        "item.clean": 3,
-        "comment_id": "QuestionnaireResponse/q1@1#why",
+        "comment_id": answer.data["comment_id"],
         "source": "fhir/ehr",
         "origin_id": "QuestionnaireResponse/q1@1",
     }
     assert "Jane" not in repr(answer)
+    assert read(SURVEY).notes == ("answers_without_item",)  # clean is no item of nps
 
 
-def test_a_survey_of_a_site() -> None:
-    tables = "{fhir_instrument: {https://north.example/Questionnaire/ed: ed}, fhir_survey_item: {ed#nps: score}, fhir_low: {ed: 3}}"  # noqa: E501
-    answer = told({**SURVEY, "questionnaire": "https://north.example/Questionnaire/ed"}, tables)
+CLEAN = Scale(1, 4, ("never", "sometimes", "usually", "always"))
+ED = {"ed": Instrument(name="ed", items={"overall": Scale(0, 10), "clean": CLEAN}, score="overall", low={"overall": 3})}
+
+
+def test_a_survey_of_a_site_is_scored_as_its_feedback_is() -> None:
+    url = "https://north.example/Questionnaire/ed"
+    tables = load_mapping(
+        ("site", f"tables: {{fhir_instrument: {{{url}: ed}}, fhir_survey_item: {{ed#nps: score}}}}")
+    ).tables
+    reader = FhirReader(system="ehr", tables=tables, instruments=ED)
+    [answer] = reader.read(json.dumps({**SURVEY, "questionnaire": url}).encode(), "r").events
     assert (answer.data["score"], answer.data["low"], answer.data["instrument"]) == (4, False, "ed")
+    assert answer.data["item"] == {"overall": 4, "clean": 3}
+    low = {**SURVEY, "questionnaire": url, "item": [{"linkId": "nps", "answer": [{"valueInteger": 11}]}]}
+    letter = reader.read(json.dumps(low).encode(), "r").dead
+    assert letter is not None
+    assert letter.place == "r, QuestionnaireResponse.item (overall)"
 
 
 def test_what_is_no_survey_or_nobodys() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from connectors.surveys.feedback import FeedbackReader, Split
+from connectors.api import Split
+from connectors.surveys.feedback import FeedbackReader
 from connectors.surveys.instruments import Instrument, read_instruments, shipped_instruments
 from schemas.declaration import Findings, has_errors, read_declaration
 
@@ -44,16 +45,16 @@ def test_what_was_not_answered_is_neither_low_nor_high() -> None:
 
 def test_their_own_words_leave_the_message() -> None:
     split = read(kind="complaint", comment=WORDS)
-    assert split.comment is not None
-    assert split.comment.text == WORDS
+    [comment] = split.comments
+    assert comment.text == WORDS
     [event] = split.reading.events
     assert (event.type, event.data["grievance"], event.data["comment_id"]) == (
-        "complaint.received", True, split.comment.id
+        "complaint.received", True, comment.id
     )  # fmt: skip
     assert b"Nobody" not in split.raw
     again = FeedbackReader().read(split.raw, "the feedback")
-    assert (again.reading.events, again.reading.digest, again.comment) == (
-        split.reading.events, split.reading.digest, None
+    assert (again.reading.events, again.reading.digest, again.comments) == (
+        split.reading.events, split.reading.digest, ()
     )  # fmt: skip
 
 
@@ -66,7 +67,7 @@ def test_the_words_leave_a_dead_letter_too() -> None:
     assert split.reading.dead is not None
     assert "hcahps" in split.reading.dead.mend
     assert b"Nobody" not in split.raw
-    assert split.comment is not None
+    assert split.comments
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,9 @@ def test_who_is_not_named_is_told_apart_by_where_they_are_reached() -> None:
     split = read(person=None, phone="+1 212 555 0147", wants_contact=True)
     [event] = split.reading.events
     assert (event.identifiers, event.data["address"]) == ((), "+1 212 555 0147")
-    assert event.data["contact_id"] == "f1^feedback"
+    other = read(person=None, phone="+1 212 555 0148", wants_contact=True, source="kiosk9").reading.events[0]
+    assert (event.data["contact_id"], other.data["contact_id"]) == (f"f1^{event.source}", "f1^feedback/kiosk9")
+    assert event.source != other.source  # two forms that count alike tell of two people
     assert read(person=None, kind="praise").reading.notes == ("nobody_named",)
 
 

@@ -17,9 +17,10 @@ from connectors.hl7.read import Hl7Reader
 from hub.api.app import make_app
 from hub.api.cursor import cursors_of
 from hub.api.serve_http import HttpDoor, bind_http, listen
+from hub.contents import content
 from hub.enrich import Enricher
 from hub.serve.intake import Intake, running_time
-from hub.serve.reading import LiveReader, is_same
+from hub.serve.reading import LiveReader
 from schemas.event import MINUTE, SECOND
 from schemas.identity import IdentityRules
 from schemas.instant import write_instant
@@ -58,10 +59,10 @@ class LiveHub:
         self.now: int = now
         self.slept: float = 0.0  # seconds for which it stood still
         self.told: list[tuple[str, dict[str, Any]]] = []  # what would stand in the log
-        self.store = Store.open(folder)
+        self.store = Store.open(folder, content)
         with contextlib.closing(self.store.reader()) as reader:
             self.cursors = cursors_of(reader)
-        self.runtime = Runtime(self.store, thresholds, now=now, is_same=is_same, identity=IdentityRules())
+        self.runtime = Runtime(self.store, thresholds, now=now, content=content, identity=IdentityRules())
         hl7 = Hl7Reader(load_mapping(), default_zone="UTC")
         cloud = CloudEventReader(times=self.runtime.engine.compiled.anchors)
         self.reader = LiveReader(hl7, cloud, Enricher({}, {}, None))

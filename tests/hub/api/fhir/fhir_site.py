@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 
-from hub.serve.reading import FHIR
+from hub.contents import FHIR
 from schemas.event import Event
 from tests.hub.api.live_hub import Served
 

@@ -163,6 +163,22 @@ BAD: dict[str, tuple[dict[str, Any], tuple[int, str, str | None]]] = {
     "a list": ({"url": "/fhir/Patient/1", "content": b"[]"}, (422, "invalid", None)),
     "nothing": ({"url": "/fhir/Patient/1", "content": b""}, (400, "structure", None)),
     "deep": ({"url": "/fhir/Patient/1", "content": b'{"a":' * 5000 + b"1" + b"}" * 5000}, (400, "structure", None)),
+    "a text in Latin-1": (
+        {"url": "/fhir/Patient/17", "content": b'{"resourceType":"Patient","id":"17","name":[{"family":"DOE\xe9"}]}'},
+        (400, "structure", None),
+    ),
+    "a number that is none": (
+        {"url": "/fhir/Patient/17", "content": b'{"resourceType":"Patient","id":"17","DOE":1e999}'},
+        (400, "structure", None),
+    ),
+    "a bundle in Latin-1": (
+        {"url": "/fhir", "content": b'{"resourceType":"Bundle","type":"batch","entry":[{"DOE":"\xe9"}]}'},
+        (400, "structure", None),
+    ),
+    "an envelope of ours": (
+        {"url": "/fhir", "content": b'{"kept":1,"resource":{"DOE":1e999},"system":"north"}'},
+        (400, "structure", None),
+    ),
     "XML": (
         {"url": "/fhir/Patient/1", "content": b"<Patient/>", "headers": {"content-type": "application/fhir+xml"}},
         (415, "not-supported", None),
@@ -186,13 +202,15 @@ BAD: dict[str, tuple[dict[str, Any], tuple[int, str, str | None]]] = {
     "a server of none": ({"url": "/fhir/from/nobody/Patient/17", "json": patient()}, (404, "not-found", None)),
 }
 KEPT = ("a status of none", "R5's shape", "about nobody", "tomorrow", "no JSON", "a list", "deep")
+KEPT += ("a text in Latin-1", "a number that is none", "a bundle in Latin-1", "an envelope of ours")
 
 
 @pytest.mark.parametrize("name", BAD)
 async def test_what_is_refused_says_why_and_nothing_of_the_patient(tmp_path: Path, name: str) -> None:
     request, told = BAD[name]
     async with served(tmp_path) as site:
-        answer = await site.client.put(**{"headers": JSON, **request})
+        method = "PUT" if request["url"] != "/fhir" else "POST"
+        answer = await site.client.request(method, **{"headers": JSON, **request})
         assert outcome(answer) == told
         assert answer.headers["content-type"].startswith("application/fhir+json")
         assert "DOE" not in answer.text
