@@ -30,7 +30,7 @@ $(READY): requirements-dev.lock pyproject.toml
 	@touch $(READY)
 	@echo "ready: $(BIN)/pxhub"
 
-demo: setup ## a simulated clinic's week over MLLP into a server: alerts as they fire, one explained, the worst bottleneck
+demo: setup ## a clinic's week of HL7 v2, FHIR and calls into a server: alerts as they fire, one that no system sees alone
 	@$(BIN)/pxhub demo
 
 test: setup ## all tests, the order-sensitive ones under a second hash seed first

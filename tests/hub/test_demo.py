@@ -22,6 +22,7 @@ from hub.simulate import Said, Simulation, write_clinic
 from hub.site import read_site
 from schemas.alert import State
 from schemas.instant import read_instant
+from tests.project.places import ROOT
 
 NEW_YORK = ZoneInfo("America/New_York")
 SIMULATION = Simulation(people=600)
@@ -151,3 +152,7 @@ def test_the_command_shows_plain_text_without_a_terminal() -> None:
     assert "\x1b" not in done.stdout
     assert "The worst bottleneck" in done.stdout
     assert all(line == line.rstrip() for line in done.stdout.splitlines())
+    # What the README shows first is what the demo ends with, line by line.
+    first = (ROOT / "README.md").read_text(encoding="utf-8").split("```text\n")[1].split("```")[0]
+    shown = {line.strip() for line in done.stdout.splitlines()}
+    assert [line for line in first.splitlines() if line.strip() not in shown] == []

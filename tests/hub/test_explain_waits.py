@@ -108,7 +108,7 @@ def test_an_end_that_another_journey_brought_stands_in_its_place(tmp_path: Path)
         event("3", "visit.ended", "2026-03-02T18:00:00Z", visit_id="v"),
     )
     lines = explained(result, "left")
-    assert "Ended     Mon 2026-03-02 15:00 UTC  contact.ended from s, event 2" in lines
+    assert "Ended     Mon 2026-03-02 15:00 UTC  contact.ended (reached) from s, event 2" in lines
     assert "Later     Mon 2026-03-02 18:00 UTC  visit.ended from s, event 3" in lines
 
 
