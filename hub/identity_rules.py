@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Final
 
@@ -9,7 +10,8 @@ from schemas.declaration import Findings, Items, Leaf, Node, Table, kind_of, sug
 from schemas.identity import COSTS, EVIDENCE, POINTS, RULES, IdentityRules, LinkRule
 from streams.core.threshold_fields import as_table, check_keys, read_text
 
-_KEYS: Final = ("links", "link_at", "clear_by", "name_alike", "region", "costs", "rules")
+_KEYS: Final = ("links", "link_at", "clear_by", "name_alike", "region", "own", "costs", "rules")
+_E164: Final = re.compile(r"\+[1-9][0-9]{5,14}")
 _RULE_KEYS: Final = ("id", "needs", "score")
 
 
@@ -39,8 +41,24 @@ def read_identity(node: Node | None, findings: Findings) -> IdentityRules:
             findings.error(alike.place, "`name_alike` is a Jaro-Winkler similarity from 0.5 to 1")
     if region is not None:
         rules = replace(rules, region=read_region(region, findings))
+    rules = replace(rules, own=_read_own(table.find("own"), findings))
     rules = replace(rules, costs=_read_costs(table.find("costs"), findings))
     return replace(rules, rules=_read_rules(table.find("rules"), findings))
+
+
+def _read_own(node: Node | None, findings: Findings) -> frozenset[str]:
+    """Numbers and addresses of the site itself, as they are compared."""
+    found: set[str] = set()
+    for one in node if isinstance(node, Items) else () if node is None else (node,):
+        text = read_text(one, "own", findings)
+        if text is None:
+            continue
+        plain = text.casefold() if "@" in text else "".join(text.split())
+        if "@" in plain or _E164.fullmatch(plain):
+            found.add(plain)
+        else:
+            findings.error(one.place, "`own` lists numbers with their country (+12125550100) and e-mail addresses")
+    return frozenset(found)
 
 
 def read_region(node: Node, findings: Findings) -> str | None:

@@ -71,7 +71,8 @@ tell and tell otherwise."""
 class IdentityRules:
     """A person is linked from `link_at` on, if nobody else stands within `clear_by` below. `name_alike` is the least
     Jaro-Winkler similarity of two names that may be one. `links` false: nobody is linked by rules. `region` is the
-    country of telephone numbers whose facility names none."""
+    country of telephone numbers whose facility names none. `own` are numbers (E.164) and addresses of the site itself: they
+    lead to nobody, whoever's chart holds them."""
 
     links: bool = True
     link_at: int = 80
@@ -80,3 +81,4 @@ class IdentityRules:
     rules: tuple[LinkRule, ...] = RULES
     costs: Mapping[str, int] = field(default_factory=lambda: COSTS)
     region: str | None = None
+    own: frozenset[str] = frozenset()

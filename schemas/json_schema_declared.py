@@ -146,6 +146,7 @@ def _identity() -> Schema:
             "clear_by": score,
             "name_alike": {"type": "number", "minimum": 0.5, "maximum": 1},
             "region": {"type": "string", "pattern": "^[A-Za-z]{2}$"},
+            "own": {"$ref": "#/$defs/texts"},
             "costs": _object(dict.fromkeys(COSTS, score)),
             "rules": {"type": "array", "items": {**rule, "required": ["id", "score"]}},
         }

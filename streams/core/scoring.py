@@ -98,6 +98,8 @@ class Scorer:
     def __init__(self, rules: IdentityRules) -> None:
         self._rules: IdentityRules = rules
         self._worth: dict[tuple[str, ...], tuple[str, int, tuple[str, ...]]] = {}
+        reached = (Point.PHONE, Point.PROXY_PHONE, Point.EMAIL)
+        self._own: frozenset[int] = frozenset(point(kind, text) for kind in reached for text in rules.own)
 
     def decide(self, directory: Directory, told: Told) -> Verdict:
         """Whom this leads to: exactly one person at or above the cut and nobody near below, or nobody."""
@@ -105,6 +107,8 @@ class Scorer:
             return Verdict(why=NO_EVIDENCE)
         led: dict[int, tuple[str, ...]] = {}  # key -> the kinds of the points that lead there
         for found in told.points:
+            if found in self._own:
+                continue
             holders = directory.holders(found)
             if len(holders) > MANY:
                 return Verdict(why=SEVERAL, persons=len(holders))

@@ -153,6 +153,7 @@ def test_a_preview_says_what_would_be_and_writes_nothing(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "section, said",
     [
+        ("{own: [5550100]}", "`own` lists numbers with their country"),
         ("{link_at: 101}", "`link_at` is a whole number from 0 to 100"),
         ("{rules: [{id: x, needs: [name], score: 50}]}", "the rest leads to nobody by itself"),
         ("{rules: [{id: phne, score: 50}]}", "did you mean `phone`?"),

@@ -193,6 +193,14 @@ def test_a_sites_rule_and_cut_decide() -> None:
     assert links(call(hub, address=PHONE)) == []
 
 
+def test_the_clinics_own_number_leads_to_nobody_though_a_chart_holds_it() -> None:
+    hub = linker(IdentityRules(own=frozenset({PHONE})))
+    hub.take((event("p", "person.updated", "1^N", **JANE),))
+    first, *others = call(hub, address=PHONE, name="Jane Nunez")
+    assert (first.data["identified"], others) == (False, [])
+    assert links(call(hub, "d", "c2", address=PHONE, member_id="x")) == []
+
+
 def test_a_message_that_is_read_again_keeps_what_was_decided() -> None:
     hub = linker()
     hub.take((event("p", "person.updated", "1^N", **JANE),))
