@@ -28,7 +28,9 @@ def bearing_on(alert: Alert, directory: Directory | None) -> Bearing:
     if directory is None or alert.person is None:
         return Bearing(None, sorted(labels))
     known = person_known(directory, alert.person)
-    return Bearing(outreach_to(known, alert.started_at), sorted(labels.union(labels_of(known))))
+    return Bearing(
+        outreach_to(known, alert.started_at, (alert.purpose or "").split(",")), sorted(labels.union(labels_of(known)))
+    )
 
 
 def bearing_lines(fields: Mapping[str, Any]) -> list[str]:

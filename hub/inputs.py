@@ -27,7 +27,7 @@ from connectors.hl7.read import Hl7Reader
 from connectors.surveys.feedback import FeedbackReader
 from hub.cloudevent_files import LARGEST, read_cloudevents
 from hub.contents import FHIR, FILE, HL7, told_apart
-from hub.hooks import Hooks
+from hub.hooks import UNKNOWN, Hooks
 from hub.messages import Message, dead, ignored
 from hub.spoken_files import holds_feedback, is_feedback, read_spoken
 from hub.unpacked import GZIP, Unpacked
@@ -160,10 +160,13 @@ class _Readers(NamedTuple):
         """A resource, or feedback that somebody put beside resources."""
         if isinstance(one, Reading):
             return Message(told_apart(one, FHIR, b""), None, -1, None)
+        reading = self.fhir.read(one.raw, one.place, one.around)
+        if reading.dead is None:
+            return Message(reading, None, -1, None)
         raw = bytes(one.raw)
         if b'"resourceType"' not in raw and (spoken := self.spoken(raw, one.place)) is not None:
             return spoken
-        return Message(told_apart(self.fhir.read(one.raw, one.place, one.around), FHIR, raw), None, -1, None)
+        return Message(told_apart(reading, FHIR, raw), None, -1, None)
 
     def is_body(self, raw: bytes) -> bool:
         return self.hooks.is_body(raw) or is_feedback(raw)
@@ -173,17 +176,21 @@ class _Readers(NamedTuple):
         beside them."""
         if isinstance(body, Reading):
             return Message(told_apart(body, FILE, b""), None, -1, None)
-        if not self.hooks.is_body(body):
-            if (spoken := self.spoken(body, place)) is not None:
-                return spoken
-            if b'"specversion"' in body:
-                found = self.cloud.read(body, place)
-                if not isinstance(found, Reading):
-                    return Message(None, found, -1, content_digest(body), place)
-            elif b'"resourceType"' in body and looks_like_fhir(body):
-                return Message(told_apart(self.fhir.read(body, place), FHIR, body), None, -1, None)
         reading, raw, comments = self.hooks.split(body, place)
+        if reading.ignored == UNKNOWN and (other := self._beside(body, place)) is not None:
+            return other
         return Message(told_apart(reading, FILE, body), None, -1, None, comments=comments, raw=raw)
+
+    def _beside(self, body: bytes, place: str) -> Message | None:
+        """What no webhook is, and is a message all the same."""
+        if (spoken := self.spoken(body, place)) is not None:
+            return spoken
+        if b'"specversion"' in body:
+            found = self.cloud.read(body, place)
+            return None if isinstance(found, Reading) else Message(None, found, -1, content_digest(body), place)
+        if b'"resourceType"' in body and looks_like_fhir(body):
+            return Message(told_apart(self.fhir.read(body, place), FHIR, body), None, -1, None)
+        return None
 
     def spoken(self, raw: bytes, place: str) -> Message | None:
         return read_spoken(raw, place, self.feedback)

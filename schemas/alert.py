@@ -45,7 +45,7 @@ class Alert(msgspec.Struct, kw_only=True):
 
     `key` is the wait key's value as text, several joined by `|`. `started_at`, `due_at`, `ended_at` are occurred
     times, `fired_at` is log time. `delay_seconds` is ended minus due, null while open or retracted. `sensitivity` holds
-    the labels of the event that made it, with commas.
+    the labels of the event that made it, with commas; `purpose` what turning to the patient about it is for.
     """
 
     id: str
@@ -67,6 +67,7 @@ class Alert(msgspec.Struct, kw_only=True):
     reason: str
     superseded_by: str | None = None
     sensitivity: str | None = None
+    purpose: str | None = None
 
 
 def alert_id(threshold: str, source: str, event: str) -> str:

@@ -71,8 +71,8 @@ tell and tell otherwise."""
 class IdentityRules:
     """A person is linked from `link_at` on, if nobody else stands within `clear_by` below. `name_alike` is the least
     Jaro-Winkler similarity of two names that may be one. `links` false: nobody is linked by rules. `region` is the
-    country of telephone numbers whose facility names none. `own` are numbers (E.164) and addresses of the site itself: they
-    lead to nobody, whoever's chart holds them."""
+    country of telephone numbers whose facility names none. `own` are numbers (E.164) and addresses of the site itself:
+    they lead to nobody, whoever's chart holds them."""
 
     links: bool = True
     link_at: int = 80

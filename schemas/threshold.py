@@ -175,6 +175,21 @@ class Threshold:
     pack: str = ""
     place: str = ""  # file and line of its declaration
 
+    @property
+    def purpose(self) -> str | None:
+        """What turning to the patient about it would be for, with commas: the purposes of the outreach that it waits
+        for or that ends it, and its next step; None where it names neither."""
+        matches = (*self.rule.satisfied_by, *self.rule.cancelled_by) if isinstance(self.rule, WaitRule) else ()
+        named = [
+            str(word)
+            for match in matches
+            if match.event.startswith("outreach.")
+            for condition in match.where
+            if condition.attribute == "purpose"
+            for word in condition.one_of or ()
+        ]
+        return ",".join(sorted({*named, *((self.next_step,) if self.next_step else ())})) or None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThresholdSet:

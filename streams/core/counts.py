@@ -176,6 +176,7 @@ class Count:
             state=draft.state,
             level=draft.level,
             severity=threshold.severity,
+            purpose=threshold.purpose,
             mode=threshold.mode,
             started_at=opener.time,
             due_at=opener.time,

@@ -252,6 +252,7 @@ class Rate:
             state=draft.state,
             level=draft.level,
             severity=threshold.severity,
+            purpose=threshold.purpose,
             mode=threshold.mode,
             started_at=draft.due_at,
             due_at=draft.due_at,

@@ -364,6 +364,7 @@ def _alert(wait: Wait, id_: str, draft: Draft) -> Alert:
         state=draft.state,
         level=draft.level,
         severity=threshold.severity,
+        purpose=threshold.purpose,
         mode=threshold.mode,
         started_at=wait.start.time,
         due_at=draft.due_at,

@@ -23,6 +23,7 @@ def at_once(threshold: Threshold, event: Event, key: str, now: int, reason: str)
         state=State.RESOLVED,
         level=Level.BREACHED,
         severity=threshold.severity,
+        purpose=threshold.purpose,
         mode=threshold.mode,
         started_at=event.time,
         due_at=event.time,

@@ -253,6 +253,7 @@ class Silence:
             state=draft.state,
             level=draft.level,
             severity=threshold.severity,
+            purpose=threshold.purpose,
             mode=threshold.mode,
             started_at=self.heard,
             due_at=draft.due_at,

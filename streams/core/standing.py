@@ -130,8 +130,8 @@ def person_known(directory: Directory, person: str | None) -> list[Known]:
     return [] if person is None else [known for _, known in circle_of(directory, key_of_person(person))]
 
 
-def outreach_to(known: list[Known], now: int) -> Outreach | None:
-    """What may be done at an instant; None where nothing is known that changes it."""
+def outreach_to(known: list[Known], now: int, purposes: Iterable[str] = ()) -> Outreach | None:
+    """What may be done at an instant, for one of `purposes`; None where nothing is known that changes it."""
     standing = standing_of(known)
     facts = {name: value for name, (_, value) in standing.told.items()}
     minor = is_minor(known, now)
@@ -151,6 +151,9 @@ def outreach_to(known: list[Known], now: int) -> Outreach | None:
         return Outreach(allowed=False, reason="deceased", ask_for="nobody")
     if not is_allowed(standing, None, None):
         found.allowed, found.reason = False, "opted_out"
+        return found
+    if not {purpose.strip().casefold() for purpose in purposes}.isdisjoint(found.not_for):
+        found.allowed, found.reason = False, "purpose_revoked"
         return found
     if minor and not facts.get("proxy_name"):
         found.reason = "minor"

@@ -17,6 +17,10 @@ thresholds:
   - {{id: callback, kind: wait, key: callback_id, start: {{event: callback.promised}},
      satisfied_by: [{{event: callback.made}}], within: 1h, mode: {mode}}}
 """
+OTHER = """
+  - {id: other, kind: wait, key: order_id, start: {event: callback.promised},
+     satisfied_by: [{event: outreach.reached, where: {purpose: result}}], within: 1h}
+"""
 INPATIENT = """
 thresholds:
   - {id: stay, kind: wait, key: visit_id, start: {event: visit.started, where: {class: I}},
@@ -102,6 +106,20 @@ def test_opt_out_suppresses(tmp_path: Path) -> None:
     assert line["state"] == "breached"
     outreach: Any = line["outreach"]
     assert (outreach.allowed, outreach.reason) == (False, "do_not_call")
+
+
+def test_a_consent_taken_back_for_one_purpose_closes_what_is_for_it(tmp_path: Path) -> None:
+    promise = PROMISE.format(mode="live").rstrip()[:-1]
+    promises = write(tmp_path, "promises.yaml", f"{promise}, next_step: call-to-schedule}}", OTHER)
+    lines = (
+        event("1", "consent.revoked", "09:00", purpose="call-to-schedule"),
+        event("2", "callback.promised", "10:00", callback_id="c1", order_id="o1"),
+        event("3", "order.placed", "12:00"),
+    )
+    result = replay(ReplayOptions(paths=[str(write(tmp_path, "in", *lines))], thresholds=promises))
+    lines_of = {line["threshold"]: line["outreach"] for line in (as_line(a, result.directory) for a in result.alerts)}
+    told: dict[str, Any] = {id_: (outreach.allowed, outreach.reason) for id_, outreach in lines_of.items()}  # type: ignore[attr-defined]
+    assert told == {"callback": (False, "purpose_revoked"), "other": (True, None)}
 
 
 def test_wrong_number_three_times(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hub.thresholds import load_thresholds
 from schemas.event import DAY, Event
 from schemas.identity import IdentityRules
 from streams.core.directory import MemoryDirectory
@@ -104,3 +105,22 @@ def test_labels() -> None:
     directory = MemoryDirectory()
     Linker(IdentityRules(), directory).take((event("person.updated", sensitivity="vip"),))
     assert labels_of(person_known(directory, id_of("1^N"))) == ["vip"]
+
+
+def test_a_purpose_that_was_taken_back_closes_what_is_for_it_and_nothing_else() -> None:
+    directory = MemoryDirectory()
+    Linker(IdentityRules(), directory).take((event("consent.revoked", purpose="Scheduling"),))
+    known = person_known(directory, id_of("1^N"))
+    closed, other = (outreach_to(known, NOW, purposes) for purposes in (("result", "scheduling"), ("result",)))
+    assert closed is not None
+    assert (closed.allowed, closed.reason, closed.not_for) == (False, "purpose_revoked", ["scheduling"])
+    assert other is not None
+    assert (other.allowed, other.reason) == (True, None)
+
+
+def test_what_a_threshold_is_for_is_the_outreach_it_waits_for_and_its_next_step() -> None:
+    found = {threshold.id: threshold.purpose for threshold in load_thresholds(None).thresholds}
+    assert found["order.booked"] == "call-to-schedule,scheduling"
+    assert found["discharge.contact"] is not None
+    assert "discharge" in found["discharge.contact"].split(",")
+    assert "scheduling" not in str(found["result.told"])
