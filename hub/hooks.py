@@ -83,7 +83,7 @@ class Hooks:
         values = list(first_values(head))
         if any(self.find(value) is not None for value in values):
             return True
-        if not values and head.lstrip()[:1] in (b"{", b"["):
+        if not values and head.lstrip()[:1] in (b"{", b"[") and b'"specversion"' not in head:
             return self._is_hinted(head)  # one that is longer than what is seen of it
         line = head.split(b"\n", 1)[0].strip()
         return line[:1] not in (b"{", b"[", b"") and self.is_body(line)
