@@ -7,11 +7,13 @@ What one form cannot tell stays out of the comparison, each with its reason:
 - the facility: MSH-4 names one, a FHIR resource none;
 - what a FHIR resource looks up (an order's class in its Encounter, a report's priority in its ServiceRequest) it finds
   in FHIR alone: so visits, orders and results are told in one form, whichever it is;
+- which source went silent: half the clinic in another form is another source, with a rhythm of its own;
 - specimen and exam steps: OBR-14 and OBR-7 ride on the orders of HL7 v2, FHIR has resources of their own for them.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
@@ -83,7 +85,8 @@ def declared() -> tuple[ThresholdSet, ThresholdSet]:
             )
     seen, problems = read_thresholds([("seen.yaml", "\n".join(lines))], default_zone="UTC")
     assert not [p for p in problems if p.severity == "error"], problems
-    return load_thresholds(None, default_zone="America/New_York"), seen
+    shipped = load_thresholds(None, default_zone="America/New_York")
+    return replace(shipped, thresholds=tuple(t for t in shipped.thresholds if t.kind != "silence")), seen
 
 
 @lru_cache(maxsize=1)
