@@ -109,9 +109,8 @@ class Linker:
                 self._told_by_hand(event, contact)
             elif event.identifiers:
                 self._note_said(event, contact_key(contact))
-            elif self.directory.find_contact(contact_key(contact)) is None:
-                placed = Placed(OPEN, event.time, None, told_by(event, None))
-                self.directory.put_contact(contact_key(contact), placed)
+            else:
+                self._note_open(event, contact_key(contact))
 
     def forget(self) -> None:
         """What was learned since the last commit is not kept: it will come again."""
@@ -179,6 +178,12 @@ class Linker:
     def _keep_open(self, event: Event, key: int, placed: Placed | None, told: Told) -> None:
         if placed is None or placed.how != OPEN or placed.told != told:
             self.directory.put_contact(key, Placed(OPEN, event.time, None, told))
+
+    def _note_open(self, event: Event, key: int) -> None:
+        """What a contact tells of which nothing is decided counts with what it told before."""
+        placed = self.directory.find_contact(key)
+        if placed is None or placed.how == OPEN:
+            self._keep_open(event, key, placed, told_by(event, placed.told if placed is not None else None))
 
     def _note_said(self, event: Event, key: int) -> None:
         """The latest event by time says whose the rest of the contact is."""
