@@ -34,11 +34,11 @@ demo: setup ## a clinic's week of HL7 v2, FHIR and calls into a server: alerts a
 	@$(BIN)/pxhub demo
 
 test: setup ## all tests, the order-sensitive ones under a second hash seed first
-	PYTHONHASHSEED=1 PXHUB_PROPERTIES=brief $(PYTEST) -n $(WORKERS) -m "not slow" tests/streams tests/properties
-	PYTHONHASHSEED=0 $(PYTEST) -n $(WORKERS)
+	PYTHONHASHSEED=1 PXHUB_PROPERTIES=brief $(PYTEST) -n $(WORKERS) --dist worksteal -m "not slow" tests/streams tests/properties
+	PYTHONHASHSEED=0 $(PYTEST) -n $(WORKERS) --dist worksteal
 
 test-fast: setup ## the tests without the slow ones, under 3 minutes
-	PXHUB_PROPERTIES=brief $(PYTEST) -n $(WORKERS) -m "not slow"
+	PXHUB_PROPERTIES=brief $(PYTEST) -n $(WORKERS) --dist worksteal -m "not slow"
 
 check: setup ## format, lint, types, import rules; changes nothing
 	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ." >&2; exit 1; }
@@ -59,7 +59,7 @@ bench: setup ## speed and memory, each figure beside a reference of the same run
 	@$(BIN)/pxhub bench identity
 
 nightly: setup ## the properties again, with new examples and thirty times as many; fifty kills; 100,000 spoilt messages
-	PXHUB_PROPERTIES=nightly $(PYTEST) -n $(WORKERS) --timeout 7200 tests/properties
+	PXHUB_PROPERTIES=nightly $(PYTEST) -n $(WORKERS) --dist worksteal --timeout 7200 tests/properties
 	PXHUB_KILLS=50 $(PYTEST) --timeout 7200 tests/faults
 	@$(BIN)/pxhub bench hl7
 

@@ -201,7 +201,7 @@ class Silence:
         since, begin = self.since, self.begin
         due = max(begin, since + limit)
         for start, end in self._pauses:
-            if start <= due and end > since:
+            if start < due and end > since:  # what begins at that instant comes too late to excuse it
                 since = end
                 due = max(begin, since + limit)
         return due if due < self.end else None

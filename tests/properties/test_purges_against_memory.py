@@ -142,7 +142,7 @@ def play(stored: Purging, memory: Memory, history: list[Told], random: Random, a
     for told in steps(history, random):
         messages = [to_message(one) for one in told]
         if stored.clock == "log":
-            latest = max(event.time for message in messages for event in message.events)
+            latest = max((event.time for message in messages for event in message.events), default=0)
             stored.now = max(stored.now, latest - random.randrange(HOUR))
         stored.take(messages)
         memory.follow(stored.store)
