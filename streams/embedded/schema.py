@@ -50,20 +50,6 @@ CREATE TABLE outbox (
     webhook TEXT NOT NULL, cursor INTEGER NOT NULL, tries INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL,
     state TEXT NOT NULL DEFAULT 'open', told TEXT, PRIMARY KEY (webhook, cursor)
 ) WITHOUT ROWID;
--- which version of a thing a source sent last, at that place of the log; and by which numbers it is found
-CREATE TABLE IF NOT EXISTS thing (
-    system TEXT, type TEXT, id TEXT, version TEXT NOT NULL, count INTEGER NOT NULL, digest BLOB NOT NULL,
-    numbers BLOB NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (system, type, id)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS thing_by_place ON thing (seq);
-CREATE TABLE IF NOT EXISTS thing_number (
-    system TEXT, type TEXT, number BLOB, id TEXT, PRIMARY KEY (system, type, number, id)
-) WITHOUT ROWID;
--- up to which number a subscription was heard, and which numbers before it were not
-CREATE TABLE IF NOT EXISTS subscription (
-    system TEXT, id TEXT, last INTEGER NOT NULL, missing TEXT NOT NULL, heard INTEGER NOT NULL,
-    PRIMARY KEY (system, id)
-) WITHOUT ROWID;
 """
 
 ADDED: Final = """
