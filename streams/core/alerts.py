@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from schemas.alert import Alert, Level, State
+from schemas.threshold import Threshold
 
 
 class Transition(msgspec.Struct, frozen=True):
@@ -25,6 +26,46 @@ class Draft(msgspec.Struct):
     ended_at: int | None
     fired_at: int
     late_start: bool = False
+
+
+def delay_of(draft: Draft) -> int | None:
+    """Whole seconds from due to the end; None while there is no end."""
+    return None if draft.ended_at is None else (draft.ended_at - draft.due_at) // 1_000_000
+
+
+def new_alert(  # noqa: PLR0913 - what each kind of threshold says in its own way
+    threshold: Threshold,
+    draft: Draft,
+    *,
+    id_: str,
+    key: str,
+    started_at: int,
+    facility: str | None,
+    reason: str,
+    sensitivity: str | None = None,
+) -> Alert:
+    """An alert as a draft has it; whose it is and in which journey is told later (addresses.py)."""
+    return Alert(
+        id=id_,
+        threshold=threshold.id,
+        key=key,
+        person=None,
+        journey=None,
+        state=draft.state,
+        level=draft.level,
+        severity=threshold.severity,
+        purpose=threshold.purpose,
+        mode=threshold.mode,
+        started_at=started_at,
+        due_at=draft.due_at,
+        fired_at=draft.fired_at,
+        ended_at=draft.ended_at,
+        delay_seconds=delay_of(draft),
+        facility=facility,
+        late_start=draft.late_start,
+        reason=reason,
+        sensitivity=sensitivity,
+    )
 
 
 class Alerts:
@@ -75,7 +116,6 @@ class Alerts:
 
     def move(self, alert: Alert, draft: Draft) -> None:
         """Let an alert say what it should. A new level or due alone is a transition too."""
-        delay = None if draft.ended_at is None else (draft.ended_at - draft.due_at) // 1_000_000
         said = (alert.state, alert.level, alert.due_at, alert.ended_at)
         if said == (draft.state, draft.level, draft.due_at, draft.ended_at):
             return
@@ -85,7 +125,7 @@ class Alerts:
         alert.ended_at = draft.ended_at
         alert.fired_at = draft.fired_at
         alert.late_start = draft.late_start
-        alert.delay_seconds = delay
+        alert.delay_seconds = delay_of(draft)
         alert.superseded_by = None
         self.announce(alert)
 

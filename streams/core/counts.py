@@ -14,7 +14,7 @@ from typing import Any, Final
 from schemas.alert import Alert, Level, State, alert_id
 from schemas.event import Event
 from schemas.threshold import CountRule
-from streams.core.alerts import Alerts, Draft
+from streams.core.alerts import Alerts, Draft, new_alert
 from streams.core.compiled import Plan, micros
 from streams.core.conditions import attribute_of, text_of
 from streams.core.state import Person
@@ -167,24 +167,13 @@ class Count:
 
     def _alert(self, id_: str, opener: Event, draft: Draft) -> Alert:
         threshold, rule = self.plan.threshold, self.plan.rule
-        return Alert(
-            id=id_,
-            threshold=threshold.id,
+        return new_alert(
+            threshold,
+            draft,
+            id_=id_,
             key=self.value,
-            person=None,
-            journey=None,
-            state=draft.state,
-            level=draft.level,
-            severity=threshold.severity,
-            purpose=threshold.purpose,
-            mode=threshold.mode,
             started_at=opener.time,
-            due_at=opener.time,
-            fired_at=draft.fired_at,
-            ended_at=draft.ended_at,
-            delay_seconds=None if draft.ended_at is None else (draft.ended_at - opener.time) // 1_000_000,
             facility=opener.facility,
-            late_start=False,
             reason=f"{rule.at_least} or more {' or '.join(m.event for m in rule.event)} within {rule.span}",
             sensitivity=opener.sensitivity,
         )

@@ -18,7 +18,7 @@ from typing import Any, Final
 from schemas.alert import Alert, Level, State, alert_id
 from schemas.event import Event
 from schemas.threshold import AverageRule, Limit, RateRule
-from streams.core.alerts import Alerts, Draft
+from streams.core.alerts import Alerts, Draft, new_alert
 from streams.core.compiled import Plan, micros
 from streams.core.conditions import as_number, attribute_of, text_of
 from streams.core.timers import Timers
@@ -243,24 +243,13 @@ class Rate:
     def _alert(self, id_: str, draft: Draft) -> Alert:
         threshold, rule = self.plan.threshold, self.plan.rule
         what = f"average {rule.value}" if isinstance(rule, AverageRule) else "the rate"
-        return Alert(
-            id=id_,
-            threshold=threshold.id,
+        return new_alert(
+            threshold,
+            draft,
+            id_=id_,
             key=self.value,
-            person=None,
-            journey=None,
-            state=draft.state,
-            level=draft.level,
-            severity=threshold.severity,
-            purpose=threshold.purpose,
-            mode=threshold.mode,
             started_at=draft.due_at,
-            due_at=draft.due_at,
-            fired_at=draft.fired_at,
-            ended_at=draft.ended_at,
-            delay_seconds=None if draft.ended_at is None else (draft.ended_at - draft.due_at) // 1_000_000,
             facility=dict(zip(rule.by, self.value.split("|"), strict=False)).get("facility"),
-            late_start=False,
             reason=f"{what} over {rule.window} is beyond its limit",
         )
 

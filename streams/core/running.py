@@ -10,7 +10,7 @@ from typing import Final
 from schemas.alert import Alert, Level, State, alert_id
 from schemas.event import Event
 from schemas.threshold import PERSON
-from streams.core.alerts import Alerts, Draft
+from streams.core.alerts import Alerts, Draft, new_alert
 from streams.core.compiled import END, PAUSE, START, CompiledMatch, Group, GroupPlan, TypePlan, WaitPlan
 from streams.core.starts import Start
 from streams.core.state import BY_PLAN, BY_TIME, NEVER, Journey, Person, Wait, begin_wait
@@ -355,24 +355,13 @@ def _renewed(old: Wait | None, new: Wait) -> Wait:
 
 def _alert(wait: Wait, id_: str, draft: Draft) -> Alert:
     threshold = wait.plan.threshold
-    return Alert(
-        id=id_,
-        threshold=threshold.id,
+    return new_alert(
+        threshold,
+        draft,
+        id_=id_,
         key=wait.journey.key_text(),
-        person=None,
-        journey=None,
-        state=draft.state,
-        level=draft.level,
-        severity=threshold.severity,
-        purpose=threshold.purpose,
-        mode=threshold.mode,
         started_at=wait.start.time,
-        due_at=draft.due_at,
-        fired_at=draft.fired_at,
-        ended_at=draft.ended_at,
-        delay_seconds=None if draft.ended_at is None else (draft.ended_at - draft.due_at) // 1_000_000,
         facility=wait.start.facility,
-        late_start=draft.late_start,
         reason=wait.plan.reason,
         sensitivity=wait.start.sensitivity,
     )

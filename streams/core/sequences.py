@@ -7,31 +7,22 @@ from bisect import bisect_left, bisect_right, insort
 from schemas.alert import Alert, Level, State, alert_id
 from schemas.event import Event
 from schemas.threshold import MeasureRule, SequenceRule, Threshold
-from streams.core.alerts import Alerts
+from streams.core.alerts import Alerts, Draft, new_alert
 from streams.core.compiled import Plan
 from streams.core.state import BY_TIME, Person
 
 
 def at_once(threshold: Threshold, event: Event, key: str, now: int, reason: str) -> Alert:
     """The alert of one event: born resolved, all its times the event's, but for the log time."""
-    return Alert(
-        id=alert_id(threshold.id, event.source, event.id),
-        threshold=threshold.id,
+    at = event.time
+    draft = Draft(State.RESOLVED, Level.BREACHED, due_at=at, ended_at=at, fired_at=max(now, at))
+    return new_alert(
+        threshold,
+        draft,
+        id_=alert_id(threshold.id, event.source, event.id),
         key=key,
-        person=None,
-        journey=None,
-        state=State.RESOLVED,
-        level=Level.BREACHED,
-        severity=threshold.severity,
-        purpose=threshold.purpose,
-        mode=threshold.mode,
-        started_at=event.time,
-        due_at=event.time,
-        fired_at=max(now, event.time),
-        ended_at=event.time,
-        delay_seconds=0,
+        started_at=at,
         facility=event.facility,
-        late_start=False,
         reason=reason,
         sensitivity=event.sensitivity,
     )

@@ -27,7 +27,7 @@ from typing import Final
 from schemas.alert import Alert, Level, State, alert_id
 from schemas.event import DAY, HOUR, MINUTE
 from schemas.threshold import SilenceRule
-from streams.core.alerts import Alerts, Draft
+from streams.core.alerts import Alerts, Draft, new_alert
 from streams.core.compiled import Plan, micros
 from streams.core.downtimes import Span, downtimes_within
 from streams.core.timers import FAR, Timers
@@ -244,24 +244,13 @@ class Silence:
         usual = "" if self.plan.rule.quiet is not None else ", twice its longest quiet around that hour of the week"
         seconds = limit // 1_000_000
         lasts = f"{seconds // 3600}h {seconds // 60 % 60}m" if seconds >= 3600 else f"{seconds // 60}m {seconds % 60}s"
-        return Alert(
-            id=id_,
-            threshold=threshold.id,
+        return new_alert(
+            threshold,
+            draft,
+            id_=id_,
             key=self.source,
-            person=None,
-            journey=None,
-            state=draft.state,
-            level=draft.level,
-            severity=threshold.severity,
-            purpose=threshold.purpose,
-            mode=threshold.mode,
             started_at=self.heard,
-            due_at=draft.due_at,
-            fired_at=draft.fired_at,
-            ended_at=draft.ended_at,
-            delay_seconds=None,
             facility=self.facility,
-            late_start=False,
             reason=f"nothing was heard of it for {lasts} and more{usual}",
         )
 
