@@ -16,7 +16,8 @@ from typing import Any, Final
 import msgspec
 
 from connectors.api import Reading
-from connectors.cloudevents.read import NOT_JSON, CloudEventReader, content_digest
+from connectors.cloudevents.read import CloudEventReader, content_digest
+from connectors.json_text import BOM, NOT_JSON
 from hub.contents import CLOUDEVENTS, told_apart
 from hub.messages import Message, dead, ignored
 from schemas.errors import Reason
@@ -24,7 +25,6 @@ from schemas.event import Event
 
 LARGEST: Final = 16 << 20  # bytes of one message; above it a dead letter, for memory must not follow a broken file
 _CHUNK: Final = 1 << 20
-_BOM: Final = b"\xef\xbb\xbf"
 _TOKEN: Final = re.compile(rb'\\.|["\[\]{},]', re.DOTALL)
 _NO_EVENTS: Final = "JSON that is no CloudEvents"
 _TOO_LARGE: Final = "a message of 16 MiB at most is read"
@@ -67,7 +67,7 @@ class _File:
                 if not line or line.isspace():
                     continue
                 if not at:
-                    line = line.removeprefix(_BOM)
+                    line = line.removeprefix(BOM)
                 found = read(line, "") if len(line) < LARGEST else None
                 if isinstance(found, Event):
                     if self._held or not self._has_events:

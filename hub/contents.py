@@ -8,9 +8,9 @@ from typing import Final
 
 from connectors.api import Reading
 from connectors.cloudevents.read import content_digest
-from connectors.fhir.bundle import NOT_JSON
 from connectors.fhir.kept import digest_of
 from connectors.hl7.read import content_digest as hl7_digest
+from connectors.json_text import NOT_JSON
 from connectors.surveys.feedback import content_of as feedback_of
 from hub.hooks import KIND, content_of_hook
 

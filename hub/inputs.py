@@ -24,6 +24,7 @@ from connectors.fhir.files import looks_like_fhir, split_resources
 from connectors.fhir.read import FhirReader
 from connectors.hl7.files import looks_like_hl7, split_messages
 from connectors.hl7.read import Hl7Reader
+from connectors.json_text import BOM
 from connectors.surveys.feedback import FeedbackReader
 from hub.cloudevent_files import LARGEST, read_cloudevents
 from hub.contents import FHIR, FILE, HL7, told_apart
@@ -35,7 +36,6 @@ from schemas.errors import Reason, WrongUse
 
 _SNIFFED: Final = 1 << 16
 _CHUNK: Final = 1 << 20
-_BOM: Final = b"\xef\xbb\xbf"
 _EMPTY: Final = "nothing in it"
 STANDARD_INPUT: Final = "standard input"
 
@@ -116,7 +116,7 @@ class Input:
         elif readers.hooks.is_hook(head) or holds_feedback(head):
             for place, body in split_bodies(iter(lambda: stream.read1(_CHUNK), b""), self.name, readers.is_body):
                 yield readers.of_body(body, place)
-        elif (first := head.removeprefix(_BOM).lstrip()[:1]) in (b"{", b"[") or b'"specversion"' in head:
+        elif (first := head.removeprefix(BOM).lstrip()[:1]) in (b"{", b"[") or b'"specversion"' in head:
             again = self.path is not None and unpacked is None
             events = read_cloudevents(
                 stream, self.name, readers.cloud, again=again, array=first == b"[", other=readers.spoken
@@ -307,4 +307,4 @@ def digest_at(path: Path, offset: int) -> bytes:
     """The content digest of the CloudEvent that stands at an offset of a file."""
     with path.open("rb") as file:
         file.seek(offset)
-        return content_digest(file.readline(LARGEST).removeprefix(_BOM))
+        return content_digest(file.readline(LARGEST).removeprefix(BOM))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from connectors.cloudevents.read import NOT_JSON
 from connectors.contact_center.body import read_body
 from connectors.contact_center.files import first_values
+from connectors.json_text import NOT_JSON
 from connectors.surveys.feedback import FeedbackReader, looks_like_feedback
 from hub.contents import FEEDBACK, told_apart
 from hub.messages import Message

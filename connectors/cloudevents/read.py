@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from connectors.api import Reading, dead
+from connectors.json_text import NOT_JSON, is_json
 from schemas.errors import Reason
 from schemas.event import DAY, EARLIEST, HOUR, MINUTE, Event
 from schemas.instant import from_datetime, read_instant, write_instant
@@ -57,8 +58,6 @@ class _Wire(msgspec.Struct, gc=False):
     sensitivity: str | None = None
 
 
-NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What a decoder raises for bytes that are no JSON: msgspec lets a byte that is no UTF-8 out as itself."""
 _decoder: Final = msgspec.json.Decoder(_Wire)
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
@@ -240,17 +239,9 @@ def _refused(line: bytes, wrong: Exception, place: str) -> Reading:
     unreadable, whatever it began with."""
     if isinstance(wrong, RecursionError):
         return dead(Reason.UNREADABLE, place, "JSON nested so deeply is not read")
-    if isinstance(wrong, msgspec.ValidationError) and _is_json(line):
+    if isinstance(wrong, msgspec.ValidationError) and is_json(line):
         return dead(Reason.INVALID, f"{place}, {_path(str(wrong))}", "send the type that CloudEvents 1.0 gives it")
     return dead(Reason.UNREADABLE, place, "one whole JSON object a line is expected")
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        msgspec.json.decode(line)
-    except NOT_JSON:
-        return False
-    return True
 
 
 def _path(message: str) -> str:

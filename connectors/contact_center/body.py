@@ -12,11 +12,11 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from connectors.json_text import BOM, NOT_JSON
+
 _MARK: Final = b"#pxhub "
 _FORM: Final = re.compile(rb"[A-Za-z0-9_.\[\]%+*-]{1,200}=[^\s\"<>{}]*\Z")
 _FIELDS: Final = 2_000  # of a form
-NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-BOM: Final = b"\xef\xbb\xbf"
 
 
 class Kept(msgspec.Struct, omit_defaults=True):

@@ -13,7 +13,8 @@ from typing import Any, Final
 import msgspec
 
 from connectors.api import Reading, dead
-from connectors.contact_center.body import BOM, NOT_JSON, is_form
+from connectors.contact_center.body import is_form
+from connectors.json_text import BOM, NOT_JSON, is_json
 from schemas.errors import Reason
 
 LARGEST: Final = 16 << 20  # bytes of one body, or of one array of them
@@ -94,7 +95,7 @@ class _Splitter:
         if self._depth == 0 and line.startswith(_MARK):
             self._kept = line.rstrip(b"\r") + b"\n"
             return
-        if self._depth and line[:1] == b"{" and _is_json(line) and self._is_body(line):
+        if self._depth and line[:1] == b"{" and is_json(line) and self._is_body(line):
             yield from self._give_up()  # what was begun has no end
         if self._depth == 0 and line.lstrip()[:1] not in (b"{", b"["):
             yield from self._give_up()
@@ -151,14 +152,6 @@ class _Splitter:
             reason = Reason.TOO_LARGE if self._size > self._largest else Reason.UNREADABLE
             yield place, dead(reason, place, _WHOLE)
         self._held, self._size, self._depth = [], 0, 0
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        msgspec.json.decode(line)
-    except NOT_JSON:
-        return False
-    return True
 
 
 def _lines(chunks: Iterable[bytes], largest: int) -> Iterator[bytes | None]:

@@ -13,13 +13,14 @@ from typing import Any, Final
 import msgspec
 
 from connectors.api import Reading, Split, dead
-from connectors.contact_center.body import ALONE, NOT_JSON, Kept, open_embedded, read_body, split_kept, write_kept
+from connectors.contact_center.body import ALONE, Kept, open_embedded, read_body, split_kept, write_kept
 from connectors.contact_center.path import DELIVERY, RECEIVED
 from connectors.contact_center.plan import USUAL, EventPlan, MessagePlan, Options, Plan
 from connectors.contact_center.spec import HookMapping
 from connectors.contact_center.spoken import take_words
 from connectors.contact_center.times import quick_instant, read_stamp
 from connectors.contact_center.values import Values
+from connectors.json_text import NOT_JSON
 from schemas.errors import Reason, Unreadable
 from schemas.event import Event
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from connectors.fhir.bundle import BOM, NOT_JSON
+from connectors.json_text import BOM, NOT_JSON
 
 _TRANSIENT: Final = frozenset((408, 425, 429, 500, 502, 503, 504))
 _LONGEST: Final = 86_400.0  # seconds; who asks for more is asked again after a day

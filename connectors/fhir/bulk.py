@@ -12,8 +12,8 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from connectors.fhir.bundle import BOM, NOT_JSON
 from connectors.fhir.search import WrongAnswer, write_since
+from connectors.json_text import BOM, NOT_JSON
 from schemas.instant import read_instant
 
 DELETIONS: Final = "deletions"

@@ -13,11 +13,9 @@ import msgspec
 
 from connectors.api import Reading, dead
 from connectors.fhir.references import ALONE, Around, Entry, flags_of, id_in, numbers_of, restful
+from connectors.json_text import BOM, NOT_JSON, is_json
 from schemas.errors import Reason
 
-NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What a decoder raises for bytes that are no JSON: msgspec lets a byte that is no UTF-8 out as itself."""
-BOM: Final = b"\xef\xbb\xbf"
 DEEPEST: Final = 4  # bundles in bundles
 _ABSENT: Final = (b"", b"null")
 NO_RESOURCES: Final = "Bundle without resources"
@@ -212,14 +210,6 @@ def _refused(raw: bytes | msgspec.Raw, wrong: Exception, place: str) -> Reading:
     if isinstance(wrong, msgspec.ValidationError) and is_json(raw):
         return dead(Reason.INVALID, f"{place}, {path_of(wrong, 'Bundle')}", "send the type that FHIR R4 gives it")
     return dead(Reason.UNREADABLE, place, "one whole JSON object is expected")
-
-
-def is_json(raw: bytes | msgspec.Raw) -> bool:
-    try:
-        msgspec.json.decode(raw)
-    except NOT_JSON:
-        return False
-    return True
 
 
 def path_of(wrong: Exception, type_: str) -> str:

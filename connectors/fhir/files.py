@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from connectors.api import Reading, dead
-from connectors.fhir.bundle import BOM, Piece, is_json, split_bundle, type_of
+from connectors.fhir.bundle import Piece, split_bundle, type_of
+from connectors.json_text import BOM, is_json
 from schemas.errors import Reason
 
 LARGEST: Final = 256 << 20  # bytes of one bundle

@@ -16,9 +16,10 @@ from typing import Any, Final
 import msgspec
 
 from connectors.api import Reading
-from connectors.fhir.bundle import BOM, split_bundle
+from connectors.fhir.bundle import split_bundle
 from connectors.fhir.read import FHIR_SYSTEM, FhirReader, content_digest, once
 from connectors.fhir.references import ALONE, Around, restful
+from connectors.json_text import BOM
 from schemas.event import Event
 from schemas.message import Thing
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from connectors.fhir.bundle import NOT_JSON
+from connectors.json_text import NOT_JSON
 from schemas.errors import Reason, Unreadable
 
 KINDS: Final = frozenset(("handshake", "heartbeat", "event-notification", "query-status", "query-event"))

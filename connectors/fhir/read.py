@@ -20,7 +20,7 @@ from connectors.api import Reading, dead
 from connectors.fhir import shapes
 from connectors.fhir import shapes_told as told_shapes
 from connectors.fhir.accounts import read_audit_event, read_charge_item, read_invoice
-from connectors.fhir.bundle import BOM, NOT_JSON, path_of, split_bundle
+from connectors.fhir.bundle import path_of, split_bundle
 from connectors.fhir.codes import OLDER_TYPES, OTHER_VERSIONS
 from connectors.fhir.encounters import read_encounter
 from connectors.fhir.messages import read_communication, read_communication_request
@@ -37,6 +37,7 @@ from connectors.fhir.tables import Tables
 from connectors.fhir.tasks import read_care_plan, read_task
 from connectors.fhir.validate import faults
 from connectors.fhir.workup import read_imaging_study, read_procedure, read_specimen
+from connectors.json_text import BOM, NOT_JSON
 from connectors.mapping.spec import Scalar
 from connectors.surveys.instruments import Instrument, shipped_instruments
 from schemas.dead_letter import DeadLetter

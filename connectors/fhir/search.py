@@ -16,8 +16,9 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import msgspec
 
-from connectors.fhir.bundle import BOM, NOT_JSON, Piece, split_bundle, type_of
+from connectors.fhir.bundle import Piece, split_bundle, type_of
 from connectors.fhir.references import Around
+from connectors.json_text import BOM, NOT_JSON
 from schemas.errors import PxError
 from schemas.event import HOUR, SECOND
 from schemas.instant import read_instant, write_instant

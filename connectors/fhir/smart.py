@@ -16,8 +16,8 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
-from connectors.fhir.bundle import BOM, NOT_JSON
 from connectors.fhir.search import WrongAnswer, origin_of
+from connectors.json_text import BOM, NOT_JSON
 from schemas.errors import PxError
 
 WELL_KNOWN: Final = "/.well-known/smart-configuration"

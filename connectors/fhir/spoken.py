@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from connectors.fhir.bundle import BOM, NOT_JSON
+from connectors.json_text import BOM, NOT_JSON
 from schemas.comment import Comment, comment_of
 
 SPOKEN: Final = "QuestionnaireResponse"

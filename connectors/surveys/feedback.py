@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from connectors.api import Reading, Split, dead
+from connectors.json_text import NOT_JSON
 from connectors.surveys.instruments import Instrument, shipped_instruments
 from schemas.comment import Comment, comment_of
 from schemas.declaration import suggest
@@ -24,7 +25,6 @@ SOURCE: Final = "feedback"
 _MARKS: Final = frozenset(("survey", "comment", "comment_id", "advocate", "wants_contact"))
 _KINDS: Final = ("complaint", "suggestion", "praise")
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
-_NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Person(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -87,7 +87,7 @@ class FeedbackReader:
         """What one message is; it never raises for what the bytes hold."""
         try:
             body = msgspec.json.decode(raw)
-        except _NOT_JSON:
+        except NOT_JSON:
             return Split(dead(Reason.UNREADABLE, place, "one JSON object is expected"), raw)
         if not isinstance(body, dict):
             return Split(dead(Reason.INVALID, place, "a JSON object is expected"), raw)
@@ -201,7 +201,7 @@ def content_of(raw: bytes) -> bytes:
     """What feedback says, however it is written and whenever it came; of what cannot be read, its bytes."""
     try:
         body = msgspec.json.decode(raw)
-    except _NOT_JSON:
+    except NOT_JSON:
         return raw.strip()
     return _content(body) if isinstance(body, dict) else raw.strip()
 

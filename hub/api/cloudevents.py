@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from connectors.cloudevents.read import NOT_JSON
+from connectors.json_text import NOT_JSON
 from hub.api.problems import Refused, bad_body, bad_parameter
 
 STRUCTURED: Final = "application/cloudevents+json"

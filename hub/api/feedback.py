@@ -13,7 +13,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from connectors.cloudevents.read import NOT_JSON
+from connectors.json_text import NOT_JSON
 from hub.api.bodies import Bodies
 from hub.api.events import answer_one, take
 from hub.api.parameters import read_query

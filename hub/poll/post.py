@@ -16,8 +16,9 @@ from typing import IO, Final, Self
 import msgspec
 
 from connectors.fhir.answers import may_pass, read_retry_after, word_refusal
-from connectors.fhir.bundle import NOT_JSON, Piece
+from connectors.fhir.bundle import Piece
 from connectors.fhir.read import FHIR_SYSTEM
+from connectors.json_text import NOT_JSON
 from hub.api.fhir.outcomes import FHIR_JSON, told
 from hub.poll.wire import Failed, Wire
 from schemas.errors import TryAgain, WrongUse

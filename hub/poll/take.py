@@ -9,9 +9,10 @@ from typing import Final, Protocol, TypeVar
 
 import msgspec
 
-from connectors.fhir.bundle import NOT_JSON, Piece
+from connectors.fhir.bundle import Piece
 from connectors.fhir.kept import needed, write_kept, write_whole
 from connectors.fhir.read import content_digest
+from connectors.json_text import NOT_JSON
 from hub.contents import FHIR
 from hub.poll.known import find_position, put_position
 from hub.serve.intake import Intake

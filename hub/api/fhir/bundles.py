@@ -15,11 +15,12 @@ from typing import Any, Final
 import msgspec
 
 from connectors.api import Reading
-from connectors.fhir.bundle import NOT_JSON, POINTER, split_bundle
+from connectors.fhir.bundle import POINTER, split_bundle
 from connectors.fhir.codes import OLDER_TYPES
 from connectors.fhir.kept import needed, write_kept, write_whole
 from connectors.fhir.read import content_digest
 from connectors.fhir.references import id_in, restful
+from connectors.json_text import NOT_JSON
 from hub.api.fhir.outcomes import FhirRefused
 from hub.api.fhir.requests import ID, TYPE, Asked, encode, read_asked, read_if_match, read_members
 from hub.api.fhir.versions import Planned

@@ -17,9 +17,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from connectors.fhir.bundle import is_json
 from connectors.fhir.kept import write_kept
 from connectors.fhir.notification import Notification, read_notification
+from connectors.json_text import is_json
 from hub.api.bodies import Bodies
 from hub.api.fhir.bundles import Bundle, read_bundle
 from hub.api.fhir.capability import capability, terminology

@@ -14,10 +14,10 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from connectors.fhir.bundle import BOM, NOT_JSON
 from connectors.fhir.codes import OLDER_TYPES
 from connectors.fhir.read import READ_TYPES, content_digest
 from connectors.fhir.shapes import Identifier
+from connectors.json_text import BOM, NOT_JSON
 from hub.api.fhir.outcomes import FHIR_JSON, FhirRefused
 from streams.embedded.things import number_hash
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from connectors.fhir.bundle import NOT_JSON
 from connectors.fhir.heard import Heard, hear
 from connectors.fhir.notification import Notification
+from connectors.json_text import NOT_JSON
 from hub.api.fhir.bundles import Bundle
 from hub.api.fhir.versions import Turns
 from hub.api.reads import Reads
