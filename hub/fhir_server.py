@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final, Protocol
@@ -92,6 +93,29 @@ class PlainAsker:
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+Connect = Callable[[FhirServer], AsksFhir]
+
+
+class Askers:
+    """One asker a server, made when it is first wanted: who asks for another reason need not sign in again."""
+
+    def __init__(self, connect: Connect) -> None:
+        self._connect: Connect = connect
+        self._by_name: dict[str, AsksFhir] = {}
+
+    def of(self, server: FhirServer) -> AsksFhir:
+        """Who asks this server."""
+        found = self._by_name.get(server.name)
+        if found is None:
+            found = self._by_name[server.name] = self._connect(server)
+        return found
+
+    async def close(self) -> None:
+        """Let go of all."""
+        for asker in self._by_name.values():
+            await asker.close()
 
 
 def _read_token(path: Path) -> str:

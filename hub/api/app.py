@@ -24,7 +24,7 @@ from hub.api.events import EventIntake
 from hub.api.feed import Feed
 from hub.api.feedback import FeedbackIntake
 from hub.api.fhir.door import FhirDoor, answers_in_fhir, failed, is_fhir
-from hub.api.fhir.subscriptions import PATIENCE, Connect
+from hub.api.fhir.subscriptions import PATIENCE
 from hub.api.health import Healths
 from hub.api.hooks import HookDoor, HookIntake
 from hub.api.metrics import Counters, HttpCounts, Metrics, no_counters
@@ -40,7 +40,7 @@ from hub.api.problems import (
     unavailable,
 )
 from hub.api.reads import Reads
-from hub.fhir_server import PlainAsker
+from hub.fhir_server import Connect, PlainAsker
 from hub.hook_sources import HookSources
 from hub.serve.intake import Intake
 from hub.site_fhir import FhirServer

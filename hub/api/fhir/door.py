@@ -38,12 +38,12 @@ from hub.api.fhir.requests import (
     read_members,
     read_prefer,
 )
-from hub.api.fhir.subscriptions import PATIENCE, Connect, Subscriptions, content_of
+from hub.api.fhir.subscriptions import PATIENCE, Subscriptions, content_of
 from hub.api.fhir.take import Taken, Taker, location_of, representation
 from hub.api.problems import Refused
 from hub.api.reads import Reads
 from hub.contents import FHIR
-from hub.fhir_server import PlainAsker
+from hub.fhir_server import Askers, Connect, PlainAsker
 from hub.serve.intake import Intake, Stopped
 from hub.site_fhir import FhirServer
 from schemas.errors import StoreFailed, Unreadable
@@ -82,10 +82,11 @@ class FhirDoor:
         self._servers: Mapping[str, FhirServer] = servers or {}
         self._version: str = version
         self._date: str = self._taker.now
+        self._askers: Askers = Askers(connect)
         self.subscriptions: Subscriptions = Subscriptions(
-            intake, self._reads, clock, self._servers, connect, log=log, patience=patience
+            intake, self._reads, clock, self._servers, self._askers, log=log, patience=patience
         )
-        self.hooks: Hooks = Hooks(intake, self._reads, clock, self._servers, connect, log=log)
+        self.hooks: Hooks = Hooks(intake, self._reads, clock, self._servers, self._askers, log=log)
         self.subscriptions.take = self.hooks.take = self._take_answer
 
     @property
@@ -102,6 +103,7 @@ class FhirDoor:
         """End it, and let go of the store."""
         await self.subscriptions.close()
         await self.hooks.close()
+        await self._askers.close()
         await self._bundle_reads.close()
         await self._reads.close()
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from hub.api.fhir.subscriptions import Connect, Take
+from hub.api.fhir.subscriptions import TRIES, Take
 from hub.api.reads import Reads
-from hub.fhir_server import AsksFhir, NotAnswered
+from hub.fhir_server import Askers, NotAnswered
 from hub.serve.intake import Intake, Stopped
 from hub.site_fhir import FhirServer
 from schemas.errors import PxError, StoreFailed
@@ -31,7 +31,6 @@ _OWN: Final = "hook/"  # before a subscription's id, where it is noted when some
 _OVERLAP: Final = 5 * MINUTE
 _FIRST: Final = HOUR  # how far the first look goes back
 _WANTED: Final = ((0, 0),)
-_TRIES: Final = (0.0, 60.0, 300.0)  # seconds before each try
 _PAGES: Final = 1_000
 _CRITERIA: Final = re.compile(r"[A-Z][A-Za-z]{1,63}(?:\?[^#\s]*)?")
 
@@ -58,7 +57,7 @@ class Hooks:
         reads: Reads,
         clock: Callable[[], int],
         servers: Mapping[str, FhirServer],
-        connect: Connect,
+        askers: Askers,
         *,
         log: BoundLogger | None = None,
     ) -> None:
@@ -66,9 +65,8 @@ class Hooks:
         self._reads: Reads = reads
         self._clock: Callable[[], int] = clock
         self._servers: Mapping[str, FhirServer] = servers
-        self._connect: Connect = connect
+        self._askers: Askers = askers
         self._log: BoundLogger | None = log
-        self._askers: dict[str, AsksFhir] = {}
         self._looking: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._again: set[tuple[str, str]] = set()
         self._knocks: int = 0
@@ -91,8 +89,6 @@ class Hooks:
         for task in list(self._looking.values()):
             task.cancel()
         await asyncio.gather(*self._looking.values(), return_exceptions=True)
-        for asker in self._askers.values():
-            await asker.close()
 
     async def knock(self, server: FhirServer, id_: str) -> None:
         """Note that a subscription's server has something. Raises StoreFailed and Stopped."""
@@ -116,7 +112,7 @@ class Hooks:
 
     async def _look_until_seen(self, server: FhirServer, id_: str) -> None:
         key = (server.name, id_)
-        for wait in _TRIES:
+        for wait in TRIES:
             await asyncio.sleep(wait)
             try:
                 while True:
@@ -140,9 +136,7 @@ class Hooks:
 
     async def _see(self, server: FhirServer, id_: str) -> None:
         """Ask for what has changed, page by page. Raises NotAnswered and what taking raises."""
-        asker = self._askers.get(server.name)
-        if asker is None:
-            asker = self._askers[server.name] = self._connect(server)
+        asker = self._askers.of(server)
         try:
             said = msgspec.json.decode(await asker.ask(f"Subscription/{id_}"), type=_Subscription)
         except msgspec.DecodeError:

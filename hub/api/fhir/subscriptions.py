@@ -20,7 +20,7 @@ from connectors.json_text import NOT_JSON
 from hub.api.fhir.bundles import Bundle
 from hub.api.fhir.versions import Turns
 from hub.api.reads import Reads
-from hub.fhir_server import AsksFhir, NotAnswered
+from hub.fhir_server import Askers, NotAnswered
 from hub.serve.intake import Intake, Stopped
 from hub.site_fhir import FhirServer
 from schemas.errors import PxError, StoreFailed
@@ -34,9 +34,9 @@ PATIENCE: Final = 5.0
 """Seconds for which a gap may close by itself."""
 _SLICE: Final = 100  # events that are asked for at once
 _BARREN: Final = 50  # questions in a row that brought nothing: the server has no more, or counts as nobody can
-_TRIES: Final = (0.0, 60.0, 300.0)  # seconds before each try
+TRIES: Final = (0.0, 60.0, 300.0)
+"""Seconds before each try to ask a server."""
 
-Connect = Callable[[FhirServer], AsksFhir]
 Take = Callable[[str, bytes], Awaitable[None]]
 """Takes what a server (by its name) answered, as a notification is taken."""
 
@@ -61,7 +61,7 @@ class Subscriptions:
         reads: Reads,
         clock: Callable[[], int],
         servers: Mapping[str, FhirServer],
-        connect: Connect,
+        askers: Askers,
         *,
         log: BoundLogger | None = None,
         patience: float = PATIENCE,
@@ -70,11 +70,10 @@ class Subscriptions:
         self._reads: Reads = reads
         self._clock: Callable[[], int] = clock
         self._servers: Mapping[str, FhirServer] = servers
-        self._connect: Connect = connect
+        self._askers: Askers = askers
         self._log: BoundLogger | None = log
         self._patience: float = patience
         self._turns: Turns = Turns()
-        self._askers: dict[str, AsksFhir] = {}
         self._asking: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._missing: dict[tuple[str, str], int] = {}
         self._heard: int = 0
@@ -107,8 +106,6 @@ class Subscriptions:
         for task in list(self._asking.values()):
             task.cancel()
         await asyncio.gather(*self._asking.values(), return_exceptions=True)
-        for asker in self._askers.values():
-            await asker.close()
 
     async def hear(self, system: str, told: Notification, came: frozenset[int]) -> None:
         """Keep the numbers of a notification whose resources are durable. Raises StoreFailed and Stopped."""
@@ -142,7 +139,7 @@ class Subscriptions:
 
     async def _ask_until_whole(self, server: FhirServer, id_: str) -> None:
         await asyncio.sleep(self._patience)
-        for wait in _TRIES:
+        for wait in TRIES:
             await asyncio.sleep(wait)
             try:
                 if await self._ask(server, id_):
@@ -162,9 +159,7 @@ class Subscriptions:
     async def _ask(self, server: FhirServer, id_: str) -> bool:
         """Ask for each range that is missing; whether nothing is any more."""
         row = await self._find(server.name, id_)
-        asker = self._askers.get(server.name)
-        if asker is None:
-            asker = self._askers[server.name] = self._connect(server)
+        asker = self._askers.of(server)
         barren = 0
         for begin, end in _slices(row):
             path = f"Subscription/{id_}/$events?eventsSinceNumber={begin}&eventsUntilNumber={end}&content=full-resource"
