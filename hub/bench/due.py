@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from hub.bench.figure import Figure
-from hub.bench.http import Bare
+from hub.bench.http import Bare, in_batches, post_batches
 from schemas.event import SECOND
 from schemas.instant import read_instant, write_instant
 
@@ -30,7 +30,6 @@ WAITS: Final = 100_000
 _ALERTS: Final = 2_000
 _A_SECOND: Final = 100
 _AHEAD: Final = 8  # seconds until the first is due: by then all that fall due are told
-_BATCH: Final = 500
 _STREAM: Final = "/v1/alerts/stream"
 _DECLARED: Final = """
 version: 1
@@ -76,12 +75,16 @@ def _measured(command: list[str], waits: int) -> list[float]:
 async def _watch(port: int, waits: int) -> list[float]:
     if waits:
         stamp = write_instant(_now())
-        await _post(port, [_event("result.final", stamp, {"order_id": f"o{n}"}, n) for n in range(waits)])
+        await post_batches(
+            port, in_batches([_event("result.final", stamp, {"order_id": f"o{n}"}, n) for n in range(waits)])
+        )
         first = _now() + (_AHEAD - 1) * SECOND
         dues = [write_instant(first + n * SECOND // _A_SECOND) for n in range(_ALERTS)]
         stamp = write_instant(_now())
         soon = [{"callback_id": f"c{n}", "promised_for": due} for n, due in enumerate(dues)]
-        await _post(port, [_event("callback.promised", stamp, data, n) for n, data in enumerate(soon)])
+        await post_batches(
+            port, in_batches([_event("callback.promised", stamp, data, n) for n, data in enumerate(soon)])
+        )
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(f"GET {_STREAM} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n".encode())
     late: list[float] = []
@@ -103,19 +106,6 @@ def _now() -> int:
 def _event(type_: str, time_: str, data: dict[str, Any], number: int) -> bytes:
     event = {"specversion": "1.0", "id": f"{type_}{number}", "source": "bench", "type": type_, "time": time_}
     return _encode(event | {"data": data | {"mrn": str(number % 20_000), "assigning_authority": "NORTH"}})
-
-
-async def _post(port: int, events: list[bytes]) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    head = "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/cloudevents-batch+json\r\n"
-    for at in range(0, len(events), _BATCH):
-        batch = b"[" + b",".join(events[at : at + _BATCH]) + b"]"
-        writer.writelines((f"{head}Content-Length: {len(batch)}\r\n\r\n".encode(), batch))
-        answer = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-        if not answer.startswith("http/1.1 202"):
-            raise RuntimeError(answer.partition("\r\n")[0])
-        await reader.readexactly(int(answer.partition("content-length: ")[2].partition("\r\n")[0]))
-    writer.close()
 
 
 async def _by_timers(_: Request) -> EventSourceResponse:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -21,8 +22,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from hub.api.cloudevents import BATCH
 from hub.bench.figure import Figure
 from hub.bench.workload import write_lines
+from hub.posting import Posting
 
 CONNECTIONS: Final = 4
 _BATCH: Final = 500
@@ -32,7 +35,7 @@ _PATH: Final = "/v1/events"
 def run(events: int) -> Iterator[Figure]:
     """Both servers, the same batches over the same number of connections."""
     lines = [line.rstrip(b"\n") for line in write_lines(events)]
-    batches = [b"[" + b",".join(lines[at : at + _BATCH]) + b"]" for at in range(0, events, _BATCH)]
+    batches = in_batches(lines)
     bare = events / _measured([sys.executable, "-P", "-m", "hub.bench.http"], batches)
     yield Figure("reference: a bare Starlette on uvicorn that keeps nothing", bare, "events/s")
     with TemporaryDirectory(prefix="pxhub-bench-") as folder:
@@ -41,6 +44,11 @@ def run(events: int) -> Iterator[Figure]:
         rate = events / _measured(command, batches)
     yield Figure(f"HTTP, batches of {_BATCH} over {CONNECTIONS} connections, durable and judged", rate, "events/s")
     yield Figure("the same as a share of the bare server", rate / bare, "")
+
+
+def in_batches(events: list[bytes]) -> list[bytes]:
+    """Bodies of so many events each."""
+    return [b"[" + b",".join(events[at : at + _BATCH]) + b"]" for at in range(0, len(events), _BATCH)]
 
 
 def _measured(command: list[str], batches: list[bytes]) -> float:
@@ -55,21 +63,22 @@ def _measured(command: list[str], batches: list[bytes]) -> float:
 
 
 async def _send(port: int, batches: list[bytes]) -> float:
-    head = f"POST {_PATH} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/cloudevents-batch+json\r\n"
-
     async def send(lane: int) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for batch in batches[lane::CONNECTIONS]:
-            writer.writelines((f"{head}Content-Length: {len(batch)}\r\n\r\n".encode(), batch))
-            answer = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-            if not answer.startswith("http/1.1 202"):
-                raise RuntimeError(answer.partition("\r\n")[0])
-            await reader.readexactly(int(answer.partition("content-length: ")[2].partition("\r\n")[0]))
-        writer.close()
+        await post_batches(port, batches[lane::CONNECTIONS])
 
     began = time.perf_counter()
     await asyncio.gather(*map(send, range(CONNECTIONS)))
     return time.perf_counter() - began
+
+
+async def post_batches(port: int, batches: list[bytes]) -> None:
+    """Post batches of events over one connection, each when the one before was answered 202."""
+    posting = await Posting.open(f"http://127.0.0.1:{port}")
+    for batch in batches:
+        status, _ = await posting.post(_PATH, batch, {"Content-Type": BATCH})
+        if status != HTTPStatus.ACCEPTED:
+            raise RuntimeError(f"answered {status}")
+    posting.close()
 
 
 async def _answer(request: Request) -> Response:
