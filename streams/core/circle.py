@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec.structs import astuple
 
+from schemas.alert import Alert
 from schemas.event import Event
 from streams.core.identity import CONTACT, MOVABLE, PERSON, Identity, Move, Said, Statement, id_of, named
 from streams.core.state import Person
@@ -119,9 +120,10 @@ def forget_circle(engine: Engine, names: Iterable[str]) -> None:
             who.by_id.pop(id_of(name), None)
 
 
-def read_circle(engine: Engine, circle: Circle) -> None:
+def read_circle(engine: Engine, circle: Circle, alerts: Iterable[Alert] = ()) -> None:
     """Make the persons of a circle again, as its evidence has them at the engine's clock. What they say then is among
-    the engine's transitions: what the caller knows of already is not news."""
+    the engine's transitions: what the caller knows of already is not news. `alerts` were said of them elsewhere: those
+    that the evidence gives no more are taken back."""
     _read_statements(engine.identity, circle)
     log: list[Event] = []
     told: list[tuple[str, Event]] = []
@@ -129,7 +131,7 @@ def read_circle(engine: Engine, circle: Circle) -> None:
         _bring_back(engine.identity, held)
         log += [Event(*row) for row in held.log]
         told += [(type_, Event(*row)) for type_, row in held.told]
-    engine.bring_back(log, told)
+    engine.bring_back(log, told, alerts)
 
 
 def _read_statements(who: Identity, circle: Circle) -> None:
@@ -161,6 +163,11 @@ def _bring_back(who: Identity, held: Held) -> None:
             who.by_id.setdefault(id_of(identifier), identifier)
     if any(identifier.startswith(PERSON) for identifier in held.identifiers):
         who.ids()
+
+
+def alerts_of(engine: Engine, names: Iterable[str]) -> list[Alert]:
+    """The alerts that stand of the persons of these names, addressed to them."""
+    return [alert for person in _persons(engine.identity, names) for alert in engine.alerts_of(person)]
 
 
 def weight(circle: Circle) -> int:

@@ -48,6 +48,28 @@ class Engine(Evidence):
         self._places: dict[str, str] = {}
         self._listens: bool = bool(self.silences)
 
+    def count_elsewhere(self) -> list[tuple[bool, Event]]:
+        """Let rates, averages and silences be judged by somebody else: the events that count there are put into the
+        list that is returned, with True; what counts no more, with False."""
+        self._listens = False
+        lent: list[tuple[bool, Event]] = []
+        self._tallies.elsewhere = lent
+        return lent
+
+    def count(self, event: Event, *, counts: bool) -> None:
+        """The other side of it: an event that counts, or counts no more."""
+        self._alerts.now = max(self.clock, 0)
+        plan = self._types.get(event.type, self._empty)
+        if counts:
+            self._tallies.add_to_rates(plan, event, self.clock)
+        else:
+            self._tallies.take_out(plan, event)
+
+    def hear_of(self, source: str, at: int, facility: str | None) -> None:
+        """A message that was accepted came at a log time; what it told is somebody else's to judge."""
+        self._alerts.now = at
+        self.silences.accept(source, at, facility)
+
     # -- what a runtime asks
 
     @property

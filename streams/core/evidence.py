@@ -129,13 +129,23 @@ class Evidence:
             count.next = None
         person.clear()
 
-    def bring_back(self, log: list[Event], told: Iterable[tuple[str, Event]]) -> None:
+    def alerts_of(self, person: Person) -> list[Alert]:
+        """The alerts that stand of a person, as they are addressed now."""
+        found = _alerts_of(person)
+        for alert in found:
+            address(alert, self._alerts.owners.get(alert.id), self.identity)
+        return found
+
+    def bring_back(self, log: list[Event], told: Iterable[tuple[str, Event]], alerts: Iterable[Alert] = ()) -> None:
         """Put evidence in that was let go of, under persons that are there again. `told`: what rates counted of it, as
-        the type it was told as."""
+        the type it was told as; `alerts`: what was said of it elsewhere, taken back where nothing takes it up."""
         count, moved = self._running.count, self._moved.copy()
+        lost = {alert.id: alert for alert in alerts}
+        for id_, alert in lost.items():
+            self._alerts.by_id[id_], self._alerts.owners[id_] = alert, None
         for type_, event in told:
             self._tallies.expect(self._types.get(type_, self._empty), event)
-        self._put_in(log, {})
+        self._put_in(log, lost)
         self._running.count, self._moved = count, moved
 
     @property

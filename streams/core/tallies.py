@@ -22,7 +22,7 @@ from streams.core.waits import as_key, holds
 class Tallies:
     """Puts events to the thresholds that are no waits. `nobody` stands in where a rate asks for a person's fact."""
 
-    __slots__ = ("_alerts", "_nobody", "_rates", "_timers", "_untold", "frozen")
+    __slots__ = ("_alerts", "_nobody", "_rates", "_timers", "_untold", "elsewhere", "frozen")
 
     def __init__(self, alerts: Alerts, timers: Timers, nobody: Person) -> None:
         self._alerts: Alerts = alerts
@@ -31,6 +31,8 @@ class Tallies:
         self._rates: dict[tuple[int, str], Rate] = {}
         self._untold: dict[tuple[str, str, str], tuple[TypePlan, Event]] = {}
         self.frozen: bool = False  # rates know already of what is told
+        self.elsewhere: list[tuple[bool, Event]] | None = None
+        """For who counts rates somewhere else: what counts there, True, and what does no more, False."""
 
     def add(self, plan: TypePlan, event: Event, person: Person, clock: int) -> None:
         for sequence_plan, match in plan.firsts:
@@ -97,6 +99,9 @@ class Tallies:
                 self._alerts.let_pass(alert.id)
 
     def add_to_rates(self, plan: TypePlan, event: Event, clock: int) -> None:
+        if self.elsewhere is not None:
+            self.elsewhere.append((True, event))
+            return
         for rate, of, number in () if self.frozen else self._rated(plan, event):
             rate.add(event, clock, of=of, value=number)
 
@@ -145,7 +150,7 @@ class Tallies:
         before = self._untold.pop(_sameness(told), None)
         if before is None or before[1].data != told.data:
             if before is not None:
-                self._take_out(*before)
+                self.take_out(*before)
             self.add_to_rates(plan, told, clock)
 
     def untell(self, person: Person) -> None:
@@ -161,9 +166,13 @@ class Tallies:
         """All evidence is back: what was not told again is no more."""
         untold, self._untold = self._untold, {}
         for plan, told in untold.values():
-            self._take_out(plan, told)
+            self.take_out(plan, told)
 
-    def _take_out(self, plan: TypePlan, told: Event) -> None:
+    def take_out(self, plan: TypePlan, told: Event) -> None:
+        """Undo what `add_to_rates` did."""
+        if self.elsewhere is not None:
+            self.elsewhere.append((False, told))
+            return
         for rate, of, number in () if self.frozen else self._rated(plan, told):
             rate.take_out(told, of=of, value=number)
 

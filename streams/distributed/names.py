@@ -1,0 +1,15 @@
+"""The names of the topics."""
+
+from __future__ import annotations
+
+from typing import Final
+
+INBOUND: Final = "px.inbound"
+EVENTS: Final = "px.events"
+PERSONS: Final = "px.persons"
+SEEN: Final = "px.seen"
+STATE: Final = "px.state"
+COUNTED: Final = "px.counted"
+MEASURES: Final = "px.measures"
+ALERTS: Final = "px.alerts"
+DEAD_LETTERS: Final = "px.dead-letters"

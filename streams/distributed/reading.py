@@ -1,0 +1,93 @@
+"""Reading a topic that was written, up to where it stands now: what a stage keeps, and what it is told of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from schemas.errors import TryAgain
+
+_AT_ONCE: Final = 10_000
+_PATIENCE: Final = 30.0  # seconds without an answer
+
+
+class Found:
+    """A record, as `Partition.take` wants it."""
+
+    __slots__ = ("key", "offset", "partition", "timestamp", "value")
+
+    def __init__(self, message: Message) -> None:
+        self.offset: int = message.offset() or 0
+        self.partition: int = message.partition() or 0
+        self.timestamp: int = message.timestamp()[1]
+        self.key: bytes | None = _bytes(message.key())
+        self.value: bytes | None = _bytes(message.value())
+
+
+def _bytes(what: str | bytes | None) -> bytes | None:
+    return what.encode() if isinstance(what, str) else what
+
+
+def read_topic(
+    client: Mapping[str, Any], topic: str, partition: int, *, begin: int = 0, end: int | None = None
+) -> Iterator[Found]:
+    """The committed records of a partition from an offset on, up to where it stands now, or up to, not including,
+    `end`. Raises TryAgain where no broker answers."""
+    consumer = Consumer(
+        {
+            **client,
+            "group.id": "px-reader",  # nothing is committed under it
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+            "fetch.queue.backoff.ms": 20,
+            "log_level": 2,
+        }
+    )
+    try:
+        consumer.assign([TopicPartition(topic, partition, max(begin, 0))])
+        while True:
+            messages = consumer.consume(_AT_ONCE, _PATIENCE if end is None else 1.0)
+            if not messages and end is None:
+                raise TryAgain(f"Kafka gives nothing of {topic} now")
+            for message in messages:
+                error = message.error()
+                if error is not None:
+                    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - so named
+                        return
+                    raise TryAgain(f"Kafka gives nothing of {topic} now ({error.name()})")
+                if end is not None and (message.offset() or 0) >= end:
+                    return
+                yield Found(message)
+    except KafkaException as wrong:
+        raise TryAgain(f"Kafka gives nothing of {topic} now") from wrong
+    finally:
+        consumer.close()
+
+
+def last_by_key(found: Iterator[Found]) -> dict[bytes, bytes]:
+    """What a compacted topic holds: the last value of each key."""
+    rows: dict[bytes, bytes] = {}
+    for record in found:
+        if record.key is None:
+            continue
+        if record.value is None:
+            rows.pop(record.key, None)
+        else:
+            rows[record.key] = record.value
+    return rows
+
+
+def ends_of(client: Mapping[str, Any], topic: str, partitions: int) -> list[int]:
+    """Up to where each partition reaches now, what is not committed yet among it. Raises TryAgain."""
+    consumer = Consumer({**client, "group.id": "px-reader", "log_level": 2})
+    try:
+        return [consumer.get_watermark_offsets(TopicPartition(topic, p), 30.0)[1] for p in range(partitions)]
+    except KafkaException as wrong:
+        raise TryAgain(f"Kafka says nothing of {topic} now") from wrong
+    finally:
+        consumer.close()

@@ -1,0 +1,166 @@
+"""A Faust transport that hands over what was fetched a partition at a time: one Faust message is a whole batch.
+
+Theory. Faust costs some 70 microseconds a message: a task, a hop through a queue, an acknowledgement. Its consumer here
+yields one message for all records of a partition that one fetch brought; the agent meets a `Batch`, and the offsets
+are acknowledged as a range when the batch is done. Membership, assignment, agents and sensors stay Faust's.
+
+Where a partition is read from is said by `positions` (a stage knows it from what it keeps), never by the group: after
+every rebalance each partition is sought there, and what was fetched before is let go of, so that no gap is read over.
+A batch says from where to where it reaches, for offsets of a log with transactions are not consecutive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+import aiokafka
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+SCHEME: Final = "pxhub"
+FETCHED: Final = 20_000  # records of a batch at most
+_FETCH_BYTES: Final = 8 << 20  # of a partition
+_FETCH_WAIT: Final = 100  # milliseconds that the broker may wait for something to come
+
+Positions = Callable[[set[TP], int], Awaitable[Mapping[TP, int]]]
+"""Where to read each partition from, of an assignment and its generation."""
+
+
+class Batch(NamedTuple):
+    """Records of a partition in their order: all that there is from `begin` up to, not including, `end`."""
+
+    begin: int
+    end: int
+    records: list[aiokafka.ConsumerRecord[bytes, bytes]]
+
+
+class BatchThread(driver.AIOKafkaConsumerThread):
+    """The thread in which aiokafka lives. `client` are its arguments beyond those of the broker's address."""
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer[bytes, bytes]:
+        conf = self.app.conf
+        return aiokafka.AIOKafkaConsumer(
+            client_id=conf.broker_client_id,
+            group_id=conf.id,
+            bootstrap_servers=driver.server_list(transport.url, transport.default_port),
+            partition_assignment_strategy=[StickyPartitionAssignor],
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            max_poll_records=FETCHED,
+            max_partition_fetch_bytes=_FETCH_BYTES,
+            fetch_max_wait_ms=_FETCH_WAIT,
+            max_poll_interval_ms=int((conf.broker_max_poll_interval or 0) * 1000),
+            request_timeout_ms=int(conf.broker_request_timeout * 1000),
+            session_timeout_ms=int(conf.broker_session_timeout * 1000),
+            rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
+            heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
+            metadata_max_age_ms=30_000,
+            check_crcs=conf.broker_check_crcs,
+            **client_of(self.app),
+        )
+
+    async def position_of(self, tps: Iterable[TP]) -> dict[TP, int]:
+        """Up to where each partition was handed over."""
+        consumer = self._ensure_consumer()
+        found: dict[TP, int] = {}
+        for tp in tps:
+            found[tp] = await consumer.position(driver.ensure_aiokafka_TP(tp))
+        return found
+
+
+    def stable_end(self, tp: TP) -> int:
+        """Up to where a partition is committed, as far as is known."""
+        return self._ensure_consumer().last_stable_offset(driver.ensure_aiokafka_TP(tp)) or 0
+
+
+class BatchConsumer(driver.Consumer):
+    """Yields a message a batch."""
+
+    _thread: BatchThread
+    _next: dict[TP, int]  # up to where each partition was handed over, since it was sought
+
+    def _new_consumer_thread(self) -> BatchThread:
+        self._next = {}
+        return BatchThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self._next.clear()
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def perform_seek(self) -> None:
+        """Have every partition read from where its stage says."""
+        positions = positions_of(self.app)
+        assigned = {TP(tp.topic, tp.partition) for tp in self.assignment()}
+        wanted = await positions(assigned, self.app.consumer_generation_id)
+        for tp, offset in wanted.items():
+            await self.seek_to(tp, offset)
+
+    async def seek_to(self, tp: TP, offset: int) -> None:
+        """Read a partition from an offset on."""
+        self._thread.seek(driver.ensure_aiokafka_TP(tp), offset)
+        self._next[tp] = offset
+        self._read_offset[tp] = None
+        self._committed_offset[tp] = None
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109 - Faust's own
+        """A message for each partition of which something was fetched."""
+        records, _ = await self._wait_next_records(timeout)
+        if not records or self.should_stop or not self.flow_active:
+            return
+        generation = self.app.consumer_generation_id
+        fetched = {TP(tp.topic, tp.partition): list(found) for tp, found in records.items() if found}
+        ends = await self._thread.call_thread(self._thread.position_of, fetched)
+        for tp, found in fetched.items():
+            if not self.flow_active or generation != self.app.consumer_generation_id:
+                return
+            begin = self._next.get(tp)
+            if begin is None or found[0].offset < begin:
+                continue  # fetched before the partition was sought
+            end = max(ends[tp], found[-1].offset + 1)
+            self._next[tp] = end
+            message = self._to_message(tp, found[-1])
+            message.value = Batch(begin, end, found)  # type: ignore[assignment]  # what is raw for Faust
+            self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
+            yield tp, message
+
+    def highwater(self, tp: TP) -> int:
+        return self._thread.stable_end(tp)
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Between two batches there is no gap: the seek sees to that."""
+
+    def _new_offset(self, tp: TP) -> int | None:
+        """The end of the range that is done: batches are done in their order."""
+        acked = self._acked[tp]
+        if not acked:
+            return None
+        offset: int = max(acked) + 1
+        self._acked_index[tp].difference_update(acked)
+        acked.clear()
+        return offset
+
+
+class Transport(driver.Transport):
+    """Kafka by batches; `pxhub://host:port`."""
+
+    Consumer = BatchConsumer
+
+
+_positions: dict[int, Positions] = {}
+_clients: dict[int, Mapping[str, Any]] = {}
+
+
+def attach(app: Any, positions: Positions, client: Mapping[str, Any]) -> None:
+    """Say where an app's partitions are read from, and how aiokafka reaches the brokers."""
+    _positions[id(app)], _clients[id(app)] = positions, client
+
+
+def positions_of(app: Any) -> Positions:
+    return _positions[id(app)]
+
+
+def client_of(app: Any) -> Mapping[str, Any]:
+    return _clients.get(id(app), {})
