@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-fast check bench nightly lock wheel clean
+.PHONY: help setup demo test test-fast check bench nightly services services-stop lock wheel clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest -q -p no:cacheprovider
 help: ## say what there is
 	@echo "PX Hub: which promise to which patient is about to be broken, said in time."
 	@echo
-	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
 	@echo
 	@echo "New here? make demo, then make test. CONTRIBUTING.md says how a change is made."
 
@@ -62,6 +62,12 @@ nightly: setup ## the properties again, with new examples and thirty times as ma
 	PXHUB_PROPERTIES=nightly $(PYTEST) -n $(WORKERS) --dist worksteal --timeout 7200 tests/properties
 	PXHUB_KILLS=50 $(PYTEST) --timeout 7200 tests/faults
 	@$(BIN)/pxhub bench hl7
+
+services: ## a real Kafka and a real Redis on loopback; returns when both answer
+	@$(PYTHON) deploy/services/services.py start
+
+services-stop: ## end them; their data stays in .services/
+	@$(PYTHON) deploy/services/services.py stop
 
 lock: ## renew both locks from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

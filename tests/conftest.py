@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -20,3 +21,8 @@ settings.register_profile(
     "brief", deadline=None, derandomize=True, max_examples=20, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile(os.environ.get("PXHUB_PROPERTIES", "default"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # kafka-python reads its schemas, at import, by a function that Python 3.11 and 3.12 call deprecated
+    config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
