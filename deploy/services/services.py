@@ -43,7 +43,13 @@ def kafka(
         if not (folder / "data" / "meta.properties").exists():
             shutil.rmtree(folder / "data", ignore_errors=True)  # a format that was interrupted
             cluster = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
-            tool = [*_java(java, jars, "256m"), "kafka.tools.StorageTool", "format", "-t", cluster, "-c"]
+            tool = [
+                *_java(java, jars, "256m"),
+                "kafka.tools.StorageTool",
+                "format",
+                f"--cluster-id={cluster}",
+                "-c",
+            ]  # an id may begin with `-`
             run([*tool, str(properties)], "the broker's folder cannot be formatted")
         return [*_java(java, jars, heap), *flags, "kafka.Kafka", str(properties)]
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from threading import Event
+from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from hub.kafka.settings import KafkaSettings
@@ -19,6 +21,7 @@ from streams.distributed.topics import Grant, Topic, configs
 
 _ANSWERS: Final = 5_000  # milliseconds in which a broker must have answered
 _TAKES: Final = 30_000  # milliseconds that a request may take
+_KNOWN: Final = 30.0  # seconds in which a broker must know what its controller knows
 _MORE_PARTITIONS: Final = "never changed in place: drain, make new topics, replay (docs/distributed.md)"
 _MORE_COPIES: Final = "move it with kafka-reassign-partitions.sh, then check again"
 _MORE_RIGHTS: Final = "take the right away with kafka-acls.sh, or let it stand and know why"
@@ -179,7 +182,10 @@ class TopicAdmin:
         replication: int,
         wanted: frozenset[Right] = frozenset(),
     ) -> None:
-        """Mend what can be mended from here: topics that are missing, settings, rights that are missing."""
+        """Mend what can be mended from here: topics that are missing, settings, rights that are missing.
+
+        Brokers learn later what their controller knows: it returns when the one we ask says so too.
+        """
         topic_by_name = {topic.name: topic for topic in declared}
         created = [topic_by_name[d.name] for d in differences if d.kind == "create"]
         if created:
@@ -194,6 +200,16 @@ class TopicAdmin:
         missing = [right for right in sorted(wanted) if (right.principal, _words(right)) in told]
         if missing:
             self._grant(missing)
+        if any(not difference.mend for difference in differences):
+            self._await(declared, replication, wanted)
+
+    def _await(self, declared: Sequence[Topic], replication: int, wanted: frozenset[Right]) -> None:
+        principals = frozenset(right.principal for right in wanted) or None
+        until = monotonic() + _KNOWN
+        while any(not d.mend for d in compare(self.look(declared, principals), declared, replication, wanted)):
+            if monotonic() > until:
+                raise TryAgain(f"what was changed is not seen after {_KNOWN:.0f} s: check again")
+            Event().wait(0.05)
 
     def _create(self, created: Sequence[Topic], replication: int) -> None:
         asked = {

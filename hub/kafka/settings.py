@@ -104,6 +104,8 @@ def read_kafka_settings(servers: str, environment: Mapping[str, str]) -> KafkaSe
     SECURITY_PROTOCOL is PLAINTEXT where it is not set; SASL_MECHANISM, SASL_USERNAME and SASL_PASSWORD_FILE go together
     with SASL_PLAINTEXT or SASL_SSL, SSL_CAFILE, SSL_CERTFILE and SSL_KEYFILE with SSL or SASL_SSL.
     """
+    if servers != "".join(servers.split()):
+        raise WrongUse("--kafka: HOST:PORT is expected, several with commas alone between them")
     for server in servers.split(","):
         read_address("--kafka", server)
     said = {name: environment.get(_PREFIX + name) or None for name in ("SECURITY_PROTOCOL", *_SASL, *_FILES)}
