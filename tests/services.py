@@ -106,10 +106,10 @@ def redis_url(redis_run: tuple[int, Path]) -> Iterator[str]:
 
 
 @contextmanager
-def own_kafka(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[Service]:
+def own_kafka(folder: Path, settings: Mapping[str, str] | None = None, *, port: int | None = None) -> Iterator[Service]:
     """A broker of this test alone, running; `kill`, `freeze` and `start` (same port, same data) as one likes."""
     need_kafka()
-    with _own(services.kafka(folder, free_port(), heap="512m", settings=settings)) as service:
+    with _own(services.kafka(folder, port or free_port(), heap="512m", settings=settings)) as service:
         yield service
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -112,7 +111,6 @@ def _opened(kafka: str, partitions: int, replication: int | None, acl: str | Non
     declared = topics(partitions)
     wanted = frozenset[Right]() if acl is None else rights(grants(declared), acl)
     principals = None if acl is None else frozenset(right.principal for right in wanted)
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what it would say of each try is said once, by us
     with open_admin(settings) as admin:
         yield _Asked(admin, declared, copies(admin.brokers(), replication), wanted, principals)
 

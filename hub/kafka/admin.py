@@ -7,6 +7,7 @@ state. Nothing is deleted, and no right is taken away.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from threading import Event
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
-from hub.kafka.settings import KafkaSettings
+from hub.kafka.settings import PREFIX, KafkaSettings
 from schemas.errors import TryAgain, WrongUse
 from streams.distributed.topics import Grant, Topic, configs
 
@@ -281,20 +282,63 @@ class TopicAdmin:
 
 @contextmanager
 def open_admin(settings: KafkaSettings) -> Iterator[TopicAdmin]:
-    """The admin client of a cluster. Raises TryAgain where no broker answers within seconds."""
+    """The admin client of a cluster. Raises TryAgain where no broker answers within seconds, WrongUse where one answers
+    and does not let us in."""
     client_type = _library().KafkaAdminClient
     asked = {"bootstrap_timeout_ms": _ANSWERS, "request_timeout_ms": _TAKES, "client_id": "pxhub-topics"}
+    with _heard() as heard:
+        try:
+            client = client_type(**settings.for_kafka_python(), **asked)
+        except import_module("kafka.errors").KafkaError as wrong:
+            raise _unreached(settings.servers, heard) from wrong
+        try:
+            yield TopicAdmin(client)
+        finally:
+            client.close()
+
+
+class _Ear(logging.Handler):
+    """Keeps what a library would have said."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(record.getMessage())
+
+
+@contextmanager
+def _heard() -> Iterator[list[str]]:
+    """What kafka-python logs, in place of its going to the terminal: each try is told there, and the reason only there,
+    for its error is that time has passed."""
+    logger, ear = logging.getLogger("kafka"), _Ear()
+    before = logger.propagate
+    logger.propagate = False
+    logger.addHandler(ear)
     try:
-        client = client_type(**settings.for_kafka_python(), **asked)
-    except import_module("kafka.errors").KafkaError as wrong:
-        raise TryAgain(
-            f"no Kafka broker answers at {settings.servers} within {_ANSWERS // 1000} s: is it there, and do "
-            "PXHUB_KAFKA_SECURITY_PROTOCOL and what belongs to it fit?"
-        ) from wrong
-    try:
-        yield TopicAdmin(client)
+        yield ear.texts
     finally:
-        client.close()
+        logger.removeHandler(ear)
+        logger.propagate = before
+
+
+def _unreached(servers: str, heard: Sequence[str]) -> TryAgain | WrongUse:
+    told = "\n".join(heard)
+    if "SaslAuthenticationFailed" in told:
+        return WrongUse(
+            f"the broker at {servers} does not know us: do {PREFIX}SASL_MECHANISM, {PREFIX}SASL_USERNAME and the "
+            f"password in {PREFIX}SASL_PASSWORD_FILE fit?"
+        )
+    if "Handshake failed" in told:
+        return WrongUse(
+            f"TLS with the broker at {servers} fails: {PREFIX}SSL_CAFILE must hold who signed its certificate, which "
+            f"must be for that host, and {PREFIX}SECURITY_PROTOCOL must be what it speaks"
+        )
+    return TryAgain(
+        f"no Kafka broker answers at {servers} within {_ANSWERS // 1000} s: is it there, and is "
+        f"{PREFIX}SECURITY_PROTOCOL what it speaks?"
+    )
 
 
 def _library() -> Any:

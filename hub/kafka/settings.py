@@ -15,7 +15,7 @@ from typing import Any, Final
 from hub.address import read_address
 from schemas.errors import WrongUse
 
-_PREFIX: Final = "PXHUB_KAFKA_"
+PREFIX: Final = "PXHUB_KAFKA_"
 _PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 _FILES: Final = ("SSL_CAFILE", "SSL_CERTFILE", "SSL_KEYFILE")
@@ -83,7 +83,7 @@ class KafkaSettings:
             if self.ssl_certfile is not None:
                 context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile)
         except (OSError, ValueError) as wrong:  # an SSLError is an OSError
-            raise WrongUse(f"{_PREFIX}SSL_*: certificates and key in PEM are expected, and a key that fits") from wrong
+            raise WrongUse(f"{PREFIX}SSL_*: certificates and key in PEM are expected, and a key that fits") from wrong
         return context
 
     def _for_python(self) -> dict[str, Any]:
@@ -108,14 +108,14 @@ def read_kafka_settings(servers: str, environment: Mapping[str, str]) -> KafkaSe
         raise WrongUse("--kafka: HOST:PORT is expected, several with commas alone between them")
     for server in servers.split(","):
         read_address("--kafka", server)
-    said = {name: environment.get(_PREFIX + name) or None for name in ("SECURITY_PROTOCOL", *_SASL, *_FILES)}
+    said = {name: environment.get(PREFIX + name) or None for name in ("SECURITY_PROTOCOL", *_SASL, *_FILES)}
     protocol = (said["SECURITY_PROTOCOL"] or "PLAINTEXT").upper()
     if protocol not in _PROTOCOLS:
-        raise WrongUse(f"{_PREFIX}SECURITY_PROTOCOL: one of {', '.join(_PROTOCOLS)} is expected")
+        raise WrongUse(f"{PREFIX}SECURITY_PROTOCOL: one of {', '.join(_PROTOCOLS)} is expected")
     _check_together(protocol, said)
     mechanism = None if said["SASL_MECHANISM"] is None else said["SASL_MECHANISM"].upper()
     if mechanism is not None and mechanism not in _MECHANISMS:
-        raise WrongUse(f"{_PREFIX}SASL_MECHANISM: one of {', '.join(_MECHANISMS)} is expected")
+        raise WrongUse(f"{PREFIX}SASL_MECHANISM: one of {', '.join(_MECHANISMS)} is expected")
     return KafkaSettings(
         servers=servers,
         security_protocol=protocol,
@@ -133,18 +133,18 @@ def _check_together(protocol: str, said: Mapping[str, str | None]) -> None:
         stray = [name for name in names if said[name] is not None]
         if stray and not re.search(rf"(?:^|_){family}(?:$|_)", protocol):
             fitting = ", ".join(known for known in _PROTOCOLS if re.search(rf"(?:^|_){family}(?:$|_)", known))
-            raise WrongUse(f"{_PREFIX}{stray[0]}: set {_PREFIX}SECURITY_PROTOCOL to one of {fitting}, or leave it out")
+            raise WrongUse(f"{PREFIX}{stray[0]}: set {PREFIX}SECURITY_PROTOCOL to one of {fitting}, or leave it out")
     missing = [name for name in _SASL if said[name] is None]
     if protocol.startswith("SASL") and missing:
-        raise WrongUse(f"{_PREFIX}{missing[0]}: it is needed for {protocol}")
+        raise WrongUse(f"{PREFIX}{missing[0]}: it is needed for {protocol}")
     if (said["SSL_CERTFILE"] is None) != (said["SSL_KEYFILE"] is None):
-        raise WrongUse(f"{_PREFIX}SSL_CERTFILE and {_PREFIX}SSL_KEYFILE go together")
+        raise WrongUse(f"{PREFIX}SSL_CERTFILE and {PREFIX}SSL_KEYFILE go together")
 
 
 def _secret(path: str | None) -> str | None:
     if path is None:
         return None
-    told = f"{_PREFIX}SASL_PASSWORD_FILE"
+    told = f"{PREFIX}SASL_PASSWORD_FILE"
     try:
         secret = Path(path).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
     except (OSError, UnicodeDecodeError) as wrong:
@@ -158,5 +158,5 @@ def _file(name: str, path: str | None) -> Path | None:
     if path is None:
         return None
     if not Path(path).is_file():
-        raise WrongUse(f"{_PREFIX}{name}: no such file")
+        raise WrongUse(f"{PREFIX}{name}: no such file")
     return Path(path)
