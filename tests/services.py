@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
-from kafka.admin import KafkaAdminClient
+from kafka.admin import KafkaAdminClient, MemberToRemove
 
 from deploy.services import services
 from deploy.services.programs import REDIS_MEND, fetch_jars, find_java, find_redis
@@ -70,11 +70,14 @@ def fresh_kafka(kafka: str, testrun_uid: str) -> Iterator[str]:
 
 
 def empty(address: str) -> None:
-    """Delete the topics and groups of a broker whose names start with `px`."""
+    """Delete the topics and groups of a broker whose names start with `px`, also groups whose members were killed."""
     admin = KafkaAdminClient(bootstrap_servers=address)
     try:
-        groups = [group["group_id"] for group in admin.list_groups() if group["group_id"].startswith("px")]
-        if groups:
+        while groups := [group["group_id"] for group in admin.list_groups() if group["group_id"].startswith("px")]:
+            for name, group in admin.describe_groups(groups).items():
+                members = [MemberToRemove(member["member_id"]) for member in group["members"]]
+                if members:  # the broker would wait for their sessions to end
+                    admin.remove_group_members(name, members)
             admin.delete_groups(groups)
         while topics := [name for name in admin.list_topics() if name.startswith("px")]:
             admin.delete_topics(topics, raise_errors=False)  # a broker learns a little later what its controller knows

@@ -9,9 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError, Producer
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from hub.__main__ import main
+from hub.api.bodies import BODY_LIMIT
+from streams.distributed.letters import Letter, write_letter
 from streams.distributed.topics import topics
 from tests.services import fresh_kafka, kafka  # noqa: F401 - fixtures
 
@@ -131,6 +134,25 @@ def test_rights_are_granted_once_and_one_too_many_is_told(fresh_kafka, admin, ca
     assert found[0]["found"] == "write topic px.inbound"
     admin.delete_acls([too_many])
     until(lambda: differences(capsys, "check", *at) == (0, []))
+
+
+def test_what_the_doors_may_take_fits_and_so_does_its_dead_letter(fresh_kafka, capsys):  # noqa: F811
+    run(capsys, "apply", "--kafka", fresh_kafka)
+    body = b"x" * BODY_LIMIT
+    letter = write_letter(Letter("unreadable", "line 1", "send it whole", "px.inbound", 0, 0, body))
+    assert said_to(fresh_kafka, "px.inbound", body) is None
+    assert said_to(fresh_kafka, "px.dead-letters", letter) is None
+    refused = said_to(fresh_kafka, "px.alerts", body)
+    assert refused is not None
+    assert refused.code() == KafkaError.MSG_SIZE_TOO_LARGE
+
+
+def said_to(address: str, topic: str, value: bytes) -> KafkaError | None:
+    said: list[KafkaError | None] = []
+    producer = Producer({"bootstrap.servers": address, "message.max.bytes": 64 << 20, "log_level": 0})
+    producer.produce(topic, value, callback=lambda error, _: said.append(error))
+    producer.flush(60)
+    return said[0]
 
 
 @pytest.mark.parametrize("verb", ["plan", "apply", "check"])
