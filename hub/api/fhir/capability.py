@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from connectors.fhir.read import READ_TYPES
 from hub.api.fhir.bundles import MOST
+from hub.api.fhir.conditions import SUPPORTED
 
 _PROCESS: Final = "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message"
 _KEPT: Final = (
@@ -80,10 +81,7 @@ def _resource(type_: str) -> dict[str, Any]:
         "conditionalUpdate": True,
         "conditionalDelete": "not-supported",
         "searchParam": [
-            {
-                "name": "identifier",
-                "type": "token",
-                "documentation": "In conditional creates and updates alone, as system|value.",
-            }
+            {"name": name, "type": "token", "documentation": f"In conditional creates and updates alone: {SUPPORTED}."}
+            for name in ("_id", "identifier")
         ],
     }
