@@ -93,7 +93,7 @@ def read_claim_response(told: Told, response: ClaimResponse) -> None:
         "authorization_id": own,
         "payer_number": number if number != own else None,
         "payer": _payer(told, response.insurer),
-        "valid_until": told.instant(until, "preAuthPeriod.end"),
+        "valid_until": told.awaited(until, "preAuthPeriod.end", holds=type_ == "authorization.approved"),
         "extent": extent,
     }
     told.tell(type_, names, data, version)
