@@ -40,8 +40,9 @@ def capability(base: str, version: str, date: str) -> dict[str, Any]:
             },
             {
                 "mode": "client",
-                "documentation": "Asks a server that the site file names for notifications that did not come.",
-                "operation": [{"name": "events", "definition": f"{_EVENTS}"}],
+                "documentation": "Asks a server that the site file names for notifications that did not come, and how "
+                "a subscription stands whose heartbeat does not.",
+                "operation": [{"name": "events", "definition": _EVENTS}, {"name": "status", "definition": _STATUS}],
             },
         ],
         "messaging": [
@@ -62,6 +63,8 @@ def capability(base: str, version: str, date: str) -> dict[str, Any]:
 
 
 _EVENTS: Final = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-events"
+
+_STATUS: Final = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-status"
 
 
 def terminology(date: str) -> dict[str, Any]:

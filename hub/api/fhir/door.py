@@ -24,6 +24,7 @@ from hub.api.bodies import Bodies
 from hub.api.fhir.bundles import Bundle, read_bundle
 from hub.api.fhir.capability import capability, terminology
 from hub.api.fhir.conditions import searched
+from hub.api.fhir.heartbeats import Heartbeats
 from hub.api.fhir.hooks import Hooks
 from hub.api.fhir.messages import answer_of, read_header
 from hub.api.fhir.outcomes import FhirRefused, answer, answer_refusal, refusal, told, unavailable, well
@@ -90,19 +91,25 @@ class FhirDoor:
         )
         self.hooks: Hooks = Hooks(intake, self._reads, clock, self._servers, self._askers, log=log)
         self.subscriptions.take = self.hooks.take = self._take_answer
+        self.heartbeats: Heartbeats = Heartbeats(
+            self._reads, self._servers, self._askers, self.subscriptions.hear, log=log
+        )
+        self.subscriptions.beat = self.heartbeats.beat
 
     @property
     def numbers(self) -> Mapping[str, float]:
         """What /metrics tells of it."""
-        return {**self.subscriptions.numbers, **self.hooks.numbers}
+        return {**self.subscriptions.numbers, **self.hooks.numbers, **self.heartbeats.numbers}
 
     async def start(self) -> None:
         """Begin what goes on beside requests."""
         await self.subscriptions.start()
         await self.hooks.start()
+        await self.heartbeats.start()
 
     async def close(self) -> None:
         """End it, and let go of the store."""
+        await self.heartbeats.close()
         await self.subscriptions.close()
         await self.hooks.close()
         await self._askers.close()
