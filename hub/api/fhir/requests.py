@@ -175,7 +175,7 @@ def read_asked(
         sought=read_condition(type_, condition) if condition is not None else None,
         if_match=if_match,
         is_new=is_new,
-        numbers=_numbers(value.get("identifier")),
+        numbers=numbers_in(value.get("identifier")),
     )
 
 
@@ -184,7 +184,8 @@ def encode(members: dict[str, Any]) -> bytes:
     return msgspec.json.encode(members)
 
 
-def _numbers(identifiers: Any) -> tuple[bytes, ...]:
+def numbers_in(identifiers: Any) -> tuple[bytes, ...]:
+    """What a resource is found by, of its `identifier` as it stands; nothing where that is none."""
     try:
         return numbers_of(msgspec.convert(identifiers or [], list[Identifier]))
     except msgspec.ValidationError:
