@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Final
 
 from connectors.fhir.notification import Notification, heartbeat_period, read_status
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
 
 _MOST: Final = 1_000  # subscriptions that are watched
+_REFUSED: Final = "status_4"  # as `NotAnswered` has it
 _PERIODS: Final = 2  # of silence, before the server is asked
 Hear = Callable[[str, Notification, frozenset[int]], Awaitable[None]]
 """Hears a notification of a server (by its name) whose content came for these numbers."""
@@ -118,16 +120,17 @@ class Heartbeats:
 
     async def _period(self, server: FhirServer, id_: str) -> int | None:
         """In which period, in seconds, a subscription's server promises to be heard of; None where it promises none.
-        Raises NotAnswered."""
-        why = NotAnswered("not_asked")
-        for wait in TRIES:
+        One that does not answer is asked again until it does: it may be down for as long as nothing comes of it. Raises
+        NotAnswered where it refuses."""
+        for wait in chain(TRIES, repeat(TRIES[-1])):
             await asyncio.sleep(wait)
             try:
                 return heartbeat_period(await self._askers.of(server).ask(f"Subscription/{id_}"))
             except NotAnswered as wrong:
                 self._tell_failed(server, wrong.told)
-                why = wrong
-        raise why
+                if wrong.told.startswith(_REFUSED):
+                    raise
+        raise AssertionError("tries have no end")
 
     async def _ask(self, server: FhirServer, id_: str) -> None:
         """Ask a silent server how its subscription stands."""

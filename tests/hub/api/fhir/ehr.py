@@ -72,11 +72,14 @@ class Ehr:
         self.pages: list[list[dict[str, Any]]] = []
         self.searched: list[str] = []
         self.heartbeat: int | None = None  # seconds
+        self.answers: int = 200  # when it is asked for the Subscription
         self.counted: int | None = None  # what $status says; None where it fails
         self.status_asked: int = 0
 
     async def subscription(self, _: Request) -> Response:
         said = {"resourceType": "Subscription", "id": "s1", "criteria": "Appointment?status=booked"}
+        if self.answers != 200:
+            return Response(status_code=self.answers)
         if self.heartbeat is not None:
             promised = {"url": HEARTBEAT, "valueUnsignedInt": self.heartbeat}
             return JSONResponse({**said, "channel": {"extension": [promised]}}, media_type=FHIR_JSON)

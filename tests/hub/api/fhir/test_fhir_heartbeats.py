@@ -99,3 +99,22 @@ async def test_a_silence_that_began_before_a_restart_is_noticed_and_a_failure_co
             await until(site, has_failed)
             assert ehr.status_asked == 1
             assert await number_of(site, "pxhub_fhir_subscriptions_silent") == 1
+
+
+async def test_a_server_that_refuses_its_subscription_is_asked_again_when_something_comes(tmp_path: Path) -> None:
+    async with an_ehr() as ehr:
+        ehr.answers, ehr.heartbeat, ehr.counted = 403, 1, 1
+        async with served(tmp_path, fhir_servers=servers(ehr)) as site:
+            await notify(site, "event-notification", 1, since=1, resources=1)
+
+            async def has_failed() -> bool:
+                return await number_of(site, "pxhub_fhir_status_failed_total") == 1
+
+            async def is_asked() -> bool:
+                return ehr.status_asked == 1
+
+            await until(site, has_failed)
+            assert ehr.status_asked == 0
+            ehr.answers = 200
+            await notify(site, "heartbeat", since=1)
+            await until(site, is_asked)
