@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from connectors.api import Reading, dead
-from connectors.fhir.references import ALONE, Around, Entry, flags_of, id_in, numbers_of, restful
+from connectors.fhir.references import ALONE, Around, Entry, flags_of, id_in, kinds_of, numbers_of, restful
 from connectors.json_text import BOM, NOT_JSON, is_json
 from schemas.errors import Reason
 
@@ -66,6 +66,7 @@ class _Head(msgspec.Struct, gc=False, rename="camel"):
 class _Known(msgspec.Struct, gc=False):
     identifier: Any = None
     interpretation: Any = None
+    type: Any = None
 
 
 class _To(msgspec.Struct, gc=False):
@@ -84,9 +85,9 @@ _known: Final = msgspec.json.Decoder(_Known)
 _slot: Final = msgspec.json.Decoder(_Slot)
 _EARLIER: Final = frozenset(("previous", "prev"))
 _ASKED_FOR: Final = frozenset(
-    ("Patient", "ServiceRequest", "Claim", "Observation", "DiagnosticReport", "Appointment", "Account")
+    ("Patient", "ServiceRequest", "Claim", "Observation", "DiagnosticReport", "Appointment", "Account", "Coverage")
 )
-"""Types whose numbers or interpretation other resources ask for."""
+"""Types whose numbers, interpretation or kind other resources ask for."""
 
 
 def split_bundle(raw: bytes | msgspec.Raw, place: str, depth: int = 0) -> Iterator[Piece | Reading]:
@@ -196,7 +197,8 @@ def _index(entry: _Entry, base: str | None, index: dict[str, Entry]) -> str | No
         return None
     numbers = numbers_of(known.identifier, head.resource_type)
     id_ = head.id or id_in(entry.full_url, head.resource_type)
-    found = Entry(head.resource_type, id_, base, numbers, flags_of(known.interpretation))
+    kinds = kinds_of(known.type) if head.resource_type == "Coverage" else ()
+    found = Entry(head.resource_type, id_, base, numbers, flags_of(known.interpretation), kinds)
     # The first of several versions in a history serves as well as another: a number stays what it is.
     if entry.full_url:
         index.setdefault(entry.full_url, found)

@@ -122,8 +122,8 @@ def read_communication_request(told: Told, asked: CommunicationRequest) -> None:
         **links(told, *(asked.about or ()), *(asked.based_on or ()), *(asked.reason_reference or ()), asked.encounter),
         **own_number(told, type_, (), told.number()),
         "channel": _channel(told, asked),
-        "promised_for": told.instant(until, "occurrence") if until else None,
-        "requested_at": told.instant(asked.authored_on, "authoredOn"),
+        "promised_for": told.awaited(until, "occurrence"),
+        "requested_at": told.awaited(asked.authored_on, "authoredOn"),
         "kind": told.tables.word("fhir_callback_kind", *(asked.category or ()), *(asked.reason_code or ())),
         "purpose": told.tables.word("fhir_purpose", *(asked.reason_code or ()), *(asked.category or ())),
     }

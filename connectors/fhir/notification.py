@@ -14,7 +14,11 @@ from connectors.json_text import NOT_JSON
 from schemas.errors import Reason, Unreadable
 
 KINDS: Final = frozenset(("handshake", "heartbeat", "event-notification", "query-status", "query-event"))
+ASKED: Final = frozenset(("query-status", "query-event"))
+"""Kinds that a server gives when it is asked, and never by itself."""
 _HIGHEST: Final = 2**53
+_HEARTBEAT: Final = "/backport-heartbeat-period"
+_LONGEST: Final = 366 * 86_400  # seconds: no heartbeat is that rare
 
 
 class Notified(msgspec.Struct, frozen=True):
@@ -54,6 +58,42 @@ def read_notification(first: bytes | msgspec.Raw) -> Notification | None:
         noted = [event for event in _list(value.get("notificationEvent")) if isinstance(event, dict)]
         return _read(told, [_event(event.get("eventNumber"), event.get("focus")) for event in noted])
     return None
+
+
+def read_status(body: bytes, id_: str) -> Notification | None:
+    """What a server answered to `$status` of a subscription: a bundle of its status, or the status alone; None for what
+    is none. Raises Unreadable."""
+    try:
+        value = msgspec.json.decode(body)
+    except NOT_JSON:
+        return None
+    found = [value]
+    if isinstance(value, dict) and value.get("resourceType") == "Bundle":
+        found = [entry.get("resource") for entry in _list(value.get("entry")) if isinstance(entry, dict)]
+    told = next((told for one in found if (told := read_notification(msgspec.json.encode(one))) is not None), None)
+    return Notification(id_, "query-status", told.since_start) if told is not None else None
+
+
+def heartbeat_period(body: bytes) -> int | None:
+    """The seconds in which a Subscription promises to be heard of: the extension of its channel (R4), or R5's element;
+    None where it promises nothing."""
+    try:
+        value = msgspec.json.decode(body)
+    except NOT_JSON:
+        return None
+    if not isinstance(value, dict) or value.get("resourceType") != "Subscription":
+        return None
+    channel = value.get("channel")
+    extensions = [
+        *_list(channel.get("extension") if isinstance(channel, dict) else None),
+        *_list(value.get("extension")),
+    ]
+    told = [value.get("heartbeatPeriod")] + [
+        extension.get("valueUnsignedInt")
+        for extension in extensions
+        if isinstance(extension, dict) and str(extension.get("url")).endswith(_HEARTBEAT)
+    ]
+    return next((n for n in told if isinstance(n, int) and not isinstance(n, bool) and 0 < n <= _LONGEST), None)
 
 
 def _read(told: dict[str, Any], events: list[Notified]) -> Notification:

@@ -79,7 +79,7 @@ def _tell_plan(
     period = request.occurrence_period
     expected = request.occurrence_date_time or (period.start if period is not None else None)
     if data["plan"] == "discharge":
-        data["expected_end"] = told.instant(expected, "occurrence")
+        data["expected_end"] = told.awaited(expected, "occurrence", holds=data["status"] == "active")
     moment = (told_by(statement, "active") or "", when[0])
     told.state(statement, names, {"request_id": told.number(), **data}, version=when[1], moment=moment)
 

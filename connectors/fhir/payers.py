@@ -20,6 +20,9 @@ from schemas.states import CONTENT
 
 _REVIEW: Final = "/extension-reviewAction"
 _REVIEW_CODE: Final = "/extension-reviewActionCode"
+_TYPOLOGY: Final = "https://nahdo.org/sopt"
+_CLASS_TABLE: Final = "fhir_payer_class"
+_NO_CLASS: Final = "other"  # a code that is of no class, though it is a part of one that is
 _SERVICE: Final = "/extension-requestedService"
 
 
@@ -47,6 +50,7 @@ def read_claim(told: Told, claim: Claim) -> None:
         # the reference stands where the payer's number comes later: both are names of the same request
         **told.numbers("authorization_id", "payer_number"),
         "payer": _payer(told, claim.insurer),
+        "payer_class": _payer_class(told, claim),
         "urgent": first_code(claim.priority) == "stat",
         "order_id": next((n for r in services if (n := told.known(r, "ServiceRequest")) is not None), None),
         "visit_id": _visit(told, claim.item),
@@ -93,7 +97,7 @@ def read_claim_response(told: Told, response: ClaimResponse) -> None:
         "authorization_id": own,
         "payer_number": number if number != own else None,
         "payer": _payer(told, response.insurer),
-        "valid_until": told.instant(until, "preAuthPeriod.end"),
+        "valid_until": told.awaited(until, "preAuthPeriod.end", holds=type_ == "authorization.approved"),
         "extent": extent,
     }
     told.tell(type_, names, data, version)
@@ -161,6 +165,21 @@ def _reviewed(extensions: list[Extension] | None) -> list[str]:
 def _payer(told: Told, insurer: Reference | None) -> str | None:
     named = told.references.named(insurer)
     return next(iter(named.others), named.number) if named is not None else None
+
+
+def _payer_class(told: Told, claim: Claim) -> str | None:
+    """Of which kind the coverage is that a claim is judged by, where it came with the claim. Codes of the Source of
+    Payment Typology are looked up by what they are a part of, too: 1112 is of 111, of 11, of 1."""
+    judged_by = claim.insurance or []
+    if len(judged_by) > 1:
+        judged_by = [insurance for insurance in judged_by if insurance.focal]
+    named = told.references.named(judged_by[0].coverage) if len(judged_by) == 1 else None
+    for system, code in named.kinds if named is not None else ():
+        lengths = range(len(code), 0, -1) if system == _TYPOLOGY else (len(code),)
+        found = next((f for n in lengths if (f := told.tables.value(_CLASS_TABLE, code[:n], system)) is not None), None)
+        if found is not None:
+            return str(found) if found != _NO_CLASS else None
+    return None
 
 
 def _visit(told: Told, items: list[Item] | None) -> str | None:

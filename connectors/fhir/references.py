@@ -28,12 +28,14 @@ URN: Final = ("urn:uuid:", "urn:oid:")
 
 class Named(NamedTuple):
     """What a reference leads to. `type` is None where nothing says it, `number` is the reference as a number;
-    `others` are the numbers of what it leads to, as far as they are known here."""
+    `others` are the numbers of what it leads to, `kinds` the codes of a Coverage's type, as far as they are known
+    here."""
 
     type: str | None
     number: str | None
     others: tuple[str, ...] = ()
     flags: tuple[str, ...] | None = None
+    kinds: tuple[tuple[str | None, str], ...] = ()
 
 
 _UNMET: Final = Named(None, None)
@@ -41,13 +43,14 @@ _UNMET: Final = Named(None, None)
 
 class Entry(NamedTuple):
     """A resource of a bundle, as far as references to it ask. `base` is its fullUrl's; `flags` are an Observation's
-    interpretations."""
+    interpretations, `kinds` system and code of a Coverage's type."""
 
     type: str
     id: str | None
     base: str | None
     numbers: tuple[str, ...]
     flags: tuple[str, ...] | None
+    kinds: tuple[tuple[str | None, str], ...] = ()
 
 
 class Around(NamedTuple):
@@ -117,6 +120,7 @@ class References:
                 None,
                 numbers_of(inner.identifier, inner.resource_type),
                 flags_of(inner.interpretation),
+                kinds_of(inner.type) if inner.resource_type == "Coverage" else (),
             )
         at = restful(text)
         base = (at[0] or self._own) if at is not None else None
@@ -125,7 +129,7 @@ class References:
         entry = self._entry(text, at, base)
         if entry is not None:
             number = self._number(entry.base, entry.type, _escaped(entry.id)) if entry.id else text
-            return Named(entry.type, number, entry.numbers, entry.flags)
+            return Named(entry.type, number, entry.numbers, entry.flags, entry.kinds)
         if text.startswith(URN):
             return None  # it was to be found in the bundle, and nowhere else
         asked = _SEARCH.fullmatch(text)
@@ -200,6 +204,16 @@ def flags_of(interpretation: Any) -> tuple[str, ...] | None:
         return None
     told = tuple(code for concept in found for code in codes(concept))
     return told or None
+
+
+def kinds_of(concept: Any) -> tuple[tuple[str | None, str], ...]:
+    """System and code of each coding of a concept that was not decoded yet; none where it is no concept."""
+    try:
+        found = msgspec.convert(concept, Concept | None)
+    except msgspec.ValidationError:
+        return ()
+    listed = (found.coding or ()) if found is not None else ()
+    return tuple((coding.system, coding.code) for coding in listed if coding is not None and coding.code)
 
 
 def first_number(identifiers: Iterable[Identifier] | None, *types: str) -> str | None:

@@ -161,6 +161,19 @@ class Told:
         stamp = self.stamp(text, path)
         return write_instant(stamp.time) if stamp is not None else None
 
+    def awaited(self, text: str | None, path: str, *, holds: bool = True, exact: bool = False) -> str | None:
+        """A stamp that promises are counted from, as an attribute holds it. Where it holds and is no time nobody would
+        wait for anything, in silence: Unreadable is raised. A year or a month is noted alone, but where FHIR has an
+        instant (`exact`)."""
+        found = self.instant(text, path)
+        if found is None and text and holds and (exact or self.notes[-1] == BAD_TIME):
+            raise self._no_time(path)
+        return found
+
+    def _no_time(self, path: str) -> Unreadable:
+        mend = "YYYY-MM-DDThh:mm:ss of 1970 or later, with an offset, is expected"
+        return Unreadable(Reason.BAD_TIME, place=f"{self.type}.{path}", mend=mend)
+
     def last_updated(self) -> Stamp | None:
         """When this version was made, where the resource says it."""
         meta = self._read.meta
@@ -190,8 +203,7 @@ class Told:
         if stamp is not None:
             return stamp
         if self._bad is not None:
-            mend = "YYYY-MM-DDThh:mm:ss of 1970 or later, with an offset, is expected"
-            raise Unreadable(Reason.BAD_TIME, place=f"{self.type}.{self._bad}", mend=mend)
+            raise self._no_time(self._bad)
         if not tells:
             raise PassedBy(f"{self.type} without a time, of a status that tells nothing")
         place = f"{self.type}.meta.lastUpdated" + (f", {self.type}.{path}" if path else "")

@@ -10,6 +10,7 @@ from connectors.fhir.shapes import Appointment, Concept, Slot
 from schemas.event import DAY, HOUR
 
 _ASKED: Final = frozenset(("proposed", "pending", "waitlist"))
+_AHEAD: Final = _ASKED | {"booked"}
 _TRANSLATOR: Final = frozenset(("translator", "interpreter"))
 _GONE: Final = frozenset(("cancelled", "entered-in-error", "noshow"))
 THIRD: Final = 3  # the third next is the usual measure: the first free one is often a slot that somebody gave back
@@ -19,7 +20,7 @@ def read_appointment(told: Told, appointment: Appointment) -> None:
     status = told.status(appointment.status)
     patients, interpreters = _participants(told, appointment)
     created = None
-    if status in _ASKED or status == "booked":
+    if status in _AHEAD:
         created = told.stamp(appointment.created, "created")
     version = told.version_time(created)
     based = appointment.based_on or []
@@ -28,7 +29,7 @@ def read_appointment(told: Told, appointment: Appointment) -> None:
     kinds = (appointment.appointment_type, *(appointment.service_type or ()))
     data: dict[str, Any] = {
         **told.numbers("appointment_id", "filler_appointment_id", "PLAC"),
-        "start": told.instant(appointment.start, "start"),
+        "start": told.awaited(appointment.start, "start", holds=status in _AHEAD, exact=True),
         "end": told.instant(appointment.end, "end"),
         "visit_type": first_code(*kinds),
         "visit_kind": told.tables.word("fhir_visit_kind", *kinds, *(appointment.service_category or ())),
@@ -41,7 +42,7 @@ def read_appointment(told: Told, appointment: Appointment) -> None:
     }
     if status in _ASKED:
         periods = appointment.requested_period or []
-        data["requested_for"] = told.instant(periods[0].start, "requestedPeriod[0].start") if periods else None
+        data["requested_for"] = told.awaited(periods[0].start, "requestedPeriod[0].start") if periods else None
         data["priority"] = "A" if appointment.priority is not None and 1 <= appointment.priority <= 4 else None
     reason = first_code(appointment.cancelation_reason)
     if status in ("cancelled", "entered-in-error") and reason:

@@ -68,6 +68,7 @@ class Contained(Shape):
     id: str | None = None
     identifier: Any = None
     interpretation: Any = None
+    type: Any = None
 
 
 class Resource(Shape):
@@ -245,6 +246,7 @@ class Claim(Resource):
     referral: Reference | None = None
     supporting_info: list[Information] | None = None
     item: list[Item] | None = None
+    insurance: list[Covered] | None = None
 
 
 class ClaimResponse(Resource):
@@ -260,6 +262,11 @@ class ClaimResponse(Resource):
     item: list[Item] | None = None
     add_item: list[Item] | None = None
     adjudication: list[Adjudication] | None = None
+
+
+class Covered(Shape):
+    focal: bool | None = None
+    coverage: Reference | None = None
 
 
 class Insurance(Shape):

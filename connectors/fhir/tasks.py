@@ -17,6 +17,7 @@ from schemas.vocabulary import EVENT_TYPES
 
 _ANSWERS: Final = {"accepted": "referral.accepted", "rejected": "referral.rejected", "completed": "referral.closed"}
 _DONE: Final = frozenset(("completed", "failed", "rejected"))
+_OVER: Final = _DONE | {"cancelled", "stopped", "entered-in-error"}
 
 
 def read_task(told: Told, task: Task) -> None:
@@ -35,7 +36,7 @@ def read_task(told: Told, task: Task) -> None:
     moment = told.stamp(named, "executionPeriod.end" if status in _DONE else "authoredOn")
     version = told.version_time(changed or moment, path="lastModified", tells=type_ is not None)
     until = _end(task.restriction.period if task.restriction is not None else None) or _end(task.execution_period)
-    promised = told.instant(until, "restriction.period.end")
+    promised = told.awaited(until, "restriction.period.end", holds=status not in _OVER)
     number = told.number()
     data: dict[str, Any] = {
         **links(told, task.focus, *(task.based_on or ()), task.reason_reference, task.encounter),
@@ -43,7 +44,7 @@ def read_task(told: Told, task: Task) -> None:
         "task_id": number,
         "promised_for": promised,
         "due": promised,
-        "requested_at": told.instant(task.authored_on, "authoredOn"),
+        "requested_at": told.awaited(task.authored_on, "authoredOn", holds=status not in _OVER),
         "kind": told.tables.word("fhir_callback_kind", task.code),
         "purpose": told.tables.word("fhir_purpose", task.reason_code, task.code),
         "status": status,
@@ -86,7 +87,8 @@ def read_care_plan(told: Told, plan: CarePlan) -> None:
     visit = told.known(plan.encounter, "Encounter")
     for number, activity, detail in activities:
         stands = told.code(detail.status, ACTIVITIES, f"activity[{number}].detail.status")
-        due = told.instant(_end(detail.scheduled_period), f"activity[{number}].detail.scheduledPeriod.end")
+        path = f"activity[{number}].detail.scheduledPeriod.end"
+        due = told.awaited(_end(detail.scheduled_period), path, holds=not over and stands not in _OVER)
         due = due or _day(told, detail.scheduled_string, number)
         data = {"task_id": _number(told, activity, number), "visit_id": visit, "due": due, "status": stands}
         told.state("careplan.stated", names, data, version=version)

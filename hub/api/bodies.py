@@ -16,6 +16,7 @@ from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 
+from hub.api.packed import Unpacking, read_coding
 from hub.api.problems import Refused
 
 BODY_LIMIT: Final = 16 * 1024 * 1024
@@ -43,40 +44,47 @@ class Bodies:
         self._room: _Room = _Room(settings.room)
 
     @asynccontextmanager
-    async def read(self, request: Request) -> AsyncIterator[bytes]:
-        """The body of a request; its room is held until who reads it is done. Raises Refused."""
+    async def read(self, request: Request, *, takes_gzip: bool = True) -> AsyncIterator[bytes]:
+        """The body of a request, unpacked; its room is held until who reads it is done. Raises Refused."""
+        unpacking = read_coding(request.headers.get("content-encoding"), takes_gzip=takes_gzip)
         reading = object()
         try:
-            yield await self._whole(request, reading)
+            yield await self._whole(request, reading, unpacking)
         finally:
             await self._room.leave(reading)
 
-    async def _whole(self, request: Request, reading: object) -> bytes:
+    async def _whole(self, request: Request, reading: object, unpacking: Unpacking | None) -> bytes:
         limit, body, passed = self._settings.limit, bytearray(), 0
+        is_large = False
         try:
             async for chunk in self._chunks(request):
                 passed += len(chunk)
                 if passed > limit * _PASSED_BY:
+                    is_large = True
                     break
-                if passed > limit:
-                    body.clear()
-                    await self._room.leave(reading)
-                    continue
-                if passed > _SMALL:
-                    await self._room.take(reading, len(chunk))
-                body += chunk
+                for piece in () if is_large else unpacking.feed(chunk) if unpacking is not None else (chunk,):
+                    if len(body) + len(piece) > limit:
+                        is_large = True
+                        body.clear()
+                        await self._room.leave(reading)
+                        break
+                    if len(body) + len(piece) > _SMALL:
+                        await self._room.take(reading, len(piece))
+                    body += piece
         except TimeoutError:
             detail = "the body came too slowly; nothing of it was kept"
             raise Refused(HTTPStatus.REQUEST_TIMEOUT, "too-slow", detail, headers={"Connection": "close"}) from None
         except ClientDisconnect:
             raise Refused(HTTPStatus.BAD_REQUEST, "bad-body", "the body broke off; nothing of it was kept") from None
-        if passed > limit:
+        if is_large:
             raise Refused(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 "too-large",
                 f"the body is larger than {limit} bytes; nothing of it was kept: send smaller batches",
                 headers={"Connection": "close"},
             )
+        if unpacking is not None:
+            unpacking.end()
         return bytes(body)
 
     async def _chunks(self, request: Request) -> AsyncIterator[bytes]:

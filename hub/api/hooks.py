@@ -66,7 +66,7 @@ class HookIntake:
         name = request.path_params["source"]
         if name not in self._door.checks:
             raise Refused(HTTPStatus.NOT_FOUND, "no-such-source", "no source of this name is declared in the site file")
-        async with self._bodies.read(request) as body:
+        async with self._bodies.read(request, takes_gzip=False) as body:
             return await self._take(request, name, body)
 
     async def _take(self, request: Request, name: str, body: bytes) -> Response:

@@ -131,7 +131,7 @@ def _problems(*codes: int) -> Json:
         408: "The body did not come in time.",
         410: "What follows this cursor is not here: purged, of another store, or of before a restore.",
         413: f"Larger than {BODY_LIMIT} bytes, or more than {BATCH_MOST} events; nothing was kept.",
-        415: "A content type or charset that is not taken; the Accept header names those that are.",
+        415: "A content type, charset or coding that is not taken; Accept and Accept-Encoding name those that are.",
         500: "The hub failed on this request.",
         503: "The store cannot be used now, or the hub is being stopped; see Retry-After.",
     }
@@ -195,7 +195,11 @@ def _post_hook() -> Json:
             "required": True,
             "content": {"application/json": {"schema": {}}, "application/x-www-form-urlencoded": {"schema": {}}},
         },
-        "responses": {"202": _json("Durable.", "EventVerdict"), **_problems(400, 401, 404, 408, 500, 503), **too_large},
+        "responses": {
+            "202": _json("Durable.", "EventVerdict"),
+            **_problems(400, 401, 404, 408, 415, 500, 503),
+            **too_large,
+        },
     }
 
 

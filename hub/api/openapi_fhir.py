@@ -83,7 +83,7 @@ def _create(name: str, of_base: list[Json]) -> Json:
     wanted = [
         *of_base,
         _parameter("type", "path", "A type that the CapabilityStatement names."),
-        _parameter("If-None-Exist", "header", "identifier=system|value: taken if nothing goes by it."),
+        _parameter("If-None-Exist", "header", "A search, as identifier=system|value: taken if it finds nothing."),
         _PREFER,
     ]
     return _operation(f"fhirCreate{name}", "Take a resource.", "", wanted, _TAKEN)
@@ -93,8 +93,10 @@ def _update_by_search(name: str, of_base: list[Json]) -> Json:
     wanted = [
         *of_base,
         _parameter("type", "path", "A type that the CapabilityStatement names."),
-        {**_parameter("identifier", "query", "system|value."), "required": True},
+        _parameter("identifier", "query", "system|value; this or _id."),
+        _parameter("_id", "query", "An id; several by commas."),
         _parameter("If-Match", "header", 'The version that it replaces, W/"3".'),
+        _NEW,
         _PREFER,
     ]
     return _operation(f"fhirUpdateBySearch{name}", "Take a version of what goes by it.", "", wanted, _TAKEN)
@@ -106,6 +108,7 @@ def _update(name: str, of_base: list[Json]) -> Json:
         _parameter("type", "path", "A type that the CapabilityStatement names."),
         _parameter("id", "path", "Its id, as it says itself."),
         _parameter("If-Match", "header", 'The version that it replaces, W/"3".'),
+        _NEW,
         _PREFER,
     ]
     return _operation(f"fhirUpdate{name}", "Take a version of a resource.", "", wanted, _TAKEN)
@@ -127,6 +130,7 @@ def _parameter(name: str, where: str, description: str) -> Json:
     return {**told, "required": True} if where == "path" else told
 
 
+_NEW: Final = _parameter("If-None-Match", "header", "`*`: taken only where nothing is yet.")
 _PREFER: Final = _parameter("Prefer", "header", "return=minimal, representation or OperationOutcome.")
 
 

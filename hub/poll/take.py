@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -15,11 +15,13 @@ from connectors.fhir.read import content_digest
 from connectors.json_text import NOT_JSON
 from hub.contents import FHIR
 from hub.poll.known import find_position, put_position
+from hub.poll.versions import asked_of, plan_things
 from hub.serve.intake import Intake
-from schemas.message import Outcome
+from schemas.message import Outcome, Thing
 from streams.embedded.runtime import Runtime
 
 Answer = TypeVar("Answer")
+_NO_JSON: Final = object()
 _DELETION: Final = "deletion"
 _BEFORE: Final = b'{"resourceType":"Bundle","type":"transaction","entry":['
 
@@ -46,7 +48,10 @@ class Taker:
 
     async def take(self, pieces: Sequence[Piece]) -> Counter[Outcome]:
         """Take resources; they are durable when this returns. Raises StoreFailed and Stopped."""
-        return await self._take([self._kept(piece) for piece in pieces])
+        values = [_decoded(piece.raw) for piece in pieces]
+        asked = [asked_of(piece, value) for piece, value in zip(pieces, values, strict=True)]
+        things = await self.ask(lambda runtime: plan_things(runtime.store, self._system, asked))
+        return await self._take([self._kept(*one) for one in zip(pieces, values, things, strict=True)])
 
     async def take_deletions(self, entries: Sequence[bytes]) -> Counter[Outcome]:
         """Take entries of bundles that say that something was deleted."""
@@ -69,12 +74,10 @@ class Taker:
             return Counter()
         return Counter(verdict.outcome for verdict in await self._intake.take(FHIR, raws))
 
-    def _kept(self, piece: Piece) -> bytes:
-        try:
-            value = msgspec.json.decode(piece.raw)
-        except NOT_JSON:
+    def _kept(self, piece: Piece, value: Any, things: tuple[Thing, ...]) -> bytes:
+        if value is _NO_JSON:
             return bytes(piece.raw)  # as it came: it is a dead letter
-        return write_kept(piece.raw, needed(value, piece.around), system=self._system)
+        return write_kept(piece.raw, needed(value, piece.around), system=self._system, things=things)
 
     def _deletion(self, entry: bytes) -> bytes:
         bundle = _BEFORE + entry + b"]}"
@@ -85,3 +88,10 @@ class Taker:
         return write_whole(
             msgspec.Raw(bundle), "", system=self._system, name=f"{_DELETION}/{digest.hex()}", digest=digest, things=()
         )
+
+
+def _decoded(raw: bytes | msgspec.Raw) -> Any:
+    try:
+        return msgspec.json.decode(raw)
+    except NOT_JSON:
+        return _NO_JSON

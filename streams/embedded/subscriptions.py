@@ -37,6 +37,11 @@ def write_subscription(store: _Writes, system: str, id_: str, row: Row, now: int
     store.write(_PUT, [(system, id_, row.last, _encode(row.missing).decode(), now)])
 
 
+def subscriptions_of(reading: Reading) -> list[tuple[str, str]]:
+    """Server and id of all subscriptions that were heard of."""
+    return [(system, id_) for system, id_ in reading.rows("SELECT system, id FROM subscription ORDER BY system, id")]
+
+
 def incomplete(reading: Reading) -> list[tuple[str, str]]:
     """Server and id of the subscriptions of which something is missing."""
     return [(s, i) for s, i in reading.rows("SELECT system, id FROM subscription WHERE missing != '[]'")]

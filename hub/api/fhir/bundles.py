@@ -21,8 +21,9 @@ from connectors.fhir.kept import needed, write_kept, write_whole
 from connectors.fhir.read import content_digest
 from connectors.fhir.references import id_in, restful
 from connectors.json_text import NOT_JSON
+from hub.api.fhir.conditions import searched
 from hub.api.fhir.outcomes import FhirRefused
-from hub.api.fhir.requests import ID, TYPE, Asked, encode, read_asked, read_if_match, read_members
+from hub.api.fhir.requests import ID, TYPE, Asked, encode, read_asked, read_if_match, read_if_none_match, read_members
 from hub.api.fhir.versions import Planned
 
 MOST: Final = 10_000
@@ -42,6 +43,7 @@ class Request(msgspec.Struct, rename="camel"):
     url: str | None = None
     if_match: str | None = None
     if_none_exist: str | None = None
+    if_none_match: str | None = None
 
 
 class Entry(msgspec.Struct):
@@ -128,7 +130,7 @@ def _read_request(entry: Entry) -> Asked:
     at = path.strip("/").split("/")
     if not TYPE.fullmatch(at[0]) or len(at) > 2 or (len(at) == 2 and (query or request.method == "POST")):
         raise FhirRefused(_BAD, "value", "request.url is Type, Type/id or Type?identifier=")
-    if request.method == "PUT" and len(at) == 1 and not query:
+    if request.method == "PUT" and len(at) == 1 and not searched(query):
         raise FhirRefused(_BAD, "value", "an update names its resource: Type/id or Type?identifier=")
     if at[0] in OLDER_TYPES:
         mend = f"it is of an older FHIR: send {OLDER_TYPES[at[0]]} of R4"
@@ -141,8 +143,9 @@ def _read_request(entry: Entry) -> Asked:
         at[0],
         members,
         id_=at[1] if len(at) == 2 else None,
-        condition=request.if_none_exist if request.method == "POST" else query or None,
+        condition=request.if_none_exist if request.method == "POST" else searched(query) or None,
         if_match=read_if_match(request.if_match) if request.method == "PUT" else None,
+        is_new=request.method == "PUT" and read_if_none_match(request.if_none_match),
     )
 
 

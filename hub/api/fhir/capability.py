@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from connectors.fhir.read import READ_TYPES
 from hub.api.fhir.bundles import MOST
+from hub.api.fhir.conditions import SUPPORTED
 
 _PROCESS: Final = "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message"
 _KEPT: Final = (
@@ -39,8 +40,9 @@ def capability(base: str, version: str, date: str) -> dict[str, Any]:
             },
             {
                 "mode": "client",
-                "documentation": "Asks a server that the site file names for notifications that did not come.",
-                "operation": [{"name": "events", "definition": f"{_EVENTS}"}],
+                "documentation": "Asks a server that the site file names for notifications that did not come, and how "
+                "a subscription stands whose heartbeat does not.",
+                "operation": [{"name": "events", "definition": _EVENTS}, {"name": "status", "definition": _STATUS}],
             },
         ],
         "messaging": [
@@ -62,6 +64,8 @@ def capability(base: str, version: str, date: str) -> dict[str, Any]:
 
 _EVENTS: Final = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-events"
 
+_STATUS: Final = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-status"
+
 
 def terminology(date: str) -> dict[str, Any]:
     """`?mode=terminology`: there is none."""
@@ -80,10 +84,7 @@ def _resource(type_: str) -> dict[str, Any]:
         "conditionalUpdate": True,
         "conditionalDelete": "not-supported",
         "searchParam": [
-            {
-                "name": "identifier",
-                "type": "token",
-                "documentation": "In conditional creates and updates alone, as system|value.",
-            }
+            {"name": name, "type": "token", "documentation": f"In conditional creates and updates alone: {SUPPORTED}."}
+            for name in ("_id", "identifier")
         ],
     }

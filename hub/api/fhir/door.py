@@ -23,6 +23,8 @@ from connectors.json_text import is_json
 from hub.api.bodies import Bodies
 from hub.api.fhir.bundles import Bundle, read_bundle
 from hub.api.fhir.capability import capability, terminology
+from hub.api.fhir.conditions import searched
+from hub.api.fhir.heartbeats import Heartbeats
 from hub.api.fhir.hooks import Hooks
 from hub.api.fhir.messages import answer_of, read_header
 from hub.api.fhir.outcomes import FhirRefused, answer, answer_refusal, refusal, told, unavailable, well
@@ -35,6 +37,7 @@ from hub.api.fhir.requests import (
     check_type,
     read_asked,
     read_if_match,
+    read_if_none_match,
     read_members,
     read_prefer,
 )
@@ -88,19 +91,25 @@ class FhirDoor:
         )
         self.hooks: Hooks = Hooks(intake, self._reads, clock, self._servers, self._askers, log=log)
         self.subscriptions.take = self.hooks.take = self._take_answer
+        self.heartbeats: Heartbeats = Heartbeats(
+            self._reads, self._servers, self._askers, self.subscriptions.hear, log=log
+        )
+        self.subscriptions.beat = self.heartbeats.beat
 
     @property
     def numbers(self) -> Mapping[str, float]:
         """What /metrics tells of it."""
-        return {**self.subscriptions.numbers, **self.hooks.numbers}
+        return {**self.subscriptions.numbers, **self.hooks.numbers, **self.heartbeats.numbers}
 
     async def start(self) -> None:
         """Begin what goes on beside requests."""
         await self.subscriptions.start()
         await self.hooks.start()
+        await self.heartbeats.start()
 
     async def close(self) -> None:
         """End it, and let go of the store."""
+        await self.heartbeats.close()
         await self.subscriptions.close()
         await self.hooks.close()
         await self._askers.close()
@@ -163,10 +172,10 @@ class FhirDoor:
 
     async def _take_of_type(self, request: Request, source: str) -> Response:
         """POST [base]/{Type}, with or without If-None-Exist; PUT [base]/{Type}?identifier="""
-        type_, query = request.path_params["type"], request.url.query
+        type_, query = request.path_params["type"], searched(request.url.query)
         check_type(type_)
         condition = request.headers.get("if-none-exist") if request.method == "POST" else None
-        condition = condition or query or None
+        condition = condition if condition is not None else query or None
         if request.method == "PUT" and condition is None:
             told_ = "an update names its resource: Type/id or Type?identifier="
             raise FhirRefused(HTTPStatus.METHOD_NOT_ALLOWED, "not-supported", told_, headers={"Allow": "POST"})
@@ -183,9 +192,10 @@ class FhirDoor:
         check_headers(request.headers, request.query_params)
         method: Method = "PUT" if request.method == "PUT" else "POST"
         if_match = read_if_match(request.headers.get("if-match")) if method == "PUT" else None
+        is_new = method == "PUT" and read_if_none_match(request.headers.get("if-none-match"))
         async with self._bodies.read(request) as body:
             members = await self._members(source, body)
-            asked = read_asked(method, type_, members, id_=id_, condition=condition, if_match=if_match)
+            asked = read_asked(method, type_, members, id_=id_, condition=condition, if_match=if_match, is_new=is_new)
             return _answered(request, source, asked, await self._taker.one(source, asked))
 
     async def _post_base(self, request: Request, source: str) -> Response:
@@ -299,7 +309,7 @@ def _answered(request: Request, source: str, asked: Asked, taken: Taken) -> Resp
         "ETag": f'W/"{planned.version}"',
     }
     prefer = read_prefer(request.headers)
-    outcome = told(verdict) if verdict is not None else well("one that goes by this identifier was known before")
+    outcome = told(verdict) if verdict is not None else well("the search found one that was known before")
     if prefer == "minimal":
         return answer(planned.status, None, headers)
     if prefer == "representation" and planned.kept is not None:

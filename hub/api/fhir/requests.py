@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import Any, Final, Literal
-from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -18,8 +17,8 @@ from connectors.fhir.codes import OLDER_TYPES
 from connectors.fhir.read import READ_TYPES, content_digest
 from connectors.fhir.shapes import Identifier
 from connectors.json_text import BOM, NOT_JSON
+from hub.api.fhir.conditions import Sought, numbers_of, read_condition
 from hub.api.fhir.outcomes import FHIR_JSON, FhirRefused
-from streams.embedded.things import number_hash
 
 ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
 TYPE: Final = re.compile(r"[A-Z][A-Za-z]{1,63}", re.ASCII)
@@ -35,8 +34,8 @@ Method = Literal["POST", "PUT"]
 
 class Asked(msgspec.Struct, kw_only=True):
     """One resource that is to be taken. `id` is the one that it goes by, by the URL or by itself, None where only a
-    search says it; `number` is the hash of the identifier that it is searched by (a conditional request), `if_match`
-    the version that it replaces; `numbers` are hashes of its identifiers."""
+    search says it; `sought` is what it is searched by (a conditional request), `if_match` the version that it replaces,
+    `is_new` says that it may replace none; `numbers` are hashes of its identifiers."""
 
     method: Method
     type: str
@@ -45,8 +44,9 @@ class Asked(msgspec.Struct, kw_only=True):
     digest: bytes
     version: str | None = None  # as its sender calls it
     is_dated: bool = False  # whether it says when it was updated
-    number: bytes | None = None
+    sought: Sought | None = None
     if_match: str | None = None
+    is_new: bool = False
     numbers: tuple[bytes, ...] = ()
 
 
@@ -103,14 +103,15 @@ def read_if_match(text: str | None) -> str | None:
     return found[1]
 
 
-def read_condition(type_: str, query: str) -> bytes:
-    """The hash of the identifier that a condition searches by. Raises FhirRefused."""
-    pairs = parse_qsl(query.partition("?")[2] if "?" in query else query, keep_blank_values=True)
-    if len(pairs) != 1 or pairs[0][0] != "identifier" or not pairs[0][1].strip("|"):
-        raise FhirRefused(
-            HTTPStatus.BAD_REQUEST, "not-supported", f"{type_} is searched by `identifier` alone, as system|value"
-        )
-    return number_hash(pairs[0][1])
+def read_if_none_match(text: str | None) -> bool:
+    """Whether nothing may be there yet (`*`). Raises FhirRefused for a version: an update that leaves one alone is
+    none."""
+    if text is None:
+        return False
+    if text.strip() != "*":
+        told = "If-None-Match is * on an update: create only; name a version by If-Match"
+        raise FhirRefused(HTTPStatus.BAD_REQUEST, "not-supported", told)
+    return True
 
 
 def check_type(type_: str) -> None:
@@ -139,8 +140,9 @@ def read_asked(
     id_: str | None = None,
     condition: str | None = None,
     if_match: str | None = None,
+    is_new: bool = False,
 ) -> Asked:
-    """One resource and what its URL says of it. `condition` is a query. Raises FhirRefused."""
+    """One resource and what its URL and headers say of it. `condition` is a query. Raises FhirRefused."""
     bad = HTTPStatus.BAD_REQUEST
     whole = encode(members)
     try:
@@ -170,9 +172,10 @@ def read_asked(
         digest=digest,
         version=meta.version_id if meta.version_id and ID.fullmatch(meta.version_id) else None,
         is_dated=meta.last_updated is not None,
-        number=read_condition(type_, condition) if condition is not None else None,
+        sought=read_condition(type_, condition) if condition is not None else None,
         if_match=if_match,
-        numbers=_numbers(value.get("identifier")),
+        is_new=is_new,
+        numbers=numbers_in(value.get("identifier")),
     )
 
 
@@ -181,15 +184,9 @@ def encode(members: dict[str, Any]) -> bytes:
     return msgspec.json.encode(members)
 
 
-def _numbers(identifiers: Any) -> tuple[bytes, ...]:
-    """What a resource is found by: each identifier with its system, and by its value alone."""
+def numbers_in(identifiers: Any) -> tuple[bytes, ...]:
+    """What a resource is found by, of its `identifier` as it stands; nothing where that is none."""
     try:
-        found = msgspec.convert(identifiers or [], list[Identifier])
+        return numbers_of(msgspec.convert(identifiers or [], list[Identifier]))
     except msgspec.ValidationError:
         return ()
-    texts: dict[str, None] = {}
-    for identifier in found:
-        if identifier.value:
-            texts[f"{identifier.system or ''}|{identifier.value}"] = None
-            texts[identifier.value] = None
-    return tuple(number_hash(text) for text in texts)

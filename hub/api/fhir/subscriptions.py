@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from connectors.fhir.heard import Heard, hear
-from connectors.fhir.notification import Notification
+from connectors.fhir.notification import ASKED, Notification
 from connectors.json_text import NOT_JSON
 from hub.api.fhir.bundles import Bundle
 from hub.api.fhir.versions import Turns
@@ -53,7 +53,8 @@ class _Name(msgspec.Struct, rename="camel"):
 
 
 class Subscriptions:
-    """Hears notifications. `take` is how what a server answers is taken; it is set by who owns both."""
+    """Hears notifications. `take` is how what a server answers is taken, `beat` is told of whom something came by
+    itself; both are set by who owns all."""
 
     def __init__(
         self,
@@ -80,6 +81,7 @@ class Subscriptions:
         self._gaps: int = 0
         self._failed: int = 0
         self.take: Take | None = None
+        self.beat: Callable[[str, str], None] | None = None
 
     @property
     def numbers(self) -> Mapping[str, float]:
@@ -118,7 +120,10 @@ class Subscriptions:
                 now = self._clock()
                 kept = Row(after.last, after.missing)
                 await self._intake.ask(lambda runtime: write_subscription(runtime.store, *key, kept, now))
-        self._heard += 1
+        if told.kind not in ASKED:
+            self._heard += 1
+            if self.beat is not None:
+                self.beat(*key)
         more = after.count - (before.count if before is not None else 0)
         self._missing[key] = after.count
         if more > 0:

@@ -18,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from hub.api.fhir.conditions import Sought
 from hub.api.fhir.outcomes import FhirRefused
 from hub.api.fhir.requests import Asked, encode
 from schemas.message import Thing
@@ -57,16 +58,16 @@ class Versions:
     def plan(self, asked: Asked) -> Planned:
         """Raises FhirRefused where a condition does not hold, Moved where the turn is not enough."""
         id_ = asked.id
-        if asked.number is not None:
-            found = self.find(asked.type, asked.number)
+        if asked.sought is not None:
+            found = self.find(asked.type, asked.sought)
             if len(found) > 1:
-                raise FhirRefused(_PRECONDITION, "multiple-matches", "several resources go by this identifier")
+                raise FhirRefused(_PRECONDITION, "multiple-matches", "several resources are found by this search")
             if found and asked.method == "POST":
                 thing = self._known(asked.type, found[0])
                 return Planned(HTTPStatus.OK, found[0], thing.version if thing else "1", None)
             if found:
                 if id_ is not None and id_ != found[0]:
-                    told = "the resource that goes by this identifier has another id"
+                    told = "the resource that is found by this search has another id"
                     raise FhirRefused(HTTPStatus.BAD_REQUEST, "value", told, expression=f"{asked.type}.id")
                 id_ = found[0]
         if id_ is None:
@@ -75,12 +76,20 @@ class Versions:
             raise Moved
         return self._plan(asked, id_, self._known(asked.type, id_))
 
-    def find(self, type_: str, number: bytes) -> list[str]:
-        """The ids of the resources that go by a number, those of this request among them."""
-        found = find_by_number(self._reading, self._system, type_, number)
-        known = [id_ for id_ in found if (type_, id_) not in self._planned]
-        known += [i for (t, i), thing in self._planned.items() if t == type_ and number in thing.numbers]
-        return known
+    def find(self, type_: str, sought: Sought) -> list[str]:
+        """The ids of the resources that a search finds, those of this request among them."""
+        found = {id_: True for id_ in sought.ids if self._known(type_, id_) is not None}
+        for number in sought.numbers:
+            stored = find_by_number(self._reading, self._system, type_, number)
+            found |= {id_: True for id_ in stored if (type_, id_) not in self._planned}
+        numbers = set(sought.numbers)
+        if numbers:
+            found |= {
+                i: True
+                for (t, i), thing in self._planned.items()
+                if t == type_ and not numbers.isdisjoint(thing.numbers)
+            }
+        return list(found)
 
     def _known(self, type_: str, id_: str) -> Thing | None:
         planned = self._planned.get((type_, id_))
@@ -89,6 +98,8 @@ class Versions:
     def _plan(self, asked: Asked, id_: str, known: Thing | None) -> Planned:
         if asked.if_match is not None and (known is None or known.version != asked.if_match):
             raise FhirRefused(_PRECONDITION, "conflict", "If-Match names another version than the one that is known")
+        if asked.is_new and known is not None:
+            raise FhirRefused(_PRECONDITION, "conflict", "If-None-Match: * creates alone, and the resource is there")
         status = HTTPStatus.CREATED if known is None else HTTPStatus.OK
         members = asked.members
         if "id" not in members:
@@ -136,11 +147,14 @@ def keys_of(reading: Reading, system: str, asked: Collection[Asked]) -> set[Key]
     for one in asked:
         if one.id is not None:
             keys.add((system, one.type, one.id))
-        for number in (*one.numbers, *((one.number,) if one.number is not None else ())):
+        sought = one.sought
+        for number in (*one.numbers, *(sought.numbers if sought is not None else ())):
             keys.add((system, one.type, f"={number.hex()}"))
-        if one.number is not None:
-            found = find_by_number(reading, system, one.type, one.number)
-            keys.update((system, one.type, id_) for id_ in found)
+        if sought is not None:
+            keys.update((system, one.type, id_) for id_ in sought.ids)
+            for number in sought.numbers:
+                found = find_by_number(reading, system, one.type, number)
+                keys.update((system, one.type, id_) for id_ in found)
             if one.id is None:
                 made = blake2b(one.type.encode() + one.digest, digest_size=16).hexdigest()
                 keys.add((system, one.type, made))

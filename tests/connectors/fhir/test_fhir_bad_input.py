@@ -16,6 +16,7 @@ from tests.connectors.fhir.resources import (
     ORDER,
     PATIENT,
     REPORT,
+    concept,
     dead,
     event,
     read,
@@ -144,10 +145,75 @@ def test_what_is_strange_to_r4_spoils_nothing() -> None:
     "text", ["9999-12-31T23:59:60-14:00", "0001-01-01T00:00:00+14:00", "2026-02-30", "9999-12-31T23:59:60Z"]
 )
 def test_times_beyond_the_calendar_are_none(text: str) -> None:
-    told = read({**APPOINTMENT, "start": text})
+    told = read({**APPOINTMENT, "end": text})
     assert told.events
-    assert "start" not in told.events[0].data
+    assert "end" not in told.events[0].data
     assert "bad_time" in told.notes
+
+
+CALL = resource(
+    "Task", "t1", status="requested", intent="order", code=concept("callback", "urn:t"), **{"for": ref("Patient/17")}
+)
+ASKED = resource(
+    "CommunicationRequest", "c1", status="active", category=[concept("callback", "urn:t")], subject=ref("Patient/17")
+)
+PLAN = resource(
+    "ServiceRequest",
+    "d1",
+    status="active",
+    intent="order",
+    category=[concept("DISCHARGE", "urn:t")],
+    subject=ref("Patient/17"),
+)
+TABLES = {
+    "fhir_task": {"callback": "callback"},
+    "fhir_communication_request": {"callback": "callback.promised"},
+    "fhir_request": {"DISCHARGE": "discharge"},
+}
+CARE = resource("CarePlan", "p1", status="active", intent="plan", subject=ref("Patient/17"))
+
+
+def activity(until: str, status: str = "scheduled") -> dict[str, Any]:
+    return {**CARE, "activity": [{"detail": {"status": status, "scheduledPeriod": {"end": until}}}]}
+
+
+AWAITED: dict[str, tuple[Any, str]] = {
+    "a visit's start": ({**APPOINTMENT, "start": "soon"}, "Appointment.start"),
+    "a visit's start as a month": ({**APPOINTMENT, "start": "2026-03"}, "Appointment.start"),
+    "when a visit is asked for": (
+        {**APPOINTMENT, "status": "pending", "requestedPeriod": [{"start": "soon"}]},
+        "Appointment.requestedPeriod[0].start",
+    ),
+    "a call's time": ({**CALL, "restriction": {"period": {"end": "soon"}}}, "Task.restriction.period.end"),
+    "when a call was asked for": ({**CALL, "authoredOn": "soon"}, "Task.authoredOn"),
+    "a promised call": ({**ASKED, "occurrenceDateTime": "soon"}, "CommunicationRequest.occurrence"),
+    "when somebody is to go home": ({**PLAN, "occurrenceDateTime": "soon"}, "ServiceRequest.occurrence"),
+    "a task of a plan": (activity("soon"), "CarePlan.activity[0].detail.scheduledPeriod.end"),
+}
+STANDS: dict[str, Any] = {
+    "a cancelled visit": {**APPOINTMENT, "status": "cancelled", "start": "soon"},
+    "a call that was made": {**CALL, "status": "completed", "restriction": {"period": {"end": "soon"}}},
+    "a call by a month": {**CALL, "restriction": {"period": {"end": "2026-03"}}},
+    "nobody goes home": {**PLAN, "status": "revoked", "occurrenceDateTime": "soon"},
+    "a task that is done": activity("soon", "completed"),
+    "a visit without a start": without(APPOINTMENT, "start"),
+}
+
+
+@pytest.mark.parametrize("name", AWAITED)
+def test_what_promises_are_counted_from_is_a_time_or_a_dead_letter(name: str) -> None:
+    value, place = AWAITED[name]
+    letter = FhirReader(tables=TABLES).read(value, "f.json").dead
+    assert letter is not None
+    assert (letter.reason, letter.place) == ("bad_time", f"f.json, {place}")
+    assert "soon" not in letter.mend
+
+
+@pytest.mark.parametrize("name", STANDS)
+def test_what_is_over_or_says_no_time_is_taken(name: str) -> None:
+    told = FhirReader(tables=TABLES).read(STANDS[name], "f.json")
+    assert told.dead is None
+    assert told.events
 
 
 def test_null_is_absent() -> None:

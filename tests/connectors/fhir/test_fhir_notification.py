@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.fhir.heard import MOST_RANGES, Heard, hear
-from connectors.fhir.notification import Notification, Notified, read_notification
+from connectors.fhir.notification import Notification, Notified, heartbeat_period, read_notification, read_status
 from schemas.errors import Unreadable
 
 _KIT = Path("shared", "corpus", "fhir", "inferno-framework_subscriptions-test-kit")
@@ -136,3 +136,34 @@ def test_order_and_repetition_leave_nothing_missing_that_came(
     assert heard.last == 8
     missing = {number for begin, end in heard.missing for number in range(begin, end + 1)}
     assert missing == without
+
+
+_URL = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-heartbeat-period"
+
+
+@pytest.mark.parametrize(
+    "said, seconds",
+    [
+        ({"channel": {"extension": [{"url": "x"}, {"url": _URL, "valueUnsignedInt": 60}]}}, 60),
+        ({"extension": [{"url": _URL, "valueUnsignedInt": 30}]}, 30),
+        ({"heartbeatPeriod": 20}, 20),
+        ({"channel": {"type": "rest-hook"}}, None),
+        ({"channel": {"extension": [{"url": _URL, "valueUnsignedInt": 0}]}}, None),
+        ({"channel": {"extension": [{"url": _URL, "valueUnsignedInt": True}]}}, None),
+        ({"channel": {"extension": [7]}}, None),
+        ({"resourceType": "Patient", "heartbeatPeriod": 20}, None),
+    ],
+)
+def test_a_subscription_says_how_often_it_is_heard_of(said: dict[str, Any], seconds: int | None) -> None:
+    assert heartbeat_period(json.dumps({"resourceType": "Subscription", **said}).encode()) == seconds
+    assert heartbeat_period(b"no json") is None
+
+
+def test_a_status_is_the_answer_to_the_question_that_was_asked() -> None:
+    alone = parameters("query-status", since="9")
+    other = {"resource": {"resourceType": "OperationOutcome"}}
+    bundle = {"resourceType": "Bundle", "type": "searchset", "entry": [other, {"resource": json.loads(alone)}, 7]}
+    for body in (alone, json.dumps(bundle).encode()):
+        assert read_status(body, "s2") == Notification("s2", "query-status", 9)
+    assert read_status(b'{"resourceType": "OperationOutcome"}', "s2") is None
+    assert read_status(b"no json", "s2") is None

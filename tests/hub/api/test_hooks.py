@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import hmac
 import json
@@ -235,3 +236,9 @@ def test_forms_and_records_of_several_vendors_in_one_folder(tmp_path: Path) -> N
     report = json.loads(done.stdout)
     assert (report["messages"], report["accepted"], report["dead_letters"]) == (7, 6, 0)
     assert report["ignored_by_reason"] == {"amazon-connect: no mapping for X": 1}
+
+
+def test_a_packed_body_is_refused_for_a_signature_is_of_the_body_as_it_is_read(hub: Hub) -> None:
+    answer = hub.post("bench", gzip.compress(b"[]"), content_encoding="gzip")
+    assert (answer.status_code, answer.headers["accept-encoding"]) == (415, "identity")
+    assert answer.json()["type"] == "urn:pxhub:problem:unsupported-coding"

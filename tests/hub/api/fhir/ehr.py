@@ -15,6 +15,8 @@ from starlette.routing import Route
 from hub.api.fhir.outcomes import FHIR_JSON
 from hub.api.serve_http import _Server, bind_http
 
+HEARTBEAT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/backport-heartbeat-period"
+
 
 def notification(
     kind: str, *numbers: int, since: int | None = None, resources: tuple[dict[str, Any], ...] = (), r4b: bool = False
@@ -69,10 +71,26 @@ class Ehr:
         self.fails: int = 0
         self.pages: list[list[dict[str, Any]]] = []
         self.searched: list[str] = []
+        self.heartbeat: int | None = None  # seconds
+        self.answers: int = 200  # when it is asked for the Subscription
+        self.counted: int | None = None  # what $status says; None where it fails
+        self.status_asked: int = 0
 
     async def subscription(self, _: Request) -> Response:
         said = {"resourceType": "Subscription", "id": "s1", "criteria": "Appointment?status=booked"}
+        if self.answers != 200:
+            return Response(status_code=self.answers)
+        if self.heartbeat is not None:
+            promised = {"url": HEARTBEAT, "valueUnsignedInt": self.heartbeat}
+            return JSONResponse({**said, "channel": {"extension": [promised]}}, media_type=FHIR_JSON)
         return JSONResponse(said, media_type=FHIR_JSON)
+
+    async def status(self, _: Request) -> Response:
+        self.status_asked += 1
+        if self.counted is None:
+            return Response(status_code=503)
+        told = notification("query-status", since=self.counted)
+        return JSONResponse({**told, "type": "searchset"}, media_type=FHIR_JSON)
 
     async def search(self, request: Request) -> Response:
         self.searched.append(request.url.query)
@@ -106,6 +124,7 @@ async def an_ehr() -> AsyncIterator[Ehr]:
     app = Starlette(
         routes=[
             Route("/fhir/Subscription/s1", ehr.subscription),
+            Route("/fhir/Subscription/s1/$status", ehr.status),
             Route("/fhir/Subscription/s1/$events", ehr.events),
             Route("/fhir/Appointment", ehr.search),
         ]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from connectors.fhir.kept import is_kept, read_kept
 from connectors.fhir.read import FhirReader
 from hub.api.fhir.bundles import TYPES, as_one, one_by_one, read_bundle
+from hub.api.fhir.conditions import read_condition
 from hub.api.fhir.outcomes import FhirRefused
 from hub.api.fhir.requests import encode, read_asked, read_members
 from hub.api.fhir.versions import Versions
@@ -107,7 +108,7 @@ def test_versions_are_those_of_a_plain_model(told: list[tuple[str, str]]) -> Non
         assert planned.thing is not None
         known[id_] = planned.thing
     for mrn in "xyz":
-        found = sorted(versions.find("Patient", number_hash(f"urn:north|{mrn}")))
+        found = sorted(versions.find("Patient", read_condition("Patient", f"identifier=urn:north|{mrn}")))
         assert found == sorted(id_ for id_, (_, last) in model.items() if last == mrn)
 
 

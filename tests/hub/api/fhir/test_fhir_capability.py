@@ -86,7 +86,7 @@ async def _try_type(site: Served, claimed: dict[str, Any]) -> None:
         identified = {**one, "id": "x", "identifier": [{"system": "urn:s", "value": f"{type_}1"}]}
         assert (await put(site, identified)).status_code == 201
         assert claimed["conditionalCreate"]
-        assert [param["name"] for param in claimed["searchParam"]] == ["identifier"]
+        assert [param["name"] for param in claimed["searchParam"]] == ["_id", "identifier"]
         condition = f"identifier=urn:s|{type_}1"
         again = await post(site, f"/fhir/{type_}", one, **{"if-none-exist": condition})
         assert again.status_code == 200
