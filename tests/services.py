@@ -30,6 +30,8 @@ from deploy.services.programs import REDIS_MEND, fetch_jars, find_java, find_red
 from deploy.services.running import NotHere, Service, free_port, locked
 
 ROOT = Path(__file__).resolve().parent.parent
+# its controller takes a broker that was killed for alive until its session ends, and the new one waits for that
+_SOON = {"broker.session.timeout.ms": "4000", "broker.heartbeat.interval.ms": "500"}
 
 
 def _missing(told: str) -> None:
@@ -112,7 +114,9 @@ def redis_url(redis_run: tuple[int, Path]) -> Iterator[str]:
 def own_kafka(folder: Path, settings: Mapping[str, str] | None = None, *, port: int | None = None) -> Iterator[Service]:
     """A broker of this test alone, running; `kill`, `freeze` and `start` (same port, same data) as one likes."""
     need_kafka()
-    with _own(services.kafka(folder, port or free_port(), heap="512m", settings=settings)) as service:
+    with _own(
+        services.kafka(folder, port or free_port(), heap="512m", settings=_SOON | dict(settings or {}))
+    ) as service:
         yield service
 
 

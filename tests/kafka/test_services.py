@@ -178,6 +178,19 @@ def test_a_redis_that_was_killed_is_there_again_and_a_second_start_changes_nothi
         assert is_free(server.port)
 
 
+def test_a_server_that_is_frozen_answers_when_it_is_let_go(tmp_path):
+    with own_redis(tmp_path / "redis") as server:
+        server.freeze()
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+            connection.sendall(b"PING\r\n")
+            connection.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                connection.recv(64)
+            connection.settimeout(60)
+            server.thaw()
+            assert connection.recv(64) == b"+PONG\r\n"
+
+
 def test_a_port_of_somebody_else_is_told_and_left_alone(tmp_path):
     need_redis()
     with socket.socket() as other:
