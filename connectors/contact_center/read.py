@@ -14,6 +14,7 @@ import msgspec
 
 from connectors.api import Reading, Split, dead
 from connectors.contact_center.body import ALONE, Kept, open_embedded, read_body, split_kept, write_kept
+from connectors.contact_center.contacts import system_of, whole_id
 from connectors.contact_center.path import DELIVERY, RECEIVED
 from connectors.contact_center.plan import USUAL, EventPlan, MessagePlan, Options, Plan
 from connectors.contact_center.spec import HookMapping
@@ -46,6 +47,7 @@ class HookReader:
         self._source: str = f"contact/{mapping.vendor}/{options.instance or ''}"
         self._sources: dict[object, str] = {}  # by what a body names its instance with
         self._named: bool = options.instance is not None
+        self._system: str | None = options.contact_ids or mapping.contact_ids  # else each instance counts for itself
         self._kinds: set[str] = set()
         self._has_words: bool = any(message.words for message in mapping.messages)
 
@@ -251,9 +253,8 @@ class HookReader:
             if value is not None and value != "":
                 data[name] = value
         contact = data.get("contact_id")
-        if type(contact) is str and contact.isdigit():
-            # a number counts in its own system: call 777 of the nurse line is not chat 777, nor is its patient
-            data["contact_id"] = f"{contact}^{source.removeprefix('contact/').removesuffix('/')}"
+        if type(contact) is str and contact:
+            data["contact_id"] = whole_id(contact, self._system or system_of(source))
         own = plan.id(values) if plan.id is not None else None
         return Event(f"{id_ if own is None else own}{plan.suffix}", source, plan.type, time, data, names, facility,
                      precision)  # fmt: skip
