@@ -65,17 +65,21 @@ def taken(folder: Path, text: str, *events: str, by: str = SITE) -> list[Event]:
 
 
 def explain(folder: Path, what: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    return run(capsys, "identity", "explain", what, "--store", str(folder / "store"))
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
     capsys.readouterr()
     code = 0
     try:
-        main(["identity", "explain", what, "--store", str(folder / "store")])
+        main(list(arguments))
     except SystemExit as stopped:
         code = int(stopped.code or 0)
     return code, "".join(capsys.readouterr())
 
 
 TWO = call("day", "C-1001", "+12125550100") + call("night", "C-1001", "+12125550199") + call("day", "C-2", "")
-KNOWN = event("person.updated", identifiers=["100^NORTH"], phones=["+12125550100"])
+KNOWN = event("person.updated", identifiers=["100^NORTH"], phones=["+12125550100"]).replace("T15:", "T13:")
 
 
 def test_who_called_one_is_not_who_called_the_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,6 +106,18 @@ def test_two_sources_of_the_same_contacts_are_declared(tmp_path: Path) -> None:
     events = taken(tmp_path, TWO, by=SITE.replace("unsigned: true", "unsigned: true, contact_ids: desk"))
     contacts = [e.data["contact_id"] for e in events if e.type == "contact.ended"]
     assert sorted(contacts) == ["C-1001^desk", "C-1001^desk", "C-2^desk"]
+
+
+def test_what_was_linked_stays_so_where_a_mended_site_counts_otherwise(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events = taken(tmp_path, call("day", "C-1001", "+12125550100"), KNOWN)
+    assert [e.data["rule"] for e in events if e.type == "person.linked"] == ["phone"]
+    mended = site(tmp_path, SITE.replace("unsigned: true", "unsigned: true, contact_ids: desk"))
+    assert run(capsys, "store", "remap", "--store", str(tmp_path / "store"), "--site", str(mended))[0] == 0
+    assert explain(tmp_path, "C-1001^day", capsys)[0] == 1
+    code, said = explain(tmp_path, "C-1001^desk", capsys)
+    assert (code, "by rule phone" in said, "nobody is linked" in said) == (0, True, False)
 
 
 def test_two_sources_of_one_product_say_how_they_differ(tmp_path: Path) -> None:
