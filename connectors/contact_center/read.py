@@ -32,6 +32,8 @@ _ID: Final = re.compile(r"[0-9a-f]{8,}|\d{4,}")  # a part of a kind that names o
 _KINDS: Final = 200  # kinds that are counted by their names; a sender that makes them up must not fill the counts
 _INSTANCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}\Z")
 _PLAIN: Final = frozenset((str, int, float, bool))
+_NESTED: Final = frozenset((list, dict))
+_MEND_ID: Final = "an id is a text or a number, here is a list or an object: name under `id` what stands in it"
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -188,6 +190,9 @@ class HookReader:
             plans = tuple(plan for plan in plans if plan.holds is None or plan.holds(values))
             if not plans:
                 return []
+        for at in message.ids:
+            if type(values[at]) in _NESTED:
+                raise Unreadable(Reason.INVALID, place=message.paths[at].text, mend=_MEND_ID)
         for at, path in message.needs:
             if values[at] is None or values[at] == "":
                 raise Unreadable(Reason.INVALID, place=path, mend="the vendor always sends it: look at what was sent")
