@@ -8,7 +8,8 @@ file; what comes twice changes nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
 
@@ -17,7 +18,7 @@ from connectors.fhir.bulk import DELETIONS, BulkFile, Manifest, deletions_of, ki
 from connectors.fhir.bundle import Piece
 from connectors.fhir.references import Around
 from connectors.fhir.search import WrongAnswer
-from hub.poll.client import WAITS, FhirClient
+from hub.poll.client import FhirClient
 from hub.poll.known import Export, find_export, put_export
 from hub.poll.take import Came, Taker
 from hub.poll.wire import LARGEST, Answer, Failed
@@ -57,7 +58,6 @@ class Exporter:
         since: int | None = None,
         within: float = 6 * 3600.0,
         looks: tuple[float, float] = _LOOKS,
-        waits: Sequence[float] = WAITS,
         log: BoundLogger | None = None,
     ) -> None:
         self._client: FhirClient = client
@@ -67,7 +67,6 @@ class Exporter:
         self._since: int | None = since
         self._within: float = within
         self._looks: tuple[float, float] = looks
-        self._waits: Sequence[float] = waits
         self._log: BoundLogger | None = log
 
     async def export(self) -> Exported:
@@ -133,25 +132,14 @@ class Exporter:
 
     async def _fetch_all(self, manifest: Manifest, done: Exported) -> None:
         for file in manifest.files:
-            await self._fetch(file, done, with_token=manifest.needs_token)
+            # from its beginning again where it broke off
+            await self._client.repeated(partial(self._fetch, file, done, with_token=manifest.needs_token))
             done.files += 1
         done.errors = len(manifest.errors)
         if done.errors and self._log is not None:
             self._log.warning("fhir.export_incomplete", server=self._client.server.name, count=done.errors)
 
     async def _fetch(self, file: BulkFile, done: Exported, *, with_token: bool) -> None:
-        """One file; from its beginning again where it broke off."""
-        for wait in (*self._waits, None):
-            try:
-                await self._fetch_once(file, done, with_token=with_token)
-            except Failed as wrong:
-                if not wrong.passes or wait is None:
-                    raise
-                await asyncio.sleep(max(wait, wrong.wait))
-            else:
-                return
-
-    async def _fetch_once(self, file: BulkFile, done: Exported, *, with_token: bool) -> None:
         around = Around(home=self._client.base)
         batch: list[Piece] = []
         async for line in lines_of(self._client.parts(file.url, NDJSON, with_token=with_token)):
