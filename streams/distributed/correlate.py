@@ -117,4 +117,3 @@ def open_correlating(
     work = Correlating(number, client, thresholds, name, write_alert, by_event=by_event)
     work.recover()
     return work, transactions
-

@@ -70,7 +70,6 @@ class BatchThread(driver.AIOKafkaConsumerThread):
             found[tp] = await consumer.position(driver.ensure_aiokafka_TP(tp))
         return found
 
-
     def stable_end(self, tp: TP) -> int:
         """Up to where a partition is committed, as far as is known."""
         return self._ensure_consumer().last_stable_offset(driver.ensure_aiokafka_TP(tp)) or 0
