@@ -74,10 +74,11 @@ def write_tick(at: int = 0) -> bytes:
 def read_inbound(value: bytes) -> Told | Ticked:
     """What a record is. Raises ValueError for what we did not write, NewerFormat for what a newer version did."""
     try:
-        return _read(value)
+        found: Told | Ticked = _read(value)
     except (msgspec.MsgspecError, UnicodeDecodeError) as wrong:
         newer = _NEWER.match(value)
         if newer is not None and int(newer[1]) > 1:
             told = "px.inbound was written by a newer version of the hub: run that one"
             raise NewerFormat(told) from wrong
         raise ValueError("this is no record of px.inbound") from wrong
+    return found
