@@ -23,13 +23,15 @@ from pathlib import Path
 from typing import IO
 
 import pytest
-from kafka.admin import KafkaAdminClient
+from kafka.admin import KafkaAdminClient, MemberToRemove
 
 from deploy.services import services
 from deploy.services.programs import REDIS_MEND, fetch_jars, find_java, find_redis
 from deploy.services.running import NotHere, Service, free_port, locked
 
 ROOT = Path(__file__).resolve().parent.parent
+# its controller takes a broker that was killed for alive until its session ends, and the new one waits for that
+_SOON = {"broker.session.timeout.ms": "4000", "broker.heartbeat.interval.ms": "500"}
 
 
 def _missing(told: str) -> None:
@@ -70,15 +72,17 @@ def fresh_kafka(kafka: str, testrun_uid: str) -> Iterator[str]:
 
 
 def empty(address: str) -> None:
-    """Delete the topics and groups of a broker whose names start with `px`."""
+    """Delete the topics and groups of a broker whose names start with `px`, also groups whose members were killed."""
     admin = KafkaAdminClient(bootstrap_servers=address)
     try:
-        groups = [group["group_id"] for group in admin.list_groups() if group["group_id"].startswith("px")]
-        if groups:
+        while groups := [group["group_id"] for group in admin.list_groups() if group["group_id"].startswith("px")]:
+            for name, group in admin.describe_groups(groups).items():
+                members = [MemberToRemove(member["member_id"]) for member in group["members"]]
+                if members:  # the broker would wait for their sessions to end
+                    admin.remove_group_members(name, members)
             admin.delete_groups(groups)
-        topics = [name for name in admin.list_topics() if name.startswith("px")]
-        if topics:
-            admin.delete_topics(topics)
+        while topics := [name for name in admin.list_topics() if name.startswith("px")]:
+            admin.delete_topics(topics, raise_errors=False)  # a broker learns a little later what its controller knows
     finally:
         admin.close()
 
@@ -107,10 +111,12 @@ def redis_url(redis_run: tuple[int, Path]) -> Iterator[str]:
 
 
 @contextmanager
-def own_kafka(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[Service]:
+def own_kafka(folder: Path, settings: Mapping[str, str] | None = None, *, port: int | None = None) -> Iterator[Service]:
     """A broker of this test alone, running; `kill`, `freeze` and `start` (same port, same data) as one likes."""
     need_kafka()
-    with _own(services.kafka(folder, free_port(), heap="512m", settings=settings)) as service:
+    with _own(
+        services.kafka(folder, port or free_port(), heap="512m", settings=_SOON | dict(settings or {}))
+    ) as service:
         yield service
 
 

@@ -43,7 +43,13 @@ def kafka(
         if not (folder / "data" / "meta.properties").exists():
             shutil.rmtree(folder / "data", ignore_errors=True)  # a format that was interrupted
             cluster = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
-            tool = [*_java(java, jars, "256m"), "kafka.tools.StorageTool", "format", "-t", cluster, "-c"]
+            tool = [
+                *_java(java, jars, "256m"),
+                "kafka.tools.StorageTool",
+                "format",
+                f"--cluster-id={cluster}",
+                "-c",
+            ]  # an id may begin with `-`
             run([*tool, str(properties)], "the broker's folder cannot be formatted")
         return [*_java(java, jars, heap), *flags, "kafka.Kafka", str(properties)]
 
@@ -72,7 +78,7 @@ def _broker(folder: Path, port: int, controller: int) -> dict[str, str]:
         "controller.listener.names": "CONTROLLER",
         "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
         "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL",
         "log.dirs": str(folder.resolve() / "data"),
         "auto.create.topics.enable": "false",
         "offsets.topic.replication.factor": "1",

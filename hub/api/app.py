@@ -40,6 +40,7 @@ from hub.api.problems import (
     unavailable,
 )
 from hub.api.reads import Reads
+from hub.asyncapi import serve_asyncapi
 from hub.fhir_server import Connect, PlainAsker
 from hub.hook_sources import HookSources
 from hub.serve.intake import Intake
@@ -100,6 +101,7 @@ def make_app(  # noqa: PLR0913 - what it stands on
         Route("/healthz", healths.healthz, methods=["GET"]),
         Route("/metrics", metrics.metrics, methods=["GET"]),
         Route("/openapi.json", serve_openapi, methods=["GET"]),
+        Route("/asyncapi.json", serve_asyncapi, methods=["GET"]),
         Route("/v1/events", EventIntake(intake, all_bodies).post_events, methods=["POST"]),
         Route("/v1/feedback", FeedbackIntake(intake, all_bodies, clock).post_feedback, methods=["POST"]),
         Route(

@@ -58,6 +58,7 @@ def openapi() -> Json:
             "/healthz": _get("healthz", "Both, for people.", _health("HealthSum")),
             "/metrics": _get("metrics", "What is counted, for Prometheus.", {"200": _plain("Prometheus text.")}),
             "/openapi.json": _get("openapi", "This description.", {"200": _open_json("OpenAPI 3.1.")}),
+            "/asyncapi.json": _get("asyncapi", "The topics in Kafka.", {"200": _open_json("AsyncAPI 3.0.")}),
             "/v1/events": {"post": _post_events()},
             "/v1/feedback": {"post": _post_feedback()},
             "/v1/hooks/{source}": {"post": _post_hook()},

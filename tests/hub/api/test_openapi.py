@@ -64,7 +64,7 @@ async def test_what_is_answered_is_what_is_told(tmp_path: Path) -> None:
             ("/v1/alerts/{id}", "get", "/v1/alerts/al-none"),
             ("/v1/alerts", "get", "/v1/alerts?limit=0"),
             ("/v1/events", "post", "/v1/events"),
-            *((path, "get", path) for path in ("/livez", "/readyz", "/healthz", "/openapi.json")),
+            *((path, "get", path) for path in ("/livez", "/readyz", "/healthz", "/openapi.json", "/asyncapi.json")),
         ]
         for path, method, url in asked:
             answer = await site.client.request(method, url)
