@@ -30,8 +30,8 @@ from schemas.errors import WrongUse
 from streams.core.declared_calendars import read_zone
 
 _KEYS: Final = (
-    "hook", "instance", "facility", "zone", "secret_file", "secret_env", "unsigned", "url", "check", "choices",
-    "tables", "attributes", "identifiers",
+    "hook", "instance", "contact_ids", "facility", "zone", "secret_file", "secret_env", "unsigned", "url", "check",
+    "choices", "tables", "attributes", "identifiers",
 )  # fmt: skip
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,47}\Z")
 _INSTANCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}\Z")
@@ -117,7 +117,37 @@ def read_sources(node: Node | None, findings: Findings, folder: Path | None) -> 
         source = _Reader(findings, folder).read(name, entry.node)
         if source is not None:
             found[name] = source
+            _check_apart(source, found, entry.node, findings)
     return HookSources(found)
+
+
+def _check_apart(source: HookSource, found: Mapping[str, HookSource], node: Node, findings: Findings) -> None:
+    """Two sources must not count their contacts alike unawares: where no body says which contact center it is from,
+    the site file does."""
+    if _is_named(source):
+        return
+    for other in found.values():
+        if other is not source and other.mapping.vendor == source.mapping.vendor and not _is_named(other):
+            findings.error(
+                node.place,
+                f"`{other.name}` is of `{source.mapping.vendor}` too, and their bodies do not name an instance: two "
+                "contacts of one id would be one. Give each source an `instance:` of its own, or both the same "
+                "`contact_ids:` where they tell of the same contacts",
+            )
+            return
+
+
+def _is_named(source: HookSource) -> bool:
+    """Whether its contacts are known from those of another source of the product."""
+    mapping, options = source.mapping, source.options
+    if options.instance or options.contact_ids or mapping.contact_ids:
+        return True
+    lines = ((m, given) for m in mapping.messages for given in m.events if m.instance is None)
+    return not any(
+        "contact_id" in names
+        for m, given in lines
+        for names in (given.attributes, m.attributes, options.attributes.get(m.name, {}))
+    )
 
 
 class _Reader:
@@ -139,6 +169,7 @@ class _Reader:
         options = replace(
             self._overlaid(table, mapping),
             instance=self._instance(table),
+            contact_ids=values.system(table.find("contact_ids")),
             facility=values.text(table.find("facility"), "facility"),
             zone=ZoneInfo(named) if zone is not None and (named := read_zone(zone, "zone", self._findings)) else None,
             choices=self._choices(table, mapping),

@@ -34,6 +34,7 @@ from schemas.message import Message, Outcome
 from schemas.threshold import ThresholdSet
 from streams.core.engine import Engine
 from streams.embedded.reader import Reader
+from streams.embedded.upkeep import date_beginning
 
 _OF_EVENTS: Final = frozenset((NONSENSE, NO_REGION))
 _BATCH: Final = 2_000  # messages of one commit
@@ -115,6 +116,7 @@ def replay_into(service: Service, options: ReplayOptions) -> dict[str, Any]:
     notes.update(_take(service, batch, now))
     service.runtime.finish(options.until)
     service.runtime.end()
+    date_beginning(service.store)
     for input_ in inputs:
         notes.update(+input_.notes)
     return report_of(service, notes) | {"assumed_utc": cloud.assumed_utc + notes["zone_assumed"]}

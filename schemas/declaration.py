@@ -26,8 +26,18 @@ from ruamel.yaml.events import (
     ScalarEvent,
 )
 from ruamel.yaml.reader import ReaderError
+from yaml import events as quick
 
 from schemas.errors import WrongUse
+from schemas.quick_yaml import quick_events
+
+_DOCUMENT: Final = (DocumentStartEvent, quick.DocumentStartEvent)
+_NODE: Final = (NodeEvent, quick.NodeEvent)
+_BEGIN: Final = (CollectionStartEvent, quick.CollectionStartEvent)
+_MAPPING: Final = (MappingStartEvent, quick.MappingStartEvent)
+_END: Final = (CollectionEndEvent, quick.CollectionEndEvent)
+_SCALAR: Final = (ScalarEvent, quick.ScalarEvent)
+"""The events of both parsers, which name them alike."""
 
 Severity = Literal["error", "warning", "note"]
 
@@ -179,7 +189,8 @@ def read_declaration(file: str, text: str, findings: Findings) -> Table | None:
     tree = _Tree(file, findings)
     yaml = YAML(typ="safe", pure=True)
     try:
-        for event in yaml.parse(text.removeprefix("\ufeff")):
+        plain = text.removeprefix("\ufeff")
+        for event in quick_events(plain) or yaml.parse(plain):
             tree.take(event)
     except ReaderError as error:
         # it names the offset of a character that no YAML text may hold
@@ -230,24 +241,24 @@ class _Tree:
         self._documents = 0
 
     def take(self, event: Event) -> None:
-        if isinstance(event, DocumentStartEvent):
+        if isinstance(event, _DOCUMENT):
             self._documents += 1
             if self._documents == 2:
                 self._findings.error(self._place(event), "a second document begins here: one document a file")
-        elif isinstance(event, NodeEvent):
+        elif isinstance(event, _NODE):
             self._check(event)
             self._take_node(event)
-        elif isinstance(event, CollectionEndEvent):
+        elif isinstance(event, _END):
             done = self._stack.pop()
             self._add(self._table(done) if done.mapping else Items(done.place, tuple(done.nodes)))
 
     def _take_node(self, event: NodeEvent) -> None:
         place = self._place(event)
-        if isinstance(event, CollectionStartEvent):
+        if isinstance(event, _BEGIN):
             if len(self._stack) >= DEPTH:
                 raise MarkedYAMLError(problem=f"nested more than {DEPTH} deep", problem_mark=event.start_mark)
-            self._stack.append(_Open(place, isinstance(event, MappingStartEvent), []))
-        elif isinstance(event, ScalarEvent):
+            self._stack.append(_Open(place, isinstance(event, _MAPPING), []))
+        elif isinstance(event, _SCALAR):
             self._add(Leaf(place, event.value, event.style is None or event.style == ""))
         elif isinstance(event, AliasEvent):
             self._add(Leaf(place, "", plain=True))

@@ -16,7 +16,8 @@ from connectors.json_text import BOM, NOT_JSON
 
 _MARK: Final = b"#pxhub "
 _FORM: Final = re.compile(rb"[A-Za-z0-9_.\[\]%+*-]{1,200}=[^\s\"<>{}]*\Z")
-_FIELDS: Final = 2_000  # of a form
+FIELDS: Final = 2_000
+"""How many fields of a form are read; what a vendor sends has some dozens."""
 
 
 class Kept(msgspec.Struct, omit_defaults=True):
@@ -74,7 +75,7 @@ def _read_form(text: bytes) -> dict[str, str]:
     """The fields of a form, the first of each name; those without a value are left out. Raises ValueError."""
     found: dict[str, str] = {}
     fields = text.replace(b"+", b" ").split(b"&")
-    if len(fields) > _FIELDS:
+    if len(fields) > FIELDS:
         raise ValueError("too many fields")
     for field in fields:
         name, _, value = field.partition(b"=")

@@ -16,7 +16,8 @@ from schemas.declaration import Findings, Items, Leaf, Node, Table, WrongDeclara
 from schemas.vocabulary import meant_attribute, meant_type
 
 _KEYS: Final = (
-    "version", "vendor", "title", "check", "embedded", "choices", "tables", "groups", "identifiers", "messages",
+    "version", "vendor", "title", "check", "embedded", "choices", "tables", "groups", "identifiers", "contact_ids",
+    "messages",
 )  # fmt: skip
 _MESSAGE_KEYS: Final = (
     "name", "like", "recognise", "root", "each", "id", "time", "instance", "kind", "needs", "identifiers",
@@ -83,6 +84,7 @@ class _Reader:
             tables=values.tables,
             choices=self._choices,
             embedded=values.texts(root.find("embedded"), "embedded"),
+            contact_ids=values.system(root.find("contact_ids")),
         )
 
     def _read_choices(self, node: Node | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
@@ -14,6 +15,7 @@ KINDS: Final[tuple[Kind, ...]] = ("path", "number", "time", "between", "flag", "
 _OPTIONS: Final = ("table", "strict", "lower", "last", "split", "part", "divide", "unless")
 _TESTS: Final = ("starts", "ends", "above", "below", "same_as")
 _CASES: Final = ("value", "path", "number", "time", "between", "flag")
+_SYSTEM: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}\Z")
 _DOCUMENT: Final = "docs/hooks.md"
 
 
@@ -50,6 +52,14 @@ class Values:
             return node.text.strip()
         self.wrong(node, f"`{what}` is a single value, here is {kind_of(node)}")
         return None
+
+    def system(self, node: Node | None) -> str | None:
+        """The name of a system that counts contacts, as `contact_ids` gives it."""
+        text = self.text(node, "contact_ids")
+        if text is not None and node is not None and not _SYSTEM.match(text):
+            self.wrong(node, "`contact_ids` is a name of letters, digits and `_.:/-`, at most 100")
+            return None
+        return text
 
     def texts(self, node: Node | None, what: str) -> tuple[str, ...]:
         nodes = node.nodes if isinstance(node, Items) else () if node is None else (node,)

@@ -26,6 +26,7 @@ class Options:
     """What a source says of itself. `identifiers` and `attributes` are by message, for their roots differ."""
 
     instance: str | None = None
+    contact_ids: str | None = None  # the system that its contacts are counted in, where it is not its own
     facility: str | None = None
     zone: tzinfo | None = None
     choices: Mapping[str, str] = field(default_factory=dict)

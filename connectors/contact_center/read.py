@@ -14,6 +14,7 @@ import msgspec
 
 from connectors.api import Reading, Split, dead
 from connectors.contact_center.body import ALONE, Kept, open_embedded, read_body, split_kept, write_kept
+from connectors.contact_center.contacts import system_of, whole_id
 from connectors.contact_center.path import DELIVERY, RECEIVED
 from connectors.contact_center.plan import USUAL, EventPlan, MessagePlan, Options, Plan
 from connectors.contact_center.spec import HookMapping
@@ -31,6 +32,8 @@ _ID: Final = re.compile(r"[0-9a-f]{8,}|\d{4,}")  # a part of a kind that names o
 _KINDS: Final = 200  # kinds that are counted by their names; a sender that makes them up must not fill the counts
 _INSTANCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}\Z")
 _PLAIN: Final = frozenset((str, int, float, bool))
+_NESTED: Final = frozenset((list, dict))
+_MEND_ID: Final = "an id is a text or a number, here is a list or an object: name under `id` what stands in it"
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -46,6 +49,7 @@ class HookReader:
         self._source: str = f"contact/{mapping.vendor}/{options.instance or ''}"
         self._sources: dict[object, str] = {}  # by what a body names its instance with
         self._named: bool = options.instance is not None
+        self._system: str | None = options.contact_ids or mapping.contact_ids  # else each instance counts for itself
         self._kinds: set[str] = set()
         self._has_words: bool = any(message.words for message in mapping.messages)
 
@@ -186,6 +190,9 @@ class HookReader:
             plans = tuple(plan for plan in plans if plan.holds is None or plan.holds(values))
             if not plans:
                 return []
+        for at in message.ids:
+            if type(values[at]) in _NESTED:
+                raise Unreadable(Reason.INVALID, place=message.paths[at].text, mend=_MEND_ID)
         for at, path in message.needs:
             if values[at] is None or values[at] == "":
                 raise Unreadable(Reason.INVALID, place=path, mend="the vendor always sends it: look at what was sent")
@@ -251,9 +258,8 @@ class HookReader:
             if value is not None and value != "":
                 data[name] = value
         contact = data.get("contact_id")
-        if type(contact) is str and contact.isdigit():
-            # a number counts in its own system: call 777 of the nurse line is not chat 777, nor is its patient
-            data["contact_id"] = f"{contact}^{source.removeprefix('contact/').removesuffix('/')}"
+        if type(contact) is str and contact:
+            data["contact_id"] = whole_id(contact, self._system or system_of(source))
         own = plan.id(values) if plan.id is not None else None
         return Event(f"{id_ if own is None else own}{plan.suffix}", source, plan.type, time, data, names, facility,
                      precision)  # fmt: skip

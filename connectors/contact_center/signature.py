@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
+from connectors.contact_center.body import FIELDS
 from connectors.contact_center.spec import Check
 from connectors.contact_center.times import read_stamp
 from schemas.event import SECOND
@@ -37,6 +38,7 @@ class Refusal:
 
 MISSING: Final = Refusal("unsigned", "the header that proves who sent it is missing")
 WRONG: Final = Refusal("signature", "the signature or the token is not the one of this source")
+TOO_MANY: Final = Refusal("fields", f"a form of more than {FIELDS} fields is not read")
 STALE: Final = Refusal("stale", "the delivery's timestamp lies more than five minutes from this clock")
 
 
@@ -110,18 +112,20 @@ class Signed:
     def _by_twilio(self, headers: Mapping[str, str], query: str, body: bytes) -> Refusal | None:
         """Twilio: HMAC-SHA1 over the URL as it was called and, of a form, its fields in the order of their names; of
         JSON the URL holds the body's digest."""
+        url = f"{self._url}?{query}" if query and "?" not in self._url else self._url
+        digest = next((value for name, value in parse_qsl(urlsplit(url).query) if name == "bodySHA256"), None)
+        if digest is None and body.count(b"&") >= FIELDS:
+            return TOO_MANY  # whoever sent it: the signature is over fields that nobody takes apart
         given = headers.get(self._check.header)
         if given is None:
             return MISSING
-        url = f"{self._url}?{query}" if query and "?" not in self._url else self._url
-        digest = next((value for name, value in parse_qsl(urlsplit(url).query) if name == "bodySHA256"), None)
         text = url
         if digest is not None:
             if not _DIGEST.match(digest) or not hmac.compare_digest(digest, hashlib.sha256(body).hexdigest()):
                 return WRONG
         else:
             try:
-                fields = sorted(set(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=2000)))
+                fields = sorted(set(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=FIELDS)))
             except ValueError:
                 return WRONG
             text += "".join(f"{name}{value}" for name, value in fields)

@@ -145,7 +145,8 @@ class Check:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookMapping:
     """A whole mapping file. `choices` names what a site may choose, the first being what holds without a word;
-    `embedded` are paths of texts that hold JSON themselves."""
+    `embedded` are paths of texts that hold JSON themselves; `contact_ids` names the system that its contacts are
+    counted in, where it is not its own."""
 
     vendor: str
     messages: tuple[MessageSpec, ...]
@@ -153,6 +154,7 @@ class HookMapping:
     tables: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict)
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     embedded: tuple[str, ...] = ()
+    contact_ids: str | None = None
 
 
 def fold(code: object) -> str:

@@ -1,7 +1,8 @@
 """`POST /v1/hooks/{source}`: bodies of webhooks in, checked, and answered once they are durable.
 
 202 says that the body is kept, whatever became of it: a dead letter and what is ignored are kept or counted, and need
-not be sent again. What does not prove who sent it is answered 401, and nothing of it is kept.
+not be sent again. What does not prove who sent it is answered 401, a signed form of too many fields 413, and nothing of
+it is kept.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from starlette.responses import Response
 
 from connectors.contact_center.body import Kept, write_kept
 from connectors.contact_center.path import WORDS
-from connectors.contact_center.signature import Refusal, Signed
+from connectors.contact_center.signature import TOO_MANY, Refusal, Signed
 from connectors.contact_center.spec import HookMapping
 from hub.api.bodies import Bodies, BodySettings
 from hub.api.events import EventVerdict
@@ -30,6 +31,13 @@ from schemas.instant import write_instant
 
 HOOK_LIMIT: Final = 1024 * 1024
 """Bytes of a body; vendors send a quarter of it at most."""
+_KINDS: Final = {
+    "unsigned": "unsigned",
+    "signature": "wrong-signature",
+    "stale": "stale-delivery",
+    "fields": "too-many-fields",
+}
+"""Why a delivery is not taken, as it is counted, and the problem that its sender is told."""
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -49,7 +57,7 @@ class HookDoor:
 
     def counts(self) -> Mapping[str, float]:
         """What /metrics tells of them."""
-        return {f"pxhub_hooks_refused_{why}_total": self.refused[why] for why in ("unsigned", "signature", "stale")}
+        return {f"pxhub_hooks_refused_{why}_total": self.refused[why] for why in _KINDS}
 
 
 class HookIntake:
@@ -93,8 +101,9 @@ class HookIntake:
 
 
 def _refused(refusal: Refusal) -> Refused:
-    detail = f"{refusal.detail}; nothing of it was kept"
-    kind = {"unsigned": "unsigned", "signature": "wrong-signature", "stale": "stale-delivery"}[refusal.reason]
+    detail, kind = f"{refusal.detail}; nothing of it was kept", _KINDS[refusal.reason]
+    if refusal is TOO_MANY:
+        return Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, kind, detail)
     return Refused(HTTPStatus.UNAUTHORIZED, kind, detail, headers={"WWW-Authenticate": "Signature"})
 
 

@@ -184,8 +184,8 @@ def _post_hook() -> Json:
         "The body as the vendor sends it, JSON or a form, for a source of the site file; its mapping reads it and says "
         "how it is signed. 202 says that it is kept or counted, whatever the verdict: nothing need be sent again."
     )
-    too_large = {"413": {"description": f"Larger than {HOOK_LIMIT} bytes; nothing was kept.",
-                         "content": {MEDIA_TYPE: {"schema": _ref("Problem")}}}}  # fmt: skip
+    larger = f"Larger than {HOOK_LIMIT} bytes, or a signed form of too many fields; nothing was kept."
+    too_large = {"413": {"description": larger, "content": {MEDIA_TYPE: {"schema": _ref("Problem")}}}}
     return {
         "operationId": "postHook",
         "summary": "Take a delivery of a webhook; answered when it is durable.",

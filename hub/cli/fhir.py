@@ -13,7 +13,7 @@ import typer
 from connectors.fhir.bulk import over_group
 from connectors.fhir.read import FHIR_SYSTEM
 from hub.cli.replay import read_time
-from hub.cli.stored import Format, FormatOption, StoreOption, write_object
+from hub.cli.stored import Format, FormatOption, StoreOption, read_span, write_object
 from hub.poll.client import FhirClient
 from hub.poll.door import PollCounts, poll_again_and_again, tell
 from hub.poll.export import Exported, Exporter
@@ -24,7 +24,6 @@ from hub.serve.service import Service, machine_time
 from hub.site import Site, read_site
 from hub.site_asks import UNSAFE, is_safe, wrong_type
 from hub.site_fhir import FhirServer, checked_base
-from schemas.duration_text import exact_seconds, read_duration
 from schemas.errors import TryAgain, WrongUse
 from schemas.event import SECOND
 
@@ -78,9 +77,9 @@ def poll(  # noqa: PLR0913, PLR0917 - a flag each
     given = _given(url, server, site, types, timezone, (token_file, client_id, key_file, scopes))
     asks = given.server.asks
     if overlap is not None:
-        asks = replace(asks, overlap=_span("--overlap", overlap))
+        asks = replace(asks, overlap=read_span("--overlap", overlap))
     if every != "once":
-        asks = replace(asks, every=_span("--every", every))
+        asks = replace(asks, every=read_span("--every", every))
     given = given.asking(replace(given.server, asks=asks))
     begin = None if since is None else read_time("--since", since, timezone)
 
@@ -136,7 +135,7 @@ def export(  # noqa: PLR0913, PLR0917 - a flag each
         hosts = frozenset(host.lower() for host in download_hosts)
         given = given.asking(replace(given.server, asks=replace(given.server.asks, download_hosts=hosts)))
     begin = None if since is None else read_time("--since", since, timezone)
-    span = _span("--within", within) / SECOND
+    span = read_span("--within", within) / SECOND
     if group is not None and patients:
         raise WrongUse("--group or --patients, not both")
     over = over_group(group) if group is not None else "Patient" if patients else ""
@@ -225,17 +224,6 @@ def _signed(server: FhirServer, sign_in: _SignIn) -> FhirServer:
 
 def _taker(service: Service, client: FhirClient) -> Taker:
     return Taker(service.intake, client.server.name)
-
-
-def _span(option: str, text: str) -> int:
-    """A duration in microseconds. Raises WrongUse."""
-    try:
-        seconds = exact_seconds(read_duration(text))
-    except ValueError as wrong:
-        raise WrongUse(f"{option} {text}: {wrong}") from wrong
-    if seconds is None:
-        raise WrongUse(f"{option} {text}: an elapsed time is expected: s, m, h, days or weeks")
-    return seconds * SECOND
 
 
 _COUNTS: Final = ("resources", "accepted", "duplicates", "ignored", "dead_letters")

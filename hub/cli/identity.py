@@ -124,7 +124,8 @@ def undo(
 
 
 def _find(store: Path, what: str) -> tuple[str, list[tuple[int, Event]]]:
-    """A contact and its events, by its id, by what stands for it, or by a link's id. Exit code 1 where none is."""
+    """A contact and its events, by its id (what stands before `^` is enough where one contact has it), by what stands
+    for it, or by a link's id. Exit code 1 where none is."""
     with closing(Reader.open(store)) as reader:
         found: dict[str, list[tuple[int, Event]]] = {}
         meant: str | None = None
@@ -132,6 +133,11 @@ def _find(store: Path, what: str) -> tuple[str, list[tuple[int, Event]]]:
             found.setdefault(contact, []).append((seq, event))
             if what in (contact, contact_ref(contact)) or (event.type in _LINKS and event.id == what):
                 meant = contact
+    if meant is None:
+        alike = [contact for contact in found if contact.partition("^")[0] == what]
+        if len(alike) > 1:
+            raise WrongUse("several systems have a contact of this id: name one whole, as ID^SYSTEM")
+        meant = alike[0] if alike else None
     if meant is None:
         typer.echo("there is no such contact or link", err=True)
         raise typer.Exit(1)

@@ -245,7 +245,10 @@ def letters(
         all_,
     )
     names = ("id", "recorded", "source_kind", "source", "reason", "place", "mend", "state")
-    told = ({**dict(zip(names, row, strict=True)), "recorded": write_instant(row[1])} for row in rows)
+    told = (  # without a time where nothing that was taken told one: by event time there is no other
+        {**dict(zip(names, row, strict=True)), "recorded": write_instant(row[1]) if row[1] > 0 else None}
+        for row in rows
+    )
     write_rows(told, ("id", "recorded", "source_kind", "reason", "place", "mend", "state"), format_)
 
 

@@ -85,12 +85,20 @@ def check_threshold(id_: str, reader: Reader) -> None:
     )
 
 
-def read_keep(text: str) -> int:
-    """How long to keep what came, in microseconds. Raises WrongUse."""
+def read_span(option: str, text: str) -> int:
+    """A duration that an option names, in microseconds. Raises WrongUse."""
     try:
         seconds = exact_seconds(read_duration(text))
     except ValueError as wrong:
-        raise WrongUse(f"--keep {text}: {wrong}") from wrong
-    if seconds is None or seconds * SECOND < LONG:
-        raise WrongUse(f"--keep {text}: seven days at least, and no business days, for evidence may come that late")
+        raise WrongUse(f"{option} {text}: {wrong}") from wrong
+    if seconds is None:
+        raise WrongUse(f"{option} {text}: an elapsed time is expected: s, m, h, days or weeks")
     return seconds * SECOND
+
+
+def read_keep(text: str) -> int:
+    """How long to keep what came, in microseconds. Raises WrongUse."""
+    span = read_span("--keep", text)
+    if span < LONG:
+        raise WrongUse(f"--keep {text}: seven days at least, for evidence may come that late")
+    return span

@@ -60,7 +60,7 @@ class FhirClient:
 
     async def scopes(self) -> frozenset[str] | None:
         """What the sign-in grants; None where nobody says. Raises Failed."""
-        await self._repeated(self._credentials.token)
+        await self.repeated(self._credentials.token)
         return self._credentials.scopes
 
     async def fetch(
@@ -81,7 +81,7 @@ class FhirClient:
             self._check(answer.status, answer.headers, answer.body, expected)
             return answer
 
-        return await self._repeated(once)
+        return await self.repeated(once)
 
     async def ask(self, path: str) -> bytes:
         """As `AsksFhir` has it: what a path of the server holds. Raises NotAnswered."""
@@ -124,8 +124,8 @@ class FhirClient:
         wait = read_retry_after(headers.get("retry-after"), to_datetime(self._clock()))
         raise Failed(word_refusal(status, body), passes=may_pass(status), wait=wait, status=status)
 
-    async def _repeated(self, ask: Callable[[], Awaitable[Found]]) -> Found:
-        """Ask until it goes well, is refused for good, or was asked often enough."""
+    async def repeated(self, ask: Callable[[], Awaitable[Found]]) -> Found:
+        """Ask until it goes well, is refused for good, or was asked often enough. Raises Failed."""
         for wait in self._waits:
             try:
                 return await ask()

@@ -8,24 +8,22 @@ file; what comes twice changes nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
-
-import msgspec
 
 from connectors.fhir.answers import read_retry_after
 from connectors.fhir.bulk import DELETIONS, BulkFile, Manifest, deletions_of, kick_off_url, read_manifest
 from connectors.fhir.bundle import Piece
 from connectors.fhir.references import Around
 from connectors.fhir.search import WrongAnswer
-from hub.poll.client import WAITS, FhirClient
+from hub.poll.client import FhirClient
 from hub.poll.known import Export, find_export, put_export
-from hub.poll.take import Taker
+from hub.poll.take import Came, Taker
 from hub.poll.wire import LARGEST, Answer, Failed
 from schemas.event import SECOND
-from schemas.instant import to_datetime, write_instant
-from schemas.message import Outcome
+from schemas.instant import to_datetime
 
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
@@ -37,27 +35,13 @@ _LOOKS: Final = (1.0, 60.0)  # seconds between two looks at an export that names
 _GONE: Final = frozenset((404, 410))
 
 
-class Exported(msgspec.Struct):
+class Exported(Came):
     """What came of an export. `since` is from when it tells, `time` up to when (microseconds)."""
 
     since: int | None = None
     time: int | None = None
     files: int = 0
-    resources: int = 0
-    accepted: int = 0
-    duplicates: int = 0
-    ignored: int = 0
-    dead_letters: int = 0
     errors: int = 0
-    failed: str | None = None
-    passes: bool = False
-
-    def told(self) -> dict[str, Any]:
-        """The fields for people and machines; times in RFC 3339."""
-        fields = msgspec.structs.asdict(self)
-        for name in ("since", "time"):
-            fields[name] = None if fields[name] is None else write_instant(fields[name])
-        return fields
 
 
 class Exporter:
@@ -74,7 +58,6 @@ class Exporter:
         since: int | None = None,
         within: float = 6 * 3600.0,
         looks: tuple[float, float] = _LOOKS,
-        waits: Sequence[float] = WAITS,
         log: BoundLogger | None = None,
     ) -> None:
         self._client: FhirClient = client
@@ -84,7 +67,6 @@ class Exporter:
         self._since: int | None = since
         self._within: float = within
         self._looks: tuple[float, float] = looks
-        self._waits: Sequence[float] = waits
         self._log: BoundLogger | None = log
 
     async def export(self) -> Exported:
@@ -150,43 +132,25 @@ class Exporter:
 
     async def _fetch_all(self, manifest: Manifest, done: Exported) -> None:
         for file in manifest.files:
-            await self._fetch(file, done, with_token=manifest.needs_token)
+            # from its beginning again where it broke off
+            await self._client.repeated(partial(self._fetch, file, done, with_token=manifest.needs_token))
             done.files += 1
         done.errors = len(manifest.errors)
         if done.errors and self._log is not None:
             self._log.warning("fhir.export_incomplete", server=self._client.server.name, count=done.errors)
 
     async def _fetch(self, file: BulkFile, done: Exported, *, with_token: bool) -> None:
-        """One file; from its beginning again where it broke off."""
-        for wait in (*self._waits, None):
-            try:
-                await self._fetch_once(file, done, with_token=with_token)
-            except Failed as wrong:
-                if not wrong.passes or wait is None:
-                    raise
-                await asyncio.sleep(max(wait, wrong.wait))
-            else:
-                return
-
-    async def _fetch_once(self, file: BulkFile, done: Exported, *, with_token: bool) -> None:
         around = Around(home=self._client.base)
         batch: list[Piece] = []
         async for line in lines_of(self._client.parts(file.url, NDJSON, with_token=with_token)):
             if file.type == DELETIONS:
-                self._count(await self._taker.take_deletions(tuple(deletions_of(line))), done)
+                done.count(await self._taker.take_deletions(tuple(deletions_of(line))))
                 continue
             batch.append(Piece("", line, around))
             if len(batch) >= _AT_ONCE:
-                self._count(await self._taker.take(batch), done)
+                done.count(await self._taker.take(batch))
                 batch = []
-        self._count(await self._taker.take(batch), done)
-
-    def _count(self, came: Mapping[Outcome, int], done: Exported) -> None:
-        done.resources += sum(came.values())
-        done.accepted += came[Outcome.ACCEPTED]
-        done.duplicates += came[Outcome.DUPLICATE]
-        done.ignored += came[Outcome.IGNORED]
-        done.dead_letters += came[Outcome.DEAD]
+        done.count(await self._taker.take(batch))
 
     async def _keep(self, export: Export) -> None:
         key, over = self._client.key, self._over

@@ -6,19 +6,15 @@ was, and what it repeats changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
-
-import msgspec
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 from connectors.fhir.read import READ_TYPES
 from connectors.fhir.search import Walk, WrongAnswer, types_served
 from connectors.fhir.smart import may_search
 from hub.poll.client import PATIENCE, FhirClient
-from hub.poll.take import Takes
+from hub.poll.take import Came, Takes
 from hub.poll.wire import Failed
-from schemas.instant import write_instant
-from schemas.message import Outcome
 
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
@@ -29,39 +25,16 @@ _GONE: Final = 410  # a server lets go of its pages after a while
 NOT_GRANTED: Final = "the sign-in does not grant it: ask for the scope, or leave the type out of `types`"
 
 
-class Asked(msgspec.Struct):
+class Asked(Came):
     """What came of asking for a type. `since` is where the search began, `position` up to where all is read (both
-    microseconds); `failed` why it could not be asked to the end, `passes` whether that may go better some time later;
-    `remarks` counts what the server said beside the resources."""
+    microseconds); `remarks` counts what the server said beside the resources."""
 
     type: str
     since: int | None = None
     position: int | None = None
     pages: int = 0
-    resources: int = 0
-    accepted: int = 0
-    duplicates: int = 0
-    ignored: int = 0
-    dead_letters: int = 0
     undated: int = 0
     remarks: int = 0
-    failed: str | None = None
-    passes: bool = False
-
-    def count(self, came: Mapping[Outcome, int]) -> None:
-        """Add what became of resources."""
-        self.resources += sum(came.values())
-        self.accepted += came[Outcome.ACCEPTED]
-        self.duplicates += came[Outcome.DUPLICATE]
-        self.ignored += came[Outcome.IGNORED]
-        self.dead_letters += came[Outcome.DEAD]
-
-    def told(self) -> dict[str, Any]:
-        """The fields for people and machines; times in RFC 3339."""
-        fields = msgspec.structs.asdict(self)
-        for name in ("since", "position"):
-            fields[name] = None if fields[name] is None else write_instant(fields[name])
-        return fields
 
 
 class Poller:

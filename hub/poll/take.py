@@ -4,7 +4,7 @@ ended."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
@@ -17,13 +17,43 @@ from hub.contents import FHIR
 from hub.poll.known import find_position, put_position
 from hub.poll.versions import asked_of, plan_things
 from hub.serve.intake import Intake
+from schemas.instant import write_instant
 from schemas.message import Outcome, Thing
 from streams.embedded.runtime import Runtime
 
 Answer = TypeVar("Answer")
 _NO_JSON: Final = object()
+_TIMES: Final = frozenset(("since", "position", "time"))
 _DELETION: Final = "deletion"
 _BEFORE: Final = b'{"resourceType":"Bundle","type":"transaction","entry":['
+
+
+class Came(msgspec.Struct, kw_only=True):
+    """How many resources came, and what became of them; `failed` why not all of them did, `passes` whether that may go
+    better some time later."""
+
+    resources: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    ignored: int = 0
+    dead_letters: int = 0
+    failed: str | None = None
+    passes: bool = False
+
+    def count(self, came: Mapping[Outcome, int]) -> None:
+        """Add what became of resources."""
+        self.resources += sum(came.values())
+        self.accepted += came[Outcome.ACCEPTED]
+        self.duplicates += came[Outcome.DUPLICATE]
+        self.ignored += came[Outcome.IGNORED]
+        self.dead_letters += came[Outcome.DEAD]
+
+    def told(self) -> dict[str, Any]:
+        """The fields for people and machines; times in RFC 3339."""
+        fields = msgspec.structs.asdict(self)
+        for name in _TIMES & fields.keys():
+            fields[name] = None if fields[name] is None else write_instant(fields[name])
+        return fields
 
 
 class Takes(Protocol):

@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+import msgspec
+
 from schemas.event import Attribute, Event
 from schemas.identity import IdentityRules
 from schemas.vocabulary import EVENT_TYPES
@@ -234,11 +236,23 @@ def keep_decided(events: tuple[Event, ...], before: Sequence[Event]) -> tuple[Ev
     if not links:
         return events
     found: list[Event] = []
+    followed: set[str] = set()
     for event in events:
         found.append(event)
-        found += [link for link in links if link.id == event.id + SUFFIX]
-    found += [link for link in links if link not in found]  # its event is read otherwise now; it was said all the same
+        for link in links:
+            if link.id == event.id + SUFFIX:
+                followed.add(link.id)
+                found.append(_of_contact(link, event))
+    found += [link for link in links if link.id not in followed]  # its event is read otherwise now; it was said
     return tuple(found)
+
+
+def _of_contact(link: Event, event: Event) -> Event:
+    """A link that was decided of an event, under the id that the event's contact has by now."""
+    contact = event.data.get("contact_id")
+    if not contact or contact == link.data.get("contact_id"):
+        return link
+    return msgspec.structs.replace(link, data={**link.data, "contact_id": contact})
 
 
 def without_decided(events: Iterable[Event]) -> tuple[Event, ...]:

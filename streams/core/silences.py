@@ -12,8 +12,9 @@ An hour that was not met whole four times is not judged: four weeks from the fir
 at most twice what it knew, so that one outage does not teach that outages are usual, and a rhythm that has changed is
 learned within weeks; and the hour just over is asked what it knew before: no quiet is judged by itself. In planned
 downtime, and while the hub itself did not listen (`away`), nothing counts as quiet: it begins at the end of it, and
-such an hour teaches nothing. Who was quiet for five weeks is known no more: what is open stays open, and the next
-message begins anew.
+such an hour teaches nothing. An absence of less than a minute (a restart) is only left out of the quiet, for a hub that
+is restarted again and again must not excuse everybody for ever. Who was quiet for five weeks is known no more: what is
+open stays open, and the next message begins anew.
 
 A source is known by the first message that was accepted; what is ignored or a dead letter shows that it is there, too.
 One alert a silence: its id follows from the threshold, the source, and when it was last heard.
@@ -37,6 +38,8 @@ ENOUGH: Final = 4
 """How many hours of one kind are remembered, and needed."""
 FORGOTTEN: Final = 35 * DAY
 _LEAST: Final = MINUTE
+_SHORT: Final = MINUTE
+"""A pause shorter than this is left out of the quiet; after a longer one it begins anew."""
 _WEEK: Final = 168  # hours
 _MOST: Final = 10_000  # sources of a threshold: who names its sources by chance must not fill the memory
 
@@ -165,7 +168,8 @@ class Silence:
 
     def _leave(self) -> None:
         """The hour is over: learn from it."""
-        self.since = max(self.since, *(end for _, end in self._pauses)) if self._pauses else self.since
+        for start, end in self._pauses:
+            self.since = _excused(self.since, start, end)
         longest = max(self.longest, self.end - self.since)
         self.before = self.hours.get(self.hour, [])
         knows = len(self.before) >= ENOUGH
@@ -202,7 +206,7 @@ class Silence:
         due = max(begin, since + limit)
         for start, end in self._pauses:
             if start < due and end > since:  # what begins at that instant comes too late to excuse it
-                since = end
+                since = _excused(since, start, end)
                 due = max(begin, since + limit)
         return due if due < self.end else None
 
@@ -253,6 +257,13 @@ class Silence:
             facility=self.facility,
             reason=f"nothing was heard of it for {lasts} and more{usual}",
         )
+
+
+def _excused(since: int, start: int, end: int) -> int:
+    """What a quiet counts from, once it has outlasted a pause."""
+    if end <= since:
+        return since
+    return since + end - max(start, since) if end - start < _SHORT else end
 
 
 class Silences:

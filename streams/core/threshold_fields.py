@@ -192,6 +192,8 @@ def mended(table: Table, known: Collection[str]) -> Table:
     stands behind it is read on.
     """
     lines = {entry.key.text: entry for entry in table.entries}
+    if lines.keys() >= set(known):
+        return table  # nothing is left that a slip could mean
     for entry in table.entries:
         near = suggest(entry.key.text, known) if entry.key.text not in known else None
         if near is not None and near not in lines:

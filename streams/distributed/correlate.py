@@ -98,9 +98,6 @@ class Correlating:
         partition.counted.clear()
         return out
 
-    async def note_written(self) -> None:
-        """Nothing is kept for it."""
-
 
 def open_correlating(
     number: int,

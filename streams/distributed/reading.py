@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from schemas.errors import TryAgain
 
 _AT_ONCE: Final = 10_000
+_PAUSE: Final = 0.05
 _PATIENCE: Final = 30.0  # seconds without an answer
 
 
@@ -50,9 +51,11 @@ def read_topic(
     )
     try:
         consumer.assign([TopicPartition(topic, partition, max(begin, 0))])
+        waited = 0.0
         while True:
-            messages = consumer.consume(_AT_ONCE, _PATIENCE if end is None else 1.0)
-            if not messages and end is None:
+            messages = consumer.consume(_AT_ONCE, _PAUSE)  # it waits as long where there are less
+            waited = 0.0 if messages else waited + _PAUSE
+            if waited >= _PATIENCE:
                 raise TryAgain(f"Kafka gives nothing of {topic} now")
             for message in messages:
                 error = message.error()

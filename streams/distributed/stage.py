@@ -45,9 +45,6 @@ class Work(Protocol):
     def collect(self, *, idle: bool) -> list[Out]:
         """All that is to be written of what was taken; nothing where there is none."""
 
-    async def note_written(self) -> None:
-        """What was collected is durable."""
-
 
 W = TypeVar("W", bound=Work)
 
@@ -123,6 +120,9 @@ class Stage(Generic[W]):
             end = batch.end if is_last else piece[-1].offset + 1
             try:
                 await held.work.take(piece, end)
+            except Fenced:
+                self._lose(held)
+                return
             except Poison as wrong:
                 await self._go_on_without(held, wrong.offset, piece)
                 return
@@ -156,11 +156,8 @@ class Stage(Generic[W]):
                 held.taken = 0
                 messages, held.messages = held.messages, []
                 records = held.work.collect(idle=idle)
-                if not records:
-                    break
-                if not await self._write(held, records):
+                if records and not await self._write(held, records):
                     return
-                await held.work.note_written()
                 for message in messages:
                     self.ack(message)
                 if not held.taken:
@@ -176,12 +173,16 @@ class Stage(Generic[W]):
                 self._tell("slice.waits", topic=held.tp.topic, partition=held.tp.partition, reason=str(wrong))
                 await asyncio.sleep(_AGAIN)
             except Fenced:
-                self._tell("partition.fenced", topic=held.tp.topic, partition=held.tp.partition)
-                held.is_lost = True
-                self.held.pop(held.tp, None)
+                self._lose(held)
             else:
                 return True
         return False
+
+    def _lose(self, held: Held[W]) -> None:
+        """Somebody else has it by now."""
+        self._tell("partition.fenced", topic=held.tp.topic, partition=held.tp.partition)
+        held.is_lost = True
+        self.held.pop(held.tp, None)
 
     async def rest(self) -> None:
         """While nothing comes: write what is kept of what changed, a little at a time."""

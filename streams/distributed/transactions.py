@@ -6,10 +6,10 @@ transactional id is of the stage and the partition; whoever opens it last is the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.errors import PxError, TryAgain
 
@@ -51,6 +51,7 @@ class Transactions:
             }
         )
         self.id: str = id_
+        self._last: int = 0
 
     def open(self) -> None:
         """Take the id: whoever had it before is fenced, and what it had begun is undone. Raises TryAgain where no
@@ -60,20 +61,22 @@ class Transactions:
         except KafkaException as wrong:
             raise _told(wrong) from wrong
 
-    def write(self, records: Iterable[Out]) -> None:
-        """Write records in one transaction; they are durable when this returns. Raises Fenced, and TryAgain where the
-        brokers do not take them now: nothing was written, and they may be given again."""
-        records = list(records)
+    def write(self, records: Iterable[Out]) -> int:
+        """Write records in one transaction; they are durable when this returns, with the offset of the last one. Raises
+        Fenced, and TryAgain where the brokers do not take them now: nothing was written, they may be given again."""
+        *most, last = records
         try:
             self._producer.begin_transaction()
-            for record in records:
+            for record in most:
                 self._produce(record)
+            self._produce(last, on_delivery=self._note)
             self._commit()
         except KafkaException as wrong:
             error = wrong.args[0]
             if isinstance(error, KafkaError) and error.txn_requires_abort():
                 self._producer.abort_transaction(_COMMIT)
             raise _told(wrong) from wrong
+        return self._last
 
     def _commit(self) -> None:
         while True:
@@ -86,14 +89,14 @@ class Transactions:
             else:
                 return
 
-    def _produce(self, record: Out) -> None:
+    def _note(self, _: KafkaError | None, message: Message) -> None:
+        self._last = message.offset() or 0
+
+    def _produce(self, record: Out, on_delivery: Callable[[KafkaError | None, Message], None] | None = None) -> None:
         topic, partition, key, value = record
         while True:
             try:
-                if partition is None:
-                    self._producer.produce(topic, value, key)
-                else:
-                    self._producer.produce(topic, value, key, partition)
+                self._producer.produce(topic, value, key, -1 if partition is None else partition, on_delivery)
             except BufferError:
                 self._producer.poll(0.1)
             else:

@@ -7,7 +7,7 @@ was at that position and clock, and goes on from there: what it says then is wha
 
 The clock is the log's: the largest `recorded` so far. It moves by ticks and never back. After a gap of over a minute
 it stands for `SETTLE`, so that what the senders queued meanwhile is heard before anything is said to be late; where it
-stood is written with each entry, for a recovery must do the same.
+stood is written with each entry, for a recovery must do the same. No source is silent in a gap, be it of seconds.
 """
 
 from __future__ import annotations
@@ -93,7 +93,8 @@ class Runtime:
             self._door: Door = Door(store, content)
             self.linking: Linking = Linking(store, identity)
             self.judging: Judging = self._judging()
-            self._stay_away(self.recorded, self._settled)
+            if self._seq > 0:  # however short it was: a source that may be quiet for a minute is not silent for it
+                self._stay_away(self.recorded, max(now, self._settled))
             self._recover(position, progress)
         finally:
             if collected:

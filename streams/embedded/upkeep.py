@@ -116,6 +116,15 @@ def remap(runtime: Runtime, read: Reread, since: int, until: int) -> dict[str, i
     return counts
 
 
+def date_beginning(store: Store) -> None:
+    """Let what came before the first event be recorded with it: by event time nothing else tells when it came, and a
+    dead letter of 1970 would be the first to be purged. What was told of no time itself stays so."""
+    first = "SELECT seq, recorded FROM log WHERE outcome = 'accepted' ORDER BY seq LIMIT 1"
+    for seq, recorded in store.rows(first):
+        if recorded > 0:
+            store.write("UPDATE log SET recorded = ? WHERE seq < ? AND recorded <= 0", [(recorded, seq)])
+
+
 def settle(store: Store, seq: int, state: str, now: int) -> bool:
     """Mark a dead letter as replayed or dropped; False where it was settled before. A replayed one leaves its count,
     for its message is counted anew; a dropped one stays counted as what it was."""

@@ -38,3 +38,23 @@ def test_each_is_a_letter_of_its_own_with_and_without_a_store(tmp_path: Path) ->
     again = run("dead-letters", "replay", "--store", store, "--format", "ndjson")
     assert {letter["outcome"] for letter in again} == {"dead"}
     assert not any("report it" in letter["mend"] for letter in again)
+
+
+EVENT = {"specversion": "1.0", "source": "s", "type": "order.placed", "data": {"mrn": "1", "order_id": "o"}}
+
+
+def test_a_letter_is_recorded_at_the_clock_of_its_neighbours(tmp_path: Path) -> None:
+    files, store = tmp_path / "files", tmp_path / "store"
+    files.mkdir()
+    (files / "a.ndjson").write_text('{"specversion": "1.0"}\n')
+    (files / "b.ndjson").write_text("{}\n")
+    run("replay", files, "--format", "ndjson", "--store", store)
+    letters = run("dead-letters", "list", "--store", store, "--format", "ndjson")
+    assert letters
+    assert {letter["recorded"] for letter in letters} == {None}  # nothing has told a time yet
+    told = [json.dumps({**EVENT, "id": str(n), "time": f"2026-03-0{n}T15:00:00Z"}) for n in (2, 3)]
+    (files / "c.ndjson").write_text("\n".join((told[0], '{"specversion": "1.0", "id": "x"}', told[1])) + "\n")
+    run("replay", files, "--format", "ndjson", "--store", store)
+    letters = run("dead-letters", "list", "--store", store, "--format", "ndjson")
+    assert {letter["recorded"] for letter in letters} == {"2026-03-02T15:00:00Z"}
+    assert run("store", "check", "--store", store, "--format", "ndjson")

@@ -189,6 +189,43 @@ def test_a_rhythm_outlives_a_kill(tmp_path: Path) -> None:
     hub.store.close()
 
 
+def test_a_restart_of_seconds_makes_nobody_silent_and_lets_the_clock_go_on(tmp_path: Path) -> None:
+    hub = Hub(tmp_path / "s", declared("quiet: 1m"))
+    hub.take(message(MONDAY))
+    last = hub.now
+    hub.runtime.end()
+    hub.now += 50 * SECOND
+    hub.kill()
+    assert hub.runtime.settled == 0
+    hub.reach(last + MINUTE)  # what it sent meanwhile may be on its way
+    assert hub.runtime.recorded == hub.now
+    assert hub.alerts() == []
+    hub.runtime.judge_anew()
+    assert hub.alerts() == []
+    hub.reach(last + 49 * SECOND + MINUTE)
+    assert hub.alerts() == []
+    hub.reach(last + 51 * SECOND + MINUTE)
+    (alert,) = hub.alerts()
+    assert (alert.state, alert.started_at, alert.due_at) == (State.BREACHED, last, last + 50 * SECOND + MINUTE)
+    hub.kill()
+    assert hub.runtime.judge_anew() == 0
+    hub.store.close()
+
+
+def test_a_hub_that_is_restarted_again_and_again_excuses_nobody_for_ever(tmp_path: Path) -> None:
+    hub = Hub(tmp_path / "s", declared("quiet: 30m"))
+    hub.take(message(MONDAY))
+    for _ in range(16):  # two minutes at work, ten seconds away
+        hub.reach(hub.now + 2 * MINUTE)
+        hub.runtime.end()
+        hub.now += 10 * SECOND
+        hub.kill()
+    (alert,) = hub.alerts()
+    assert (alert.started_at, alert.state) == (MONDAY, State.BREACHED)
+    assert alert.due_at == MONDAY + 30 * MINUTE + 140 * SECOND
+    hub.store.close()
+
+
 def test_nobody_is_silent_while_the_hub_does_not_listen(tmp_path: Path) -> None:
     hub = Hub(tmp_path / "s", declared("quiet: 30m"))
     hub.take(message(MONDAY))

@@ -191,6 +191,29 @@ def test_times_that_are_none(at: object, reason: str) -> None:
     assert "yesterday" not in reading.dead.mend
 
 
+@pytest.mark.parametrize("id_", [{"n": 1}, [1], {}, []])
+def test_an_id_that_is_no_single_value_is_a_dead_letter(id_: object) -> None:
+    reading = read("{event: call.told}", {"id": id_})
+    assert reading.dead is not None
+    assert (reading.dead.reason.value, reading.dead.place) == ("invalid", "a body, id")
+    assert reading.id == reading.digest.hex()  # the same again is the same letter
+    two = HEAD + MESSAGE.replace("id: id", "id: [call.id, step]") + "      - {event: a.b, attributes: {x: 'z[0]'}}\n"
+    raw = json.dumps({"kind": "call", "step": "1", "call": {"id": id_}, "at": 1772463600}).encode()
+    letter = HookReader(read_hook_text("acme.yaml", two)).read(raw, "a body").dead
+    assert letter is not None
+    assert letter.place == "a body, call.id"
+    listed = HEAD + MESSAGE.replace("    id: id\n", "    each: items\n    id: id\n") + "      - {event: a.b}\n"
+    raw = json.dumps({"kind": "call", "items": [{"id": 1, "at": 1772463600}, {"id": id_, "at": 1772463600}]}).encode()
+    letter = HookReader(read_hook_text("acme.yaml", listed)).read(raw, "a body").dead
+    assert letter is not None
+    assert letter.place == "a body, item 2, id"
+
+
+@pytest.mark.parametrize("id_", [7, 7.5, "7", True, None, ""])
+def test_an_id_of_another_type_or_none_is_taken(id_: object) -> None:
+    assert read("{event: call.told}", {"id": id_}).events
+
+
 def test_a_stamp_without_an_offset_is_noted_unless_the_source_has_a_zone() -> None:
     from zoneinfo import ZoneInfo
 

@@ -47,7 +47,7 @@ def test_a_contact_event_gives_the_step_with_its_moment() -> None:
     assert answered.source == "contact/amazon-connect/6f1c7f3e"
     assert answered.data == {
         "origin_id": "e1",
-        "contact_id": "c1",
+        "contact_id": "c1^amazon-connect/6f1c7f3e",
         "channel": "voice",
         "direction": "inbound",
         "queue": "q1",
@@ -91,7 +91,7 @@ def test_what_no_mapping_knows_is_counted_by_its_kind() -> None:
 def test_a_transfer_keeps_one_contact() -> None:
     leg = {"contactId": "c2", "initialContactId": "c1", "previousContactId": "c1", "initiationMethod": "TRANSFER"}
     found = events("amazon-connect", connect("QUEUED", **leg))
-    assert found["contact.queued"].data["contact_id"] == "c1"
+    assert found["contact.queued"].data["contact_id"] == "c1^amazon-connect/6f1c7f3e"
     assert found["contact.queued"].data["first"] is False
 
 
@@ -101,7 +101,7 @@ def test_the_record_of_the_last_leg_ends_the_contact() -> None:
     assert found["contact.ended"].id == "c1/contact.ended"
     assert found["contact.ended"].data == {
         "origin_id": "c1/2026-03-02T15:11:00Z",
-        "contact_id": "c1",
+        "contact_id": "c1^amazon-connect/6f1c7f3e",
         "channel": "voice",
         "direction": "inbound",
         "queue": "q1",
@@ -145,7 +145,7 @@ def test_a_record_tells_of_transfers_as_far_as_it_knows() -> None:
     assert events("amazon-connect", record(**one))["contact.ended"].data["transfers"] == 1
     two = {**one, "ContactId": "c3", "PreviousContactId": "c2"}
     assert events("amazon-connect", record(**two))["contact.ended"].data["transfers"] == 2
-    assert events("amazon-connect", record(**two))["contact.ended"].data["contact_id"] == "c1"
+    assert events("amazon-connect", record(**two))["contact.ended"].data["contact_id"] == "c1^amazon-connect/6f1c7f3e"
 
 
 def test_a_record_that_is_amended_tells_the_same_event() -> None:
@@ -216,7 +216,7 @@ def test_the_state_of_a_conversation_tells_all_where_a_site_chooses_it() -> None
     ended = events("genesys-cloud", conversation(), **chosen)["contact.ended"]
     assert ended.data == {
         "origin_id": "n1/g1",
-        "contact_id": "g1",
+        "contact_id": "g1^genesys-cloud",
         "channel": "voice",
         "direction": "inbound",
         "queue": "q1",
@@ -251,7 +251,7 @@ def test_a_conversation_that_nobody_took() -> None:
 def test_the_life_of_a_task() -> None:
     assert events("twilio", twilio("task.created"))["contact.started"].data == {
         "origin_id": "EV-task.created",
-        "contact_id": "WT1",
+        "contact_id": "WT1^twilio/AC0",
         "channel": "voice",
         "direction": "inbound",
         "queue": "Scheduling",

@@ -137,6 +137,26 @@ def test_twilio_signs_the_url_and_the_fields(hub: Hub) -> None:
     assert hub.post("texts", changed, x_twilio_signature=signature, **form_type).status_code == 401
 
 
+def test_a_form_of_too_many_fields_is_told_so_and_not_that_it_is_not_genuine(hub: Hub) -> None:
+    names = ("pxhub_hooks_refused_fields_total", "pxhub_hooks_refused_signature_total", "pxhub_messages_total")
+    before = [hub.counted(name) for name in names]
+    form_type = {"content_type": "application/x-www-form-urlencoded"}
+
+    def sent(fields: int) -> httpx2.Response:
+        told = sorted({"MessageSid": "SM9", "AccountSid": "AC0", "MessageStatus": "delivered"}.items())
+        told += [(f"n{number:05}", "1") for number in range(fields - len(told))]
+        text = "https://hub.example.org/v1/hooks/texts" + "".join(f"{name}{value}" for name, value in told)
+        signature = base64.b64encode(hmac.new(b"token", text.encode(), hashlib.sha1).digest()).decode()
+        body = "&".join(f"{name}={value}" for name, value in told).encode()
+        return hub.post("texts", body, x_twilio_signature=signature, **form_type)
+
+    assert sent(2000).json()["outcome"] == "accepted"
+    refused = [sent(2001), hub.post("texts", b"a=1&" * 2000 + b"a=1", **form_type)]
+    assert [one.status_code for one in refused] == [413, 413]
+    assert {one.json()["type"] for one in refused} == {"urn:pxhub:problem:too-many-fields"}
+    assert [hub.counted(name) for name in names] == [before[0] + 2, before[1], before[2] + 1]
+
+
 def test_standard_webhooks_as_their_own_library_signs_them(hub: Hub) -> None:
     from datetime import UTC, datetime, timedelta
 

@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from hub.poll.export import Exported, Exporter
 from hub.poll.known import find_export
 from tests.hub.poll.fhir_host import HOUR, SINCE, FhirHost, order, outcome, passing, patient, refusing
-from tests.hub.poll.polling import QUICK, Polling, polling, run
+from tests.hub.poll.polling import Polling, polling, run
 
 LOOKS = (0.0, 0.0)
 
@@ -34,7 +34,7 @@ def host() -> FhirHost:
 
 
 async def export(hub: Polling, **given: Any) -> Exported:
-    settings = {"looks": LOOKS, "waits": QUICK, **given}
+    settings = {"looks": LOOKS, **given}
     return await Exporter(hub.client, hub.taker, lambda: hub.hub.now, **settings).export()
 
 

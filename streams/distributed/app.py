@@ -1,0 +1,77 @@
+"""Faust applications, one a stage: the group, the agent, and the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import faust
+from faust.types import TP
+
+from streams.distributed.stage import Stage
+from streams.distributed.transport import SCHEME, attach
+
+_BUFFERED: Final = 2  # batches that may wait for the agent
+_SESSION: Final = 10.0  # seconds without a heartbeat, after which a worker is taken for dead
+_REBALANCE: Final = 60.0  # seconds that a worker may take to come back in a rebalance
+_POLL: Final = 900.0  # seconds that an agent may take for its batches: standing up a partition is one of them
+_OPENING: Final = 600.0  # seconds in which an assignment must stand
+
+
+def make_app(group: str, brokers: str, stage: Stage[Any], client: Mapping[str, Any]) -> faust.App:
+    """The application of a stage. `brokers` is `host:port`, several with commas; `client` are aiokafka's further
+    arguments."""
+    first, *others = brokers.split(",")
+    url = ";".join((f"{SCHEME}://{first}", *others))
+    app = faust.App(
+        group,
+        broker=url,
+        broker_session_timeout=_SESSION,
+        broker_heartbeat_interval=_SESSION / 4,
+        broker_rebalance_timeout=_REBALANCE,
+        broker_max_poll_interval=_POLL,
+        broker_request_timeout=_OPENING,
+        stream_buffer_maxsize=_BUFFERED,
+        stream_wait_empty=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        store="memory://",
+        key_serializer="raw",
+        value_serializer="raw",
+    )
+    attach(app, stage.positions, client)
+    topic = app.topic(stage.topic, key_serializer="raw", value_serializer="raw", value_type=bytes, key_type=bytes)
+
+    async def take(stream: faust.Stream[Any]) -> None:
+        async for event in stream.noack().events():
+            message = event.message
+            await stage.take(TP(message.topic, message.partition), event.value, message)
+
+    app.agent(topic, name=f"{group}.take")(take)  # type: ignore[arg-type]  # Faust says StreamT and gives Stream
+
+    async def seek(tp: TP, offset: int) -> None:
+        await app.consumer.seek_to(tp, offset)  # type: ignore[attr-defined]  # it is a BatchConsumer
+
+    stage.seek = seek
+    stage.ack = lambda message: message.ack(app.consumer)
+    return app
+
+
+async def run_app(app: faust.App, stage: Stage[Any], ended: asyncio.Event, ready: Callable[[], object]) -> None:
+    """Run an application until it is asked to end; what was taken is durable then. Raises what it crashed of."""
+    resting = asyncio.create_task(stage.rest())
+    ending = asyncio.create_task(ended.wait())
+    await app.start()
+    ready()
+    try:
+        stopping = asyncio.create_task(app.wait_until_stopped())
+        await asyncio.wait([ending, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if app.crash_reason is not None:
+            raise app.crash_reason
+        await stage.settle()
+    finally:
+        resting.cancel()
+        ending.cancel()
+        await app.stop()

@@ -1,0 +1,88 @@
+"""Which circle a name is in, and in which partition that is: decided once, by identify.
+
+Theory. A circle (streams/core/circle.py) is all that anything ever connected. It goes by the key of the name that it
+was first heard of under, and lives in the partition that follows from it; where two become one, the lesser key stays.
+So whatever order identify meets names in after a crash, it is the order of px.inbound, and the answers are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from streams.core.circle import key_of
+from streams.distributed.index import CIRCLES, Index, key_bytes
+
+_REMEMBERED: Final = 1 << 20
+
+
+class Joined(NamedTuple):
+    """A circle that has become part of another one."""
+
+    gone: bytes
+    into: bytes
+
+
+def name_of(circle: bytes) -> bytes:
+    """The key of px.events that a circle goes by."""
+    return circle.hex().encode()
+
+
+def partition_of(circle: bytes, partitions: int) -> int:
+    """Where a circle lives."""
+    return int.from_bytes(circle, "big") % partitions
+
+
+class Circles:
+    """The circles of all names, over an index."""
+
+    def __init__(self, index: Index) -> None:
+        self._index: Index = index
+        self._keys: dict[str, bytes] = {}
+
+    def keys(self, names: Iterable[str]) -> list[bytes]:
+        """What names are looked up by."""
+        known, found = self._keys, []
+        for name in names:
+            key = known.get(name)
+            if key is None:
+                if len(known) >= _REMEMBERED:
+                    known.clear()
+                key = known[name] = key_bytes(key_of(name))
+            found.append(key)
+        return found
+
+    def expect(self, keys: Iterable[bytes]) -> None:
+        """These will be asked for."""
+        self._index.expect(CIRCLES, keys)
+
+    def place(self, keys: Sequence[bytes]) -> tuple[bytes, list[Joined]]:
+        """The circle of names that are connected from now on, and the circles that have become part of it."""
+        roots: dict[bytes, None] = {}
+        new: list[bytes] = []
+        for key in keys:
+            root = self._root(key)
+            if root is None:
+                new.append(key)
+            else:
+                roots[root] = None
+        circle = min(roots) if roots else keys[0]
+        put = self._index.put
+        for key in new:
+            put(CIRCLES, key, circle)
+        joined = [Joined(root, circle) for root in roots if root != circle]
+        for gone, into in joined:
+            put(CIRCLES, gone, into)
+        return circle, joined
+
+    def _root(self, key: bytes) -> bytes | None:
+        find = self._index.find
+        parent = find(CIRCLES, key)
+        if parent is None or parent == key:
+            return parent
+        at, above = parent, find(CIRCLES, parent)
+        while above is not None and above != at:
+            at, above = above, find(CIRCLES, above)
+        if at != parent:
+            self._index.put(CIRCLES, key, at)
+        return at

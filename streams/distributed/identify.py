@@ -1,0 +1,319 @@
+"""Identify: what each message of px.inbound is, whose its events are, and where they go.
+
+Theory. One partition, one who is active: so identity has one writer, and what is decided by arrival (which of two
+messages with one id came first, whose a contact is, which circle a name is in) is decided in one order. All of it
+follows from px.inbound and what was decided before, so a slice that is worked again after a crash gives the same.
+
+The clock is the log's: the broker's stamp, as a running maximum, or the events' own. Behind identify only ticks move
+it; each says the least that was passed, so no clock outruns what is on its way. After a gap of over a minute it stands
+for a while, as in the embedded runtime.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from schemas.errors import PxError, Reason
+from schemas.event import HOUR, MINUTE, Event
+from schemas.identity import IdentityRules
+from schemas.instant import to_datetime, write_instant
+from streams.core.circle import names_of
+from streams.core.directory import contact_key, key_of
+from streams.core.learning import LEARNS
+from streams.core.linking import Linker
+from streams.distributed.circles import Circles, name_of, partition_of
+from streams.distributed.counting import FORMAT as COUNTING
+from streams.distributed.counting import IDENTIFY as ORIGIN
+from streams.distributed.counting import Heard, Slice, write_slice
+from streams.distributed.inbound import Ticked, Told, read_inbound
+from streams.distributed.index import KNOWN, PLACED, SEEN, Change, Index, IndexedDirectory, key_bytes
+from streams.distributed.letters import Letter, write_letter
+from streams.distributed.names import COUNTED, DEAD_LETTERS, EVENTS, INBOUND, PERSONS
+from streams.distributed.partition import Record
+from streams.distributed.transactions import Out
+from streams.distributed.wire import write_asked, write_awaited, write_event, write_tick
+from streams.embedded.entries import read_events
+from streams.embedded.ids import id_hash
+
+SETTLE: Final = 2 * MINUTE
+_GAP: Final = MINUTE
+FORMAT: Final = 1
+POSITION: Final = b"position"
+_MEND_FOREIGN: Final = "the doors write these records; who else does must use `pxhub load`"
+_MEND_CONFLICT: Final = "the same source and id came before with other content; the sender must give a new id"
+_MEND_FUTURE: Final = "it lies more than an hour ahead of the broker's clock; check the sender's clock"
+_MEND_ENGINE: Final = "the hub failed on this message and goes on without it; report it, then replay the dead letter"
+_MEND_TEXT: Final = "a text holds what is no character; mend the sender's encoding"
+
+
+class Standing(msgspec.Struct, array_like=True):
+    """Where identify stands: the format, the offset of px.inbound that comes next, the largest log time, until when the
+    clock stands, the tick that was given last, and how many messages ended how: (kind, outcome, reason, count)."""
+
+    format: int = FORMAT
+    next: int = 0
+    recorded: int = 0
+    settled: int = 0
+    ticked: int = 0
+    tallies: list[tuple[str, str, str, int]] = []
+
+
+class _Judged(msgspec.Struct):
+    """A message that is taken: its events, and the offset of its record."""
+
+    told: Told
+    events: tuple[Event, ...]
+    offset: int
+    recorded: int
+
+
+class Identify:
+    """Works slices of px.inbound. `partitions` is how many px.events has; with `listens` what was heard is told to
+    measure too."""
+
+    def __init__(
+        self, index: Index, rules: IdentityRules, partitions: int, *, by_event: bool = False, listens: bool = False
+    ) -> None:
+        self.index: Index = index
+        self.standing: Standing = Standing()
+        self.tallies: Counter[tuple[str, str, str]] = Counter()
+        self._circles: Circles = Circles(index)
+        self._linker: Linker = Linker(rules, IndexedDirectory(index))
+        self._partitions: int = partitions
+        self._by_event: bool = by_event
+        self._listens: bool = listens
+        self._heard: list[Heard] = []
+        self._away: list[tuple[int, int]] = []
+        self._close: int = 0  # an instant that closes what was loaded
+
+    def stand(self, standing: Standing) -> None:
+        """Go on from where was committed last."""
+        self.standing = standing
+        self.tallies = Counter({(kind, outcome, reason): n for kind, outcome, reason, n in standing.tallies})
+        self._linker.forget()
+
+    def take(self, records: Sequence[Record], end: int) -> list[Out]:
+        """Work records of px.inbound; `end` is the offset behind them. What is to be written of them, in one
+        transaction. Raises what the index raises, and then nothing was learned."""
+        out: list[Out] = []
+        told = [(record, self._read(record, out)) for record in records]
+        messages = [one for _, one in told if isinstance(one, Told)]
+        events = [read_events(one.events) if one.events else () for one in messages]
+        self._expect(messages, events)
+        at = iter(events)
+        for record, one in told:
+            if one is None:
+                continue
+            self._hear_stamp(record)
+            if isinstance(one, Ticked):
+                self._close = max(self._close, one.at)
+                continue
+            self._take_safely(one, next(at), record, out)
+        standing = self.standing
+        standing.next = end
+        out += self._ticks()
+        if self._listens and (self._heard or self._away):
+            told_ = Slice(COUNTING, ORIGIN, standing.ticked, [], self._heard, self._away)
+            out.append(Out(COUNTED, 0, None, write_slice(told_)))
+        elif self._listens:
+            out.append(Out(COUNTED, 0, None, write_slice(Slice(COUNTING, ORIGIN, standing.ticked, []))))
+        self._heard, self._away = [], []
+        out += self._learned()
+        return out
+
+    def changes(self) -> list[tuple[str, Change]]:
+        """What was learned of the last slice, each with the month of what was seen."""
+        return [(self.month if change[0] == SEEN else "", change) for change in self.index.changes()]
+
+    # -- the clock
+
+    def _hear_stamp(self, record: Record) -> None:
+        """The broker's stamp moves the log time; a gap lets the clock stand."""
+        if self._by_event:
+            return
+        standing, stamp = self.standing, record.timestamp * 1000
+        if standing.recorded and stamp - standing.recorded > _GAP:
+            standing.settled = stamp + SETTLE
+            self._away.append((standing.recorded, standing.settled))
+        standing.recorded = max(standing.recorded, stamp)
+
+    def _ticks(self) -> list[Out]:
+        standing = self.standing
+        if self._by_event:
+            clock = self._close
+        elif standing.recorded < standing.settled:
+            return []
+        else:
+            clock = max(standing.recorded - 1, self._close)
+        if clock <= standing.ticked:
+            return []
+        standing.ticked = clock
+        value = write_tick(clock, f"tick/{standing.next}")
+        return [Out(EVENTS, partition, None, value) for partition in range(self._partitions)]
+
+    # -- messages
+
+    def _read(self, record: Record, out: list[Out]) -> Told | Ticked | None:
+        try:
+            return read_inbound(record.value or b"")
+        except ValueError:
+            self._bury(out, record, "unreadable", "the record", _MEND_FOREIGN, None)
+            return None
+
+    def _expect(self, messages: Sequence[Told], events: Sequence[tuple[Event, ...]]) -> None:
+        """Ask the index at once for what this slice will look up."""
+        keys: list[bytes] = []
+        known: list[bytes] = []
+        placed: list[bytes] = []
+        for told in events:
+            for event in told:
+                keys += self._circles.keys(names_of(event))
+                contact = event.data.get("contact_id")
+                if isinstance(contact, str) and contact:
+                    placed.append(key_bytes(contact_key(contact)))
+                if event.type in LEARNS:
+                    known += [key_bytes(key_of(name)) for name in event.identifiers]
+        self._circles.expect(keys)
+        self.index.expect(KNOWN, known)
+        self.index.expect(PLACED, placed)
+        self.index.expect(SEEN, [_hash_of(told) for told in messages if told.ignored is None])
+
+    def _take_safely(self, told: Told, events: tuple[Event, ...], record: Record, out: list[Out]) -> None:
+        """Take a message; what identify itself fails on is set apart, and the log goes on."""
+        before = len(out)
+        try:
+            self._take(told, events, record, out)
+        except PxError:
+            raise
+        except Exception:  # noqa: BLE001 - a message's edge
+            del out[before:]
+            self._bury(out, record, "engine", "the message", _MEND_ENGINE, told)
+
+    def _take(self, told: Told, events: tuple[Event, ...], record: Record, out: list[Out]) -> None:
+        if told.ignored is not None:
+            self._count(told, "ignored", told.ignored)
+            self._hear(told.source, None, accepted=False)
+            return
+        if told.dead is not None:
+            self._bury(out, record, *told.dead, told)
+            return
+        standing = self.standing
+        if not self._by_event and any(event.time > standing.recorded + HOUR for event in events):
+            self._bury(out, record, Reason.FROM_THE_FUTURE.value, "time", _MEND_FUTURE, told)
+            return
+        hash_, mark = id_hash(told.source, told.id), _mark(told, record.offset)
+        seen = self.index.find(SEEN, hash_)
+        if seen is not None and seen[32:] != mark[32:]:
+            if seen[:16] == mark[:16] or seen[16:32] == mark[16:32]:
+                self._count(told, "duplicate", "")
+            else:
+                self._bury(out, record, Reason.CONFLICT.value, "id", _MEND_CONFLICT, told)
+            return
+        linked = self._linker.take(events)
+        if self._by_event:
+            standing.recorded = max(standing.recorded, *(event.time for event in linked))
+        try:
+            out += self._placed(linked, f"{INBOUND}/{record.offset}")
+        except UnicodeEncodeError:
+            self._bury(out, record, Reason.INVALID.value, "data", _MEND_TEXT, told)
+            return
+        self.index.put(SEEN, hash_, mark)
+        self._count(told, "accepted", "")
+        for event in linked:
+            self._hear(event.source, event.facility, accepted=True)
+
+    def _placed(self, events: Sequence[Event], id_: str) -> list[Out]:
+        """Where the events of one message go, behind what they join."""
+        out: list[Out] = []
+        now = write_instant(self.standing.recorded)
+        keys = [self._circles.keys(names_of(event)) for event in events]
+        for number, one in enumerate(keys):
+            circle, joined = self._circles.place(one)
+            home = partition_of(circle, self._partitions)
+            for gone, into in joined:
+                hand_over = f"{id_}/{number}/{name_of(gone).decode()}"
+                asked = write_asked(hand_over, now, name_of(into).decode(), home)
+                out.append(Out(EVENTS, partition_of(gone, self._partitions), name_of(gone), asked))
+                out.append(Out(EVENTS, home, name_of(into), write_awaited(hand_over, now)))
+        placed = [self._circles.place(one)[0] for one in keys]  # when all of it is joined
+        homes = [partition_of(circle, self._partitions) for circle in placed]
+        following = Counter(homes)
+        for event, circle, home in zip(events, placed, homes, strict=True):
+            following[home] -= 1
+            out.append(Out(EVENTS, home, name_of(circle), write_event(event, now, following[home])))
+        return out
+
+    def _bury(self, out: list[Out], record: Record, reason: str, place: str, mend: str, told: Told | None) -> None:
+        """A dead letter; the same again from the same sender is a repetition of it."""
+        raw = told.raw if told is not None else record.value or b""
+        letter = Letter(reason, place, mend, INBOUND, 0, record.offset, raw)
+        if told is not None:
+            letter.kind, letter.source, letter.id = told.kind, told.source, told.id
+            hash_, mark = _letter_hash(told, reason), _mark(told, record.offset)
+            seen = self.index.find(SEEN, hash_)
+            if seen is not None and seen[32:] != mark[32:]:
+                self._count(told, "duplicate", reason)
+                return
+            self.index.put(SEEN, hash_, mark)
+            self._count(told, "dead", reason)
+            self._hear(told.source, None, accepted=False)
+        else:
+            self.tallies[("foreign", "dead", reason)] += 1
+        out.append(Out(DEAD_LETTERS, 0, None, write_letter(letter)))
+
+    def _count(self, told: Told, outcome: str, reason: str) -> None:
+        self.tallies[(told.kind.partition("/")[0], outcome, reason)] += 1
+
+    def _hear(self, source: str, facility: str | None, *, accepted: bool) -> None:
+        if self._listens and source:
+            self._heard.append(Heard(source, self.standing.recorded, facility, accepted))
+
+    # -- what is kept
+
+    def _learned(self) -> Iterable[Out]:
+        """What was learned, and where we stand, for px.persons."""
+        self.standing.tallies = [(*key, count) for key, count in self.tallies.items()]
+        for table, key, value in self.index.changes():
+            yield Out(PERSONS, 0, row_key(table, key, self.month), value)
+        yield Out(PERSONS, 0, POSITION, msgspec.msgpack.encode(self.standing))
+
+    @property
+    def month(self) -> str:
+        """The month that what was seen is remembered under."""
+        return month_of(self.standing.recorded)
+
+
+def month_of(recorded: int) -> str:
+    return to_datetime(max(recorded, 0)).strftime("%Y%m")
+
+
+def row_key(table: str, key: bytes, month: str) -> bytes:
+    """The key of a row of px.persons: the table, of what was seen the month, and the row's own."""
+    return table.encode() + (month.encode() if table == SEEN else b"") + key
+
+
+def read_row(key: bytes, value: bytes | None) -> tuple[str, Change] | None:
+    """A row of px.persons: the month of what was seen, or nothing; None for what is no row of a table."""
+    table = key[:1].decode("ascii", "replace")
+    if key == POSITION:
+        return None
+    if table == SEEN:
+        return key[1:7].decode("ascii", "replace"), (table, key[7:], value)
+    return "", (table, key[1:], value)
+
+
+def _mark(told: Told, offset: int) -> bytes:
+    """What is remembered of a message: digests of its bytes and of what they say, and its place."""
+    return told.digest[:16].ljust(16, b"\0") + told.content[:16].ljust(16, b"\0") + offset.to_bytes(8, "big")
+
+
+def _letter_hash(told: Told, reason: str) -> bytes:
+    return id_hash(f"dead letter of {reason}\x1f{told.source}\x1f{told.id}", told.content.hex())
+
+
+def _hash_of(told: Told) -> bytes:
+    return _letter_hash(told, told.dead[0]) if told.dead is not None else id_hash(told.source, told.id)

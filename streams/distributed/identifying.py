@@ -1,0 +1,157 @@
+"""The stage `identify`: px.inbound through the index to px.events.
+
+px.persons is written in the transaction of the events, and Redis after it, with the mark up to where it was written; a
+crash between the two is made good at the next start, and no event goes out that px.persons does not know of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from schemas.errors import TryAgain
+from schemas.identity import IdentityRules
+from streams.distributed.identify import FORMAT, POSITION, Identify, Standing, read_row
+from streams.distributed.inbound import NewerFormat
+from streams.distributed.index import Change, Index
+from streams.distributed.names import PERSONS
+from streams.distributed.reading import ends_of, read_topic
+from streams.distributed.shelf import Emptied, RedisShelf, month_before
+from streams.distributed.stage import Tell
+from streams.distributed.transactions import Out, Transactions
+
+ID: Final = "px-identify-0"
+_AGAIN: Final = 0.5  # seconds before Redis is asked again
+_BATCH: Final = 20_000  # rows of px.persons that are put into Redis at once
+STANDING: Final = "position"
+Answer = TypeVar("Answer")
+
+
+class Identifying:
+    """px.inbound at work. `log` names the cluster, so that an index of another one is not taken for its own."""
+
+    def __init__(  # noqa: PLR0913 - what it is made of
+        self,
+        client: Mapping[str, Any],
+        shelf: RedisShelf,
+        rules: IdentityRules,
+        partitions: int,
+        log: str,
+        tell: Tell,
+        *,
+        by_event: bool,
+        listens: bool,
+    ) -> None:
+        self._client: Mapping[str, Any] = client
+        self._shelf: RedisShelf = shelf
+        self._log: str = log
+        self._tell: Tell = tell
+        self._transactions: Transactions = Transactions(client, ID)
+        self._is_away: bool = False
+        self._ended: threading.Event = threading.Event()  # it is never set: a pause is what it is for
+        self.identify: Identify = Identify(Index(shelf), rules, partitions, by_event=by_event, listens=listens)
+
+    @property
+    def next(self) -> int:
+        return self.identify.standing.next
+
+    def open(self) -> tuple[Identifying, Transactions]:
+        """Take px.inbound from whoever had it, and stand where it stood. Raises TryAgain."""
+        self._transactions.open()
+        self.recover()
+        return self, self._transactions
+
+    def recover(self) -> None:
+        """Put into Redis what it lacks of px.persons, and stand where was committed last. Raises TryAgain."""
+        shelf, mark = self._shelf, self._shelf.mark()
+        begin = mark[1] if mark is not None and mark[0] == self._log else 0
+        [end] = ends_of(self._client, PERSONS, 1)
+        if begin > end or (begin == 0 and mark is not None):
+            shelf.clear()
+            begin = 0
+        if begin == 0:
+            self._tell("index.rebuilt", offset=end)
+        rows: list[tuple[str, Change]] = []
+        for record in read_topic(self._client, PERSONS, 0, begin=begin):
+            if record.key is None:
+                continue
+            if record.key == POSITION:
+                rows.append(("", (STANDING, b"", record.value)))
+            elif (row := read_row(record.key, record.value)) is not None:
+                rows.append(row)
+            if len(rows) >= _BATCH:
+                shelf.put(rows, self._log, record.offset + 1)
+                rows = []
+        shelf.put(rows, self._log, end)
+        self.identify.index.forget()
+        [kept] = shelf.fetch(STANDING, [b""])
+        self.identify.stand(_standing(kept))
+        self._look_for_seen()
+
+    def _look_for_seen(self) -> None:
+        month = self.identify.month
+        if self._shelf.months[:1] != (month,):
+            self._shelf.months = (month, month_before(month))
+
+    def isolate(self, offset: int, raw: bytes) -> None:
+        """It sets apart itself what it fails on."""
+        raise AssertionError(offset, len(raw))
+
+    async def take(self, records: Sequence[Any], end: int) -> None:
+        """Work records, to the end: when this returns all that came of them is written. While Redis or Kafka is away
+        it waits, and nothing is lost. Raises Fenced."""
+        await asyncio.to_thread(self._take, records, end)
+
+    def _take(self, records: Sequence[Any], end: int) -> None:
+        out = self._patiently(lambda: self._worked(records, end))
+        at = self._patiently(lambda: self._transactions.write(out))
+        rows = self.identify.changes()
+        rows.append(("", (STANDING, b"", msgspec.msgpack.encode(self.identify.standing))))
+        self._patiently(lambda: self._shelf.put(rows, self._log, at + 1))
+        self.identify.index.note_written()
+
+    def _worked(self, records: Sequence[Any], end: int) -> list[Out]:
+        self._look_for_seen()
+        standing, tallies = msgspec.structs.replace(self.identify.standing), self.identify.tallies.copy()
+        try:
+            return self.identify.take(records, end)
+        except TryAgain as wrong:
+            self.identify.standing, self.identify.tallies = standing, tallies
+            self.identify.index.forget()
+            if isinstance(wrong, Emptied):
+                self.recover()
+            raise
+
+    def _patiently(self, work: Callable[[], Answer]) -> Answer:
+        """Do something, again and again while it cannot be done now."""
+        while True:
+            try:
+                answer = work()
+            except TryAgain as wrong:
+                if not self._is_away:
+                    self._is_away = True
+                    self._tell("identify.pauses", reason=str(wrong))
+                self._ended.wait(_AGAIN)
+            else:
+                if self._is_away:
+                    self._is_away = False
+                    self._tell("identify.goes_on")
+                return answer
+
+    def collect(self, *, idle: bool) -> list[Out]:
+        """Nothing: it is written."""
+        del idle
+        return []
+
+
+def _standing(kept: bytes | None) -> Standing:
+    if kept is None:
+        return Standing()
+    parts = msgspec.msgpack.decode(kept)
+    if isinstance(parts, list) and parts and isinstance(parts[0], int) and parts[0] > FORMAT:
+        raise NewerFormat("px.persons was written by a newer version of the hub: run that one")
+    return msgspec.msgpack.decode(kept, type=Standing)

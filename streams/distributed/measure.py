@@ -1,0 +1,212 @@
+"""The stage `measure`: rates, averages and silences over everything that px.counted tells; it holds no patient.
+
+Its clock is the least that its origins have come to, so nothing is judged before what belongs to it is here. What is
+kept is written whole with where it stands, so a start reads no log again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from schemas.alert import Alert
+from schemas.errors import Reason
+from schemas.event import Event
+from schemas.threshold import ThresholdSet
+from streams.core.engine import Engine
+from streams.core.rate_rows import BucketRow, RateRow, write_buckets, write_rate
+from streams.core.rate_rows import note_written as note_rate
+from streams.core.silence_rows import HourRow, SilenceRow, has_changed, write_hours, write_silence
+from streams.core.silence_rows import note_written as note_silence
+from streams.distributed.correlate import WriteAlert
+from streams.distributed.counting import IDENTIFY, read_slice
+from streams.distributed.inbound import NewerFormat
+from streams.distributed.letters import Letter, write_letter
+from streams.distributed.names import ALERTS, COUNTED, DEAD_LETTERS, MEASURES
+from streams.distributed.reading import last_by_key, read_topic
+from streams.distributed.transactions import Out, Transactions
+
+ID: Final = "px-measure-0"
+FORMAT: Final = 1
+_POSITION: Final = b"position"
+_MANY: Final = 1_000  # slices after which what is kept is written in any case
+_WEEK: Final = 168
+_MEND: Final = "the workers write these records; nobody else must"
+_pack: Final = msgspec.msgpack.Encoder().encode
+
+
+class Position(msgspec.Struct, array_like=True):
+    """Where measure stands: the offset that comes next, its clock and those of its origins, spans in which the hub did
+    not listen, and by which thresholds it judges."""
+
+    format: int = FORMAT
+    next: int = 0
+    clock: int = 0
+    clocks: dict[int, int] = {}
+    away: list[tuple[int, int]] = []
+    judged_by: str = ""
+
+
+class _Rate(msgspec.Struct, array_like=True):
+    row: RateRow
+    alerts: list[Alert]
+
+
+class _Silence(msgspec.Struct, array_like=True):
+    row: SilenceRow
+    alert: Alert | None
+
+
+class Measuring:
+    """px.counted at work, of `origins` partitions and identify."""
+
+    def __init__(
+        self, client: Mapping[str, Any], thresholds: ThresholdSet, name: str, partitions: int, write_alert: WriteAlert
+    ) -> None:
+        self._client: Mapping[str, Any] = client
+        self._made: tuple[ThresholdSet, str] = (thresholds, name)
+        self._partitions: int = partitions
+        self._write_alert: WriteAlert = write_alert
+        self.engine: Engine = Engine(thresholds, keeps_all=False)
+        self.position: Position = Position(judged_by=name)
+        self.alerts: int = 0
+        self._letters: list[Letter] = []
+        self._written: int = 0  # the offset that what is kept has come to
+
+    @property
+    def next(self) -> int:
+        return self.position.next
+
+    def open(self) -> tuple[Measuring, Transactions]:
+        """Take px.counted from whoever had it, and stand where it stood. Raises TryAgain and NewerFormat."""
+        transactions = Transactions(self._client, ID)
+        transactions.open()
+        self.recover()
+        return self, transactions
+
+    def recover(self) -> None:
+        thresholds, name = self._made
+        self.engine = engine = Engine(thresholds, keeps_all=False)
+        rows = last_by_key(read_topic(self._client, MEASURES, 0))
+        self.position = _position(rows.pop(_POSITION, None))
+        self.position.judged_by = name
+        engine.advance(self.position.clock)
+        for span in self.position.away:
+            engine.silences.stay_away(*span)
+        _read_rows(engine, rows)
+        engine.tallies.wake()
+        engine.silences.wake()
+        engine.take_transitions()
+        self._written = self.position.next
+
+    def isolate(self, offset: int, raw: bytes) -> None:
+        """A slice holds what many told: it is not set apart as a whole."""
+        raise AssertionError(offset, len(raw))
+
+    async def take(self, records: Sequence[Any], end: int) -> None:
+        for record in records:
+            if record.offset >= self.position.next:
+                self._take(record)
+        self.position.next = end
+
+    def _take(self, record: Any) -> None:
+        try:
+            told = read_slice(record.value or b"")
+        except ValueError:
+            letter = Letter(
+                Reason.UNREADABLE.value, "the record", _MEND, COUNTED, 0, record.offset, record.value or b""
+            )
+            self._letters.append(letter)
+            return
+        engine, position = self.engine, self.position
+        for since, until in told.away:
+            engine.silences.stay_away(since, until)
+            position.away = [*position.away, (since, until)][-100:]
+        for heard in told.heard:
+            if heard.accepted:
+                engine.hear_of(heard.source, heard.at, heard.facility)
+            else:
+                engine.hear(heard.source, heard.at)
+        for counts, row in told.counted:
+            engine.count(Event(*row), counts=counts)
+        position.clocks[told.origin] = max(told.clock, position.clocks.get(told.origin, 0))
+        clocks = [position.clocks.get(origin, 0) for origin in (IDENTIFY, *range(self._partitions))]
+        engine.advance(min(clocks))
+        position.clock = max(engine.clock, 0)
+
+    @property
+    def clock(self) -> int:
+        return self.position.clock
+
+    def collect(self, *, idle: bool) -> list[Out]:
+        position, changes = self.position, self.engine.take_transitions()
+        behind = position.next - self._written
+        if not changes and not self._letters and not (behind and (idle or behind > _MANY)):
+            return []
+        self.alerts += len(changes)
+        self._written = position.next
+        out = [Out(ALERTS, None, change.alert.id.encode(), self._write_alert(change)) for change in changes]
+        out += [Out(DEAD_LETTERS, 0, None, write_letter(letter)) for letter in self._letters]
+        self._letters = []
+        out += [Out(MEASURES, 0, key, value) for key, value in _write_rows(self.engine)]
+        out.append(Out(MEASURES, 0, _POSITION, _pack(position)))
+        return out
+
+
+def _position(kept: bytes | None) -> Position:
+    if kept is None:
+        return Position()
+    parts = msgspec.msgpack.decode(kept)
+    if isinstance(parts, list) and parts and isinstance(parts[0], int) and parts[0] > FORMAT:
+        raise NewerFormat("px.measures was written by a newer version of the hub: run that one")
+    return msgspec.msgpack.decode(kept, type=Position)
+
+
+def _key(kind: str, *parts: object) -> bytes:
+    return "\0".join((kind, *map(str, parts))).encode("utf-8", "surrogatepass")
+
+
+def _write_rows(engine: Engine) -> Iterable[tuple[bytes, bytes | None]]:
+    """What changed of rates and silences since it was written."""
+    for rate in engine.tallies.rates:
+        if not rate.is_changed:
+            continue
+        name = (rate.plan.id, rate.value)
+        yield _key("r", *name), _pack(_Rate(write_rate(rate), list(rate.raised.values())))
+        for bucket in write_buckets(rate):
+            yield _key("b", *name, int(bucket.above), bucket.step), _pack(bucket)
+        note_rate(rate)
+    for silence in engine.silences.all():
+        if not has_changed(silence):
+            continue
+        name = (silence.plan.id, silence.source)
+        if silence.cleared:
+            yield from ((_key("h", *name, hour), None) for hour in range(_WEEK))
+        yield _key("s", *name), _pack(_Silence(write_silence(silence), silence.alert))
+        for hour in write_hours(silence):
+            yield _key("h", *name, hour.hour), _pack(hour)
+        note_silence(silence)
+
+
+def _read_rows(engine: Engine, rows: Mapping[bytes, bytes]) -> None:
+    buckets: dict[bytes, list[BucketRow]] = {}
+    hours: dict[bytes, list[HourRow]] = {}
+    for key, value in rows.items():
+        if key[:1] == b"b":
+            name = key[1:].rsplit(b"\0", 2)[0]
+            buckets.setdefault(name, []).append(msgspec.msgpack.decode(value, type=BucketRow))
+        elif key[:1] == b"h":
+            hours.setdefault(key[1:].rsplit(b"\0", 1)[0], []).append(msgspec.msgpack.decode(value, type=HourRow))
+    for key, value in rows.items():
+        if key[:1] == b"r":
+            rate = msgspec.msgpack.decode(value, type=_Rate)
+            raised = {alert.id: alert for alert in rate.alerts}
+            held = sorted(buckets.get(key[1:], []), key=lambda row: (row.step, row.above))
+            engine.read_rate(rate.row, held, raised.get)
+        elif key[:1] == b"s":
+            silence = msgspec.msgpack.decode(value, type=_Silence)
+            last = silence.alert
+            known = {} if last is None else {last.id: last}
+            engine.read_silence(silence.row, hours.get(key[1:], ()), known.get)
