@@ -32,6 +32,8 @@ _COMMANDS = {
     "dead-letters": ("hub.cli.store", "letters_app", "What could not be taken."),
     "comments": ("hub.cli.comments", "comments_app", "What patients said in their own words."),
     "store": ("hub.cli.store", "store_app", "Look after a store."),
+    "work": ("hub.cli.work", "work_command", "A worker of the hub in Kafka: identify, correlate, measure."),
+    "load": ("hub.cli.load", "load_command", "Files into the hub in Kafka."),
     "topics": ("hub.cli.topics", "topics_app", "The topics in Kafka: plan, make, check."),
     "doctor": ("hub.cli.doctor", "doctor", "Say whether this machine has what the hub needs."),
 }

@@ -51,6 +51,12 @@ class AlertChange(AlertLine, kw_only=True):
     at: Time
 
 
+class AlertSaid(AlertLine, kw_only=True):
+    """A transition on px.alerts: the alert as it stood then. `at` is the log time of the change."""
+
+    at: Time
+
+
 class AlertShown(AlertLine, kw_only=True):
     """An alert in its last state, with its explanation, line by line."""
 

@@ -16,9 +16,9 @@ from connectors.fhir.read import FhirReader
 from connectors.hl7.read import Hl7Reader
 from connectors.surveys.feedback import FeedbackReader
 from hub.contents import CLOUDEVENTS, FHIR, FILE, HL7
-from hub.declared import fhir_reader, read_declared
+from hub.declared import Declared, fhir_reader, read_declared
 from hub.door import AFTER_UNTIL
-from hub.inputs import find_inputs
+from hub.inputs import Input, find_inputs
 from hub.merge import merged
 from hub.phones import NO_REGION, NONSENSE
 from hub.replay import ReplayOptions
@@ -32,6 +32,7 @@ from schemas.event import Event
 from schemas.instant import write_instant
 from schemas.message import Message, Outcome
 from schemas.threshold import ThresholdSet
+from streams.core.compiled import compile_thresholds
 from streams.core.engine import Engine
 from streams.embedded.reader import Reader
 from streams.embedded.upkeep import date_beginning
@@ -88,25 +89,14 @@ def replay_store(store: Path, options: ReplayOptions) -> tuple[dict[str, Any], l
 def replay_into(service: Service, options: ReplayOptions) -> dict[str, Any]:
     """Take the messages of files into a service's store, and judge them; returns the report of `replay`, over all
     that the store holds."""
-    settings = replace(service.settings, timezone=options.timezone)  # what is assumed is counted
-    hl7, cloud = live_reader(settings, service.declared, service.runtime).parts
-    site, tables = service.declared.site, service.declared.mapping.tables
-    fhir = fhir_reader(site, options.timezone, tables, validates=options.validate)
-    keeping = one, other, third = _Keeping(hl7, HL7), _Keeping(cloud, CLOUDEVENTS), _Keeping(fhir, FHIR)
     inputs = find_inputs(options.paths)
+    settings = replace(service.settings, timezone=options.timezone)  # what is assumed is counted
+    cloud, messages = read_messages(inputs, settings, service.declared, service.reader, options)
     batch: list[Message] = []
-    found = merged(
-        inputs,
-        cast("Hl7Reader", one),
-        cast("CloudEventReader", other),
-        cast("FhirReader", third),
-        service.reader.hooks,
-        FeedbackReader(site.instruments),
-    )
     now = machine_time()
     size = sum(i.size for i in inputs)
     notes: Counter[str] = Counter()
-    for message in _messages(found, keeping, service.reader, options.until):
+    for message in messages:
         batch.append(message)
         if len(batch) >= _BATCH:
             notes.update(_take(service, batch, now))
@@ -120,6 +110,27 @@ def replay_into(service: Service, options: ReplayOptions) -> dict[str, Any]:
     for input_ in inputs:
         notes.update(+input_.notes)
     return report_of(service, notes) | {"assumed_utc": cloud.assumed_utc + notes["zone_assumed"]}
+
+
+def read_messages(
+    inputs: list[Input], settings: ServeSettings, declared: Declared, reader: LiveReader, options: ReplayOptions
+) -> tuple[CloudEventReader, Iterator[Message]]:
+    """The messages of files in the order of their time, as `reader` gives them; and who read the CloudEvents, for it
+    counts what it assumed."""
+    reads = compile_thresholds(declared.thresholds)
+    hl7, cloud = live_reader(settings, declared, reads).parts
+    site, tables = declared.site, declared.mapping.tables
+    fhir = fhir_reader(site, options.timezone, tables, validates=options.validate)
+    keeping = one, other, third = _Keeping(hl7, HL7), _Keeping(cloud, CLOUDEVENTS), _Keeping(fhir, FHIR)
+    found = merged(
+        inputs,
+        cast("Hl7Reader", one),
+        cast("CloudEventReader", other),
+        cast("FhirReader", third),
+        reader.hooks,
+        FeedbackReader(site.instruments),
+    )
+    return cloud, _messages(found, keeping, reader, options.until)
 
 
 def _messages(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -43,13 +45,24 @@ _COLUMNS = ("id", "threshold", "key", "state", "severity", "started_at", "due_at
 
 @alerts_app.command("list")
 def list_(
-    store: StoreOption,
+    store: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder of the store.")] = None,
     state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
     threshold: Annotated[str | None, typer.Option(help="Only those of this threshold.")] = None,
     facility: Annotated[str | None, typer.Option(help="Only those of this facility.")] = None,
+    kafka: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="The hub in Kafka, in place of a store.")] = (
+        None
+    ),
     format_: FormatOption = Format.TABLE,
 ) -> None:
     """All alerts in their last state, sorted by start and id, with the fields of `replay --alerts-out`."""
+    if (store is None) == (kafka is None):
+        raise WrongUse("name where the alerts are: --store DIR, or --kafka HOST:PORT")
+    if kafka is not None:
+        asked = {"state": state, "threshold": threshold, "facility": facility}
+        wanted_ = {name: str(value) for name, value in asked.items() if value is not None}
+        _list_kafka(kafka, wanted_, format_)
+        return
+    assert store is not None  # noqa: S101 - one of the two
     reader = Reader.open(store)
     if threshold is not None:
         check_threshold(threshold, reader)
@@ -64,6 +77,15 @@ def list_(
         )
 
     write_rows((as_line(alert, directory) for alert in reader.alerts() if wanted(alert)), _COLUMNS, format_)
+
+
+def _list_kafka(kafka: str, wanted: dict[str, str], format_: Format) -> None:
+    from hub.kafka.alerts import alerts_of  # noqa: PLC0415 - who has a store needs no client of Kafka
+    from hub.kafka.settings import read_kafka_settings  # noqa: PLC0415
+
+    alerts = alerts_of(read_kafka_settings(kafka, os.environ))
+    chosen = [one for one in alerts if all(one.get(name) == value for name, value in wanted.items())]
+    write_rows(chosen, _COLUMNS, format_)
 
 
 @alerts_app.command("show")

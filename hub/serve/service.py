@@ -37,6 +37,7 @@ from hub.stored import (
 )
 from schemas.errors import StoreFailed, WrongUse
 from schemas.event import DAY
+from streams.core.compiled import Compiled
 from streams.embedded.purge import Purge
 from streams.embedded.runtime import Clock, Runtime
 from streams.embedded.store import Store
@@ -116,9 +117,9 @@ def read_settings(settings: ServeSettings) -> Declared:
     return declared
 
 
-def live_reader(settings: ServeSettings, declared: Declared, runtime: Runtime) -> LiveReader:
+def live_reader(settings: ServeSettings, declared: Declared, reads: Compiled) -> LiveReader:
     """The reader of this site's messages."""
-    site, reads, tables = declared.site, runtime.engine.compiled, declared.mapping.tables
+    site, tables = declared.site, declared.mapping.tables
     zone = settings.timezone or site.timezone
     cloud = CloudEventReader(
         zones=site.zones, default_zone=zone, times=reads.anchors, with_source="source" in reads.reads
@@ -171,7 +172,7 @@ class Service:
                 self._remember()
             self.runtime: Runtime = self._judge()
             self._held: ExitStack = held.pop_all()
-        self.reader: LiveReader = live_reader(settings, self.declared, self.runtime)
+        self.reader: LiveReader = live_reader(settings, self.declared, self.runtime.engine.compiled)
         self.counters.append(self.reader.counted)
         self.intake: Intake = Intake(self.runtime, self.reader, machine_time, tell=log.warning)
 

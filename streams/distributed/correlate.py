@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from msgspec.structs import astuple
 
-from schemas.threshold import AverageRule, RateRule, SilenceRule, ThresholdSet
+from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
-from streams.distributed.counting import FORMAT, Slice, write_slice
+from streams.distributed.counting import FORMAT, Slice, is_counted, write_slice
 from streams.distributed.letters import Letter, write_letter
 from streams.distributed.names import ALERTS, COUNTED, DEAD_LETTERS, EVENTS, STATE
 from streams.distributed.partition import Partition
@@ -40,9 +40,7 @@ class Correlating:
         self._by_event: bool = by_event
         self._write_alert: WriteAlert = write_alert
         self.partition: Partition = Partition(thresholds, name, by_event=by_event)
-        self._counts: bool = any(
-            isinstance(t.rule, RateRule | AverageRule | SilenceRule) for t in thresholds.thresholds
-        )
+        self._counts: bool = is_counted(thresholds)
         self._next: int = 0
         self._told: tuple[int, int] = (-1, -1)  # offset and clock of the last slice
         self.alerts: int = 0  # changes of alerts that were said
@@ -90,7 +88,7 @@ class Correlating:
             out.append(Out(DEAD_LETTERS, 0, None, write_letter(letter)))
         if self._counts:
             counted = [(counts, astuple(event)) for counts, event in partition.counted]
-            told = Slice(FORMAT, self.number, clock, counted)
+            told = Slice(FORMAT, self.number, clock, self._next, counted)
             out.append(Out(COUNTED, 0, None, write_slice(told)))
         out += [Out(STATE, self.number, key, value) for key, value in partition.checkpoint(idle=idle)]
         partition.handed.clear()

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from schemas.threshold import AverageRule, RateRule, SilenceRule, ThresholdSet
 from streams.core.circle import EventRow
 
 IDENTIFY: Final = -1
@@ -27,15 +28,21 @@ class Heard(msgspec.Struct, array_like=True):
 
 
 class Slice(msgspec.Struct, array_like=True):
-    """What one origin tells: its clock, events that count (True) or count no more, what was heard, and spans in which
-    the hub did not listen."""
+    """What one origin tells: its clock, the offset of its own log that comes next, events that count (True) or count no
+    more, what was heard, and spans in which the hub did not listen."""
 
     format: int
     origin: int
     clock: int
+    upto: int
     counted: list[tuple[bool, EventRow]]
     heard: list[Heard] = []
     away: list[tuple[int, int]] = []
+
+
+def is_counted(thresholds: ThresholdSet) -> bool:
+    """Whether any of these is measure's to judge."""
+    return any(isinstance(t.rule, RateRule | AverageRule | SilenceRule) for t in thresholds.thresholds)
 
 
 write_slice: Final = msgspec.msgpack.Encoder().encode

@@ -116,11 +116,10 @@ class Identify:
         standing = self.standing
         standing.next = end
         out += self._ticks()
-        if self._listens and (self._heard or self._away):
-            told_ = Slice(COUNTING, ORIGIN, standing.ticked, [], self._heard, self._away)
-            out.append(Out(COUNTED, 0, None, write_slice(told_)))
-        elif self._listens:
-            out.append(Out(COUNTED, 0, None, write_slice(Slice(COUNTING, ORIGIN, standing.ticked, []))))
+        if self._listens:
+            clock = standing.recorded - 1 if self._by_event and not self._close else standing.ticked
+            heard = Slice(COUNTING, ORIGIN, clock, standing.next, [], self._heard, self._away)
+            out.append(Out(COUNTED, 0, None, write_slice(heard)))
         self._heard, self._away = [], []
         out += self._learned()
         return out

@@ -89,7 +89,7 @@ class Identifying:
         shelf.put(rows, self._log, end)
         self.identify.index.forget()
         [kept] = shelf.fetch(STANDING, [b""])
-        self.identify.stand(_standing(kept))
+        self.identify.stand(read_standing(kept))
         self._look_for_seen()
 
     def _look_for_seen(self) -> None:
@@ -148,7 +148,8 @@ class Identifying:
         return []
 
 
-def _standing(kept: bytes | None) -> Standing:
+def read_standing(kept: bytes | None) -> Standing:
+    """Where identify stands. Raises NewerFormat."""
     if kept is None:
         return Standing()
     parts = msgspec.msgpack.decode(kept)

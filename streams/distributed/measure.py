@@ -21,7 +21,7 @@ from streams.core.rate_rows import note_written as note_rate
 from streams.core.silence_rows import HourRow, SilenceRow, has_changed, write_hours, write_silence
 from streams.core.silence_rows import note_written as note_silence
 from streams.distributed.correlate import WriteAlert
-from streams.distributed.counting import IDENTIFY, read_slice
+from streams.distributed.counting import IDENTIFY, is_counted, read_slice
 from streams.distributed.inbound import NewerFormat
 from streams.distributed.letters import Letter, write_letter
 from streams.distributed.names import ALERTS, COUNTED, DEAD_LETTERS, MEASURES
@@ -39,7 +39,7 @@ _pack: Final = msgspec.msgpack.Encoder().encode
 
 class Position(msgspec.Struct, array_like=True):
     """Where measure stands: the offset that comes next, its clock and those of its origins, spans in which the hub did
-    not listen, and by which thresholds it judges."""
+    not listen, by which thresholds it judges, and up to where its origins have told it of their own logs."""
 
     format: int = FORMAT
     next: int = 0
@@ -47,6 +47,7 @@ class Position(msgspec.Struct, array_like=True):
     clocks: dict[int, int] = {}
     away: list[tuple[int, int]] = []
     judged_by: str = ""
+    upto: dict[int, int] = {}
 
 
 class _Rate(msgspec.Struct, array_like=True):
@@ -132,13 +133,15 @@ class Measuring:
         for counts, row in told.counted:
             engine.count(Event(*row), counts=counts)
         position.clocks[told.origin] = max(told.clock, position.clocks.get(told.origin, 0))
+        position.upto[told.origin] = told.upto
         clocks = [position.clocks.get(origin, 0) for origin in (IDENTIFY, *range(self._partitions))]
         engine.advance(min(clocks))
         position.clock = max(engine.clock, 0)
 
     @property
-    def clock(self) -> int:
-        return self.position.clock
+    def counts(self) -> bool:
+        """Whether anything is judged here."""
+        return is_counted(self._made[0])
 
     def collect(self, *, idle: bool) -> list[Out]:
         position, changes = self.position, self.engine.take_transitions()

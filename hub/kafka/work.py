@@ -1,0 +1,140 @@
+"""`pxhub work`: the stages of the distributed runtime, put together; started, drained, and ended when all is judged."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from hub.alert_line import AlertSaid, alert_fields
+from hub.declared import Declared
+from hub.kafka.settings import KafkaSettings
+from schemas.errors import TryAgain, WrongUse
+from schemas.instant import write_instant
+from streams.core.alerts import Transition
+from streams.distributed.caught_up import Progress
+from streams.distributed.correlate import open_correlating
+from streams.distributed.counting import is_counted
+from streams.distributed.identifying import Identifying
+from streams.distributed.measure import Measuring
+from streams.distributed.names import COUNTED, EVENTS, INBOUND
+from streams.distributed.shelf import RedisShelf
+from streams.distributed.stage import Stage
+from streams.embedded.judging import name_of
+from streams.embedded.runtime import Clock
+
+if TYPE_CHECKING:
+    from structlog.stdlib import BoundLogger
+
+STAGES: Final = ("identify", "correlate", "measure")
+_LOOK: Final = 0.2  # seconds between two looks whether all is judged
+_SECONDS: Final = 15.0
+_encode: Final = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkSettings:
+    """What `pxhub work` was asked for."""
+
+    stage: str
+    kafka: KafkaSettings
+    redis: str
+    clock: Clock = "log"
+    until_caught_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What a cluster says of itself: its id, and how many partitions each topic has."""
+
+    id: str
+    partitions: dict[str, int]
+
+
+def look_at(kafka: KafkaSettings) -> Cluster:
+    """Ask the brokers. Raises TryAgain where none answers, WrongUse where the topics are not there."""
+    try:
+        told = AdminClient({**kafka.for_confluent(), "log_level": 2}).list_topics(timeout=_SECONDS)
+    except KafkaException as wrong:
+        raise TryAgain(f"no broker answers at {kafka.servers}; see that Kafka runs there") from wrong
+    partitions = {name: len(topic.partitions) for name, topic in told.topics.items()}
+    missing = [name for name in (INBOUND, EVENTS, COUNTED) if name not in partitions]
+    if missing:
+        raise WrongUse(f"{', '.join(missing)}: no such topic; run: pxhub topics apply --kafka {kafka.servers}")
+    return Cluster(told.cluster_id or "", partitions)
+
+
+def write_alert(change: Transition) -> bytes:
+    """A change as it goes onto px.alerts."""
+    fields = alert_fields(change.alert)
+    return _encode(AlertSaid(at=write_instant(change.at), **fields))  # type: ignore[arg-type]  # they are its fields
+
+
+def make_stage(settings: WorkSettings, declared: Declared, cluster: Cluster, log: BoundLogger) -> Stage[Any]:
+    """The stage that was asked for."""
+    client = {**settings.kafka.for_confluent()}
+    thresholds, by_event = declared.thresholds, settings.clock == "event"
+    name = name_of(thresholds)
+    if settings.stage == "identify":
+        identifying = Identifying(
+            client,
+            RedisShelf(settings.redis),
+            declared.site.identity,
+            cluster.partitions[EVENTS],
+            cluster.id,
+            log.info,
+            by_event=by_event,
+            listens=is_counted(thresholds),
+        )
+        return Stage(INBOUND, lambda _: identifying.open(), log.info)
+    if settings.stage == "measure":
+        measuring = Measuring(client, thresholds, name, cluster.partitions[EVENTS], write_alert)
+        return Stage(COUNTED, lambda _: measuring.open(), log.info)
+
+    def correlating(number: int) -> Any:
+        return open_correlating(number, client, thresholds, name, write_alert, by_event=by_event)
+
+    return Stage(EVENTS, correlating, log.info)
+
+
+async def work(settings: WorkSettings, declared: Declared, log: BoundLogger, ready: Callable[[], object]) -> None:
+    """Run a stage until it is asked to end, or all that was there is judged."""
+    from streams.distributed.app import make_app, run_app  # noqa: PLC0415 - Faust takes long to load
+
+    cluster = await asyncio.to_thread(look_at, settings.kafka)
+    stage = make_stage(settings, declared, cluster, log)
+    client = {k: v for k, v in settings.kafka.for_aiokafka().items() if k != "bootstrap_servers"}
+    app = make_app(f"px-{settings.stage}", settings.kafka.servers, stage, client)
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, ended.set)
+    gc.collect()
+    gc.freeze()
+    gc.disable()  # records make no cycles, and a million of them would be walked in vain
+    watching = asyncio.create_task(_end_when_caught_up(settings, stage, cluster, ended))
+    watching.add_done_callback(lambda _: ended.set() if settings.until_caught_up else None)
+    try:
+        await run_app(app, stage, ended, ready)
+        if watching.done():
+            await watching
+    finally:
+        watching.cancel()
+
+
+async def _end_when_caught_up(
+    settings: WorkSettings, stage: Stage[Any], cluster: Cluster, ended: asyncio.Event
+) -> None:
+    if not settings.until_caught_up:
+        return
+    progress = Progress(settings.stage, settings.kafka.for_confluent(), RedisShelf(settings.redis), cluster.partitions)
+    while not await progress.is_done(stage):  # noqa: ASYNC110 - other processes are watched
+        await asyncio.sleep(_LOOK)
+    ended.set()
