@@ -19,7 +19,8 @@ from kafka.admin import KafkaAdminClient, ScramMechanism, UserScramCredentialUps
 from deploy.services.running import free_port
 from hub.__main__ import main
 from hub.kafka.settings import KafkaSettings, read_kafka_settings
-from streams.distributed.topics import Role
+from hub.kafka.work import look_at
+from streams.distributed.topics import Role, topics
 from tests.hub.mllp_hub import sign
 from tests.services import own_kafka
 
@@ -155,6 +156,12 @@ def test_who_reads_alerts_writes_none(guarded: Guarded) -> None:
             await producer.stop()
 
     asyncio.run(tell())
+
+
+@pytest.mark.parametrize("role", Role)
+def test_every_stage_sees_how_many_partitions_there_are(guarded: Guarded, role: Role) -> None:
+    found = look_at(guarded.as_(role)).partitions
+    assert {topic.name: topic.partitions for topic in topics()}.items() <= found.items()
 
 
 def check(guarded: Guarded, *arguments: str, **changed: str) -> tuple[int, str]:
