@@ -28,9 +28,8 @@ from streams.core.compiled import compile_thresholds
 from streams.distributed.inbound import write_message, write_tick
 from streams.distributed.names import INBOUND
 
-_MEND_FUTURE: Final = (
-    "it lies more than an hour ahead of this machine's clock; check the sender's clock or name --until"
-)
+_MEND_FUTURE: Final = "it lies more than an hour ahead of this machine's clock; mend the sender's or name --until"
+_AGAIN: Final = "load them again: none counts twice"
 _LARGEST: Final = 20 << 20
 _FLUSH: Final = 120.0  # seconds
 
