@@ -111,7 +111,8 @@ async def work(settings: WorkSettings, declared: Declared, log: BoundLogger, rea
     cluster = await asyncio.to_thread(look_at, settings.kafka)
     stage = make_stage(settings, declared, cluster, log)
     client = {k: v for k, v in settings.kafka.for_aiokafka().items() if k != "bootstrap_servers"}
-    app = make_app(f"px-{settings.stage}", settings.kafka.servers, stage, client)
+    credentials = settings.kafka.faust_credentials()
+    app = make_app(f"px-{settings.stage}", settings.kafka.servers, stage, client, credentials=credentials)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
