@@ -114,8 +114,8 @@ class Poison(Exception):
         self.offset: int = offset
 
 
-_Pending = tuple[list[Event], int, int]
-"""Events of one message for one circle, their log time, and the offset of the last."""
+_Pending = tuple[list[Event], int]
+"""Events of one message for one circle, and their log time."""
 
 
 class Partition:
@@ -198,7 +198,7 @@ class Partition:
         if key not in self._changed:
             self._changed[key] = record.offset
         if key in self._awaits:
-            self._waiting[key].append(([event], at, record.offset))
+            self._waiting[key].append(([event], self._log_time(at)))
             return
         if at > self.recorded:
             self.recorded = at
@@ -219,16 +219,19 @@ class Partition:
                 self._learn(key, event)
             self._changed.setdefault(key, offset)
             if key in self._awaits:
-                self._waiting[key].append((events, at, offset))
-            else:
-                self._put(events, at)
+                self._waiting[key].append((events, self._log_time(at)))
+                continue
+            if at > self.recorded:
+                self.recorded = at
+                if self._by_event and not self._awaits:
+                    self.engine.advance(at - 1)
+            self._put(events, self._log_time(at))
+
+    def _log_time(self, at: int) -> int:
+        """By event time the clock is the largest that was told."""
+        return max(at, self.recorded) if self._by_event else at
 
     def _put(self, events: Sequence[Event], at: int) -> None:
-        if at > self.recorded:
-            self.recorded = at
-            if self._by_event and not self._awaits:
-                self.engine.advance(at - 1)
-        at = self.recorded if self._by_event else at
         if len(events) == 1:
             self.engine.apply(events[0], at)
         else:
@@ -299,7 +302,7 @@ class Partition:
             if isinstance(waiting, Envelope):
                 self._give(key, waiting)
             else:
-                self._put(*waiting[:2])
+                self._put(*waiting)
         if not self._awaits:
             self.engine.advance(max(self.ticked, self.recorded - 1) if self._by_event else self.ticked)
 
