@@ -9,7 +9,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hub.alert_line import AlertLine
+from hub.alert_line import AlertSaid
 from streams.distributed import names
 from streams.distributed.letters import Letter
 from streams.distributed.topics import Topic, configs, topics
@@ -42,13 +42,13 @@ _EVENT: Final[Json] = {
         "data_base64": {"type": "string", "description": "What the hub tells itself of circles."},
     },
 }
-_PAYLOADS: Final = {names.EVENTS: "CloudEvent", names.ALERTS: "AlertLine", names.DEAD_LETTERS: "Letter"}
+_PAYLOADS: Final = {names.EVENTS: "CloudEvent", names.ALERTS: "AlertSaid", names.DEAD_LETTERS: "Letter"}
 
 
 def asyncapi() -> Json:
     """The whole description, of topics with as many partitions as they have unless said otherwise."""
     declared = topics()
-    _, schemas = msgspec.json.schema_components((AlertLine, Letter), ref_template=_REF)
+    _, schemas = msgspec.json.schema_components((AlertSaid, Letter), ref_template=_REF)
     return {
         "asyncapi": "3.0.0",
         "info": {

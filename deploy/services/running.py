@@ -57,10 +57,7 @@ class Service:
                     raise NotHere(f"{self.name} runs at port {running[1]}: say `make services-stop` first")
                 return False
             if not is_free(self.port):
-                raise NotHere(
-                    f"port {self.port} is taken by another program: end that one, or name another port with "
-                    f"PXHUB_{self.name.upper()}_PORT"
-                )
+                raise self._taken()
             command = self.command()
             with self._lock.open("ab") as lock, self.log.open("ab") as log:
                 fcntl.flock(lock, fcntl.LOCK_EX)  # who asks whether it runs has it for a moment
@@ -83,6 +80,8 @@ class Service:
         while not self.answers(self.port):
             if self.running() is None:
                 self._reap()
+                if not is_free(self.port):  # somebody was quicker
+                    raise self._taken()
                 raise NotHere(f"{self.name} ended at once:\n{self._last_words()}")
             if time.monotonic() > until:
                 raise NotHere(f"{self.name} does not answer after {seconds:.0f} s:\n{self._last_words()}")
@@ -147,8 +146,15 @@ class Service:
         if self.process is not None:
             self.process.wait()
 
+    def _taken(self) -> NotHere:
+        return NotHere(
+            f"port {self.port} is taken by another program: end that one, or name another port with "
+            f"PXHUB_{self.name.upper()}_PORT"
+        )
+
     def _last_words(self) -> str:
-        return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join([line for line in lines if not line.startswith("\t")][-15:])  # no stack of Java's
 
 
 def kafka_answers(port: int) -> bool:

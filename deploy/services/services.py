@@ -31,9 +31,15 @@ _LARGEST: Final = 20 * 1024 * 1024  # bytes of one message, as px.inbound allows
 
 
 def kafka(
-    folder: Path, port: int, *, heap: str = "1g", flags: tuple[str, ...] = (), settings: Mapping[str, str] | None = None
+    folder: Path,
+    port: int,
+    *,
+    heap: str = "1g",
+    settings: Mapping[str, str] | None = None,
+    cluster: str | None = None,
 ) -> Service:
-    """A broker of one node, its own controller. `settings` are laid over server.properties, `flags` go to java."""
+    """A broker, its own controller unless `settings`, which are laid over server.properties, say otherwise. `cluster`
+    is the id that nodes of one cluster share, 16 bytes in URL-safe base64; anew for a folder where it is not given."""
 
     def command() -> list[str]:
         java, jars = find_java(), fetch_jars()
@@ -42,18 +48,17 @@ def kafka(
         replace(properties, "".join(f"{key}={value}\n" for key, value in lines.items()))
         if not (folder / "data" / "meta.properties").exists():
             shutil.rmtree(folder / "data", ignore_errors=True)  # a format that was interrupted
-            cluster = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
-            tool = [
-                *_java(java, jars, "256m"),
-                "kafka.tools.StorageTool",
-                "format",
-                f"--cluster-id={cluster}",
-                "-c",
-            ]  # an id may begin with `-`
+            id_ = f"--cluster-id={cluster or new_cluster()}"  # one argument, for an id may begin with a dash
+            tool = [*_java(java, jars, "256m"), "kafka.tools.StorageTool", "format", id_, "-c"]
             run([*tool, str(properties)], "the broker's folder cannot be formatted")
-        return [*_java(java, jars, heap), *flags, "kafka.Kafka", str(properties)]
+        return [*_java(java, jars, heap), "kafka.Kafka", str(properties)]
 
     return Service("kafka", folder.resolve(), port, command, kafka_answers)
+
+
+def new_cluster() -> str:
+    """An id for a cluster."""
+    return base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
 
 
 def redis(folder: Path, port: int, *, settings: Mapping[str, str] | None = None) -> Service:

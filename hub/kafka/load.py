@@ -76,15 +76,11 @@ class Loader:
         left = self._producer.flush(_FLUSH)
         self._check()
         if left:
-            raise TryAgain(
-                f"Kafka did not take {left} messages within {_FLUSH:.0f} s; {_AGAIN}"
-            )
+            raise TryAgain(f"Kafka did not take {left} messages within {_FLUSH:.0f} s; {_AGAIN}")
 
     def _check(self) -> None:
         if self._failed is not None:
-            raise TryAgain(
-                f"Kafka does not take the messages ({self._failed.name()}); {_AGAIN}"
-            )
+            raise TryAgain(f"Kafka does not take the messages ({self._failed.name()}); {_AGAIN}")
 
 
 def load(kafka: KafkaSettings, options: ReplayOptions) -> dict[str, Any]:

@@ -57,22 +57,20 @@ class KafkaSettings:
         }
         return {name: str(value) for name, value in told.items() if value is not None}
 
-    def for_faust(self) -> dict[str, Any]:
-        """Arguments of a faust.App: `broker`, and `broker_credentials` where there are any."""
-        told: dict[str, Any] = {"broker": [f"kafka://{server}" for server in self.servers.split(",")]}
+    def faust_credentials(self) -> Any:
+        """The `broker_credentials` of a faust.App, None where the brokers ask for none."""
         if self.security_protocol == "PLAINTEXT":
-            return told
+            return None
         import faust  # noqa: PLC0415 - it takes long, and only the workers need it
 
         if self.security_protocol == "SSL":
-            return {**told, "broker_credentials": faust.SSLCredentials(self.ssl_context())}
-        credentials = faust.SASLCredentials(
+            return faust.SSLCredentials(self.ssl_context())
+        return faust.SASLCredentials(
             username=self.sasl_username,
             password=self.sasl_password,
             ssl_context=self.ssl_context(),
             mechanism=self.sasl_mechanism,
         )
-        return {**told, "broker_credentials": credentials}
 
     def ssl_context(self) -> ssl.SSLContext | None:
         """What TLS is spoken with, None where none is. Raises WrongUse."""

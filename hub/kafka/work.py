@@ -74,7 +74,8 @@ def look_at(kafka: KafkaSettings) -> Cluster:
 def write_alert(change: Transition) -> bytes:
     """A change as it goes onto px.alerts."""
     fields = alert_fields(change.alert)
-    return _encode(AlertSaid(at=write_instant(change.at), **fields))  # type: ignore[arg-type]  # they are its fields
+    purpose = change.alert.purpose or msgspec.UNSET
+    return _encode(AlertSaid(at=write_instant(change.at), purpose=purpose, **fields))  # type: ignore[arg-type]  # they are its fields
 
 
 def make_stage(settings: WorkSettings, declared: Declared, cluster: Cluster, log: BoundLogger) -> Stage[Any]:
@@ -111,7 +112,8 @@ async def work(settings: WorkSettings, declared: Declared, log: BoundLogger, rea
     cluster = await asyncio.to_thread(look_at, settings.kafka)
     stage = make_stage(settings, declared, cluster, log)
     client = {k: v for k, v in settings.kafka.for_aiokafka().items() if k != "bootstrap_servers"}
-    app = make_app(f"px-{settings.stage}", settings.kafka.servers, stage, client)
+    credentials = settings.kafka.faust_credentials()
+    app = make_app(f"px-{settings.stage}", settings.kafka.servers, stage, client, credentials=credentials)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):

@@ -19,14 +19,17 @@ _POLL: Final = 900.0  # seconds that an agent may take for its batches: standing
 _OPENING: Final = 600.0  # seconds in which an assignment must stand
 
 
-def make_app(group: str, brokers: str, stage: Stage[Any], client: Mapping[str, Any]) -> faust.App:
+def make_app(
+    group: str, brokers: str, stage: Stage[Any], client: Mapping[str, Any], *, credentials: Any = None
+) -> faust.App:
     """The application of a stage. `brokers` is `host:port`, several with commas; `client` are aiokafka's further
-    arguments."""
+    arguments, `credentials` what Faust's own clients show the brokers."""
     first, *others = brokers.split(",")
     url = ";".join((f"{SCHEME}://{first}", *others))
     app = faust.App(
         group,
         broker=url,
+        broker_credentials=credentials,
         broker_session_timeout=_SESSION,
         broker_heartbeat_interval=_SESSION / 4,
         broker_rebalance_timeout=_REBALANCE,

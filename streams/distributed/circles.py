@@ -61,7 +61,7 @@ class Circles:
         roots: dict[bytes, None] = {}
         new: list[bytes] = []
         for key in keys:
-            root = self._root(key)
+            root = self.root(key)
             if root is None:
                 new.append(key)
             else:
@@ -75,7 +75,8 @@ class Circles:
             put(CIRCLES, gone, into)
         return circle, joined
 
-    def _root(self, key: bytes) -> bytes | None:
+    def root(self, key: bytes) -> bytes | None:
+        """The circle that a key is in; None where it was never heard of."""
         find = self._index.find
         parent = find(CIRCLES, key)
         if parent is None or parent == key:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -33,7 +33,7 @@ from streams.distributed.inbound import Ticked, Told, read_inbound
 from streams.distributed.index import KNOWN, PLACED, SEEN, Change, Index, IndexedDirectory, key_bytes
 from streams.distributed.letters import Letter, write_letter
 from streams.distributed.names import COUNTED, DEAD_LETTERS, EVENTS, INBOUND, PERSONS
-from streams.distributed.partition import Record
+from streams.distributed.records import Record
 from streams.distributed.transactions import Out
 from streams.distributed.wire import write_asked, write_awaited, write_event, write_tick
 from streams.embedded.entries import read_events
@@ -47,7 +47,6 @@ _MEND_FOREIGN: Final = "the doors write these records; who else does must use `p
 _MEND_CONFLICT: Final = "the same source and id came before with other content; the sender must give a new id"
 _MEND_FUTURE: Final = "it lies more than an hour ahead of the broker's clock; check the sender's clock"
 _MEND_ENGINE: Final = "the hub failed on this message and goes on without it; report it, then replay the dead letter"
-_MEND_TEXT: Final = "a text holds what is no character; mend the sender's encoding"
 
 
 class Standing(msgspec.Struct, array_like=True):
@@ -62,12 +61,10 @@ class Standing(msgspec.Struct, array_like=True):
     tallies: list[tuple[str, str, str, int]] = []
 
 
-class _Judged(msgspec.Struct):
-    """A message that is taken: its events, and the offset of its record."""
+class _Taken(NamedTuple):
+    """A message that is taken: its events, and when it came."""
 
-    told: Told
     events: tuple[Event, ...]
-    offset: int
     recorded: int
 
 
@@ -86,6 +83,7 @@ class Identify:
         self._partitions: int = partitions
         self._by_event: bool = by_event
         self._listens: bool = listens
+        self._taken: list[_Taken] = []
         self._heard: list[Heard] = []
         self._away: list[tuple[int, int]] = []
         self._close: int = 0  # an instant that closes what was loaded
@@ -100,6 +98,7 @@ class Identify:
         """Work records of px.inbound; `end` is the offset behind them. What is to be written of them, in one
         transaction. Raises what the index raises, and then nothing was learned."""
         out: list[Out] = []
+        self._taken, self._heard, self._away = [], [], []
         told = [(record, self._read(record, out)) for record in records]
         messages = [one for _, one in told if isinstance(one, Told)]
         events = [read_events(one.events) if one.events else () for one in messages]
@@ -115,6 +114,7 @@ class Identify:
             self._take_safely(one, next(at), record, out)
         standing = self.standing
         standing.next = end
+        out += self._placed()
         out += self._ticks()
         if self._listens:
             clock = standing.recorded - 1 if self._by_event and not self._close else standing.ticked
@@ -215,35 +215,43 @@ class Identify:
         linked = self._linker.take(events)
         if self._by_event:
             standing.recorded = max(standing.recorded, *(event.time for event in linked))
-        try:
-            out += self._placed(linked, f"{INBOUND}/{record.offset}")
-        except UnicodeEncodeError:
-            self._bury(out, record, Reason.INVALID.value, "data", _MEND_TEXT, told)
-            return
+        self._taken.append(_Taken(linked, standing.recorded))
         self.index.put(SEEN, hash_, mark)
         self._count(told, "accepted", "")
         for event in linked:
             self._hear(event.source, event.facility, accepted=True)
 
-    def _placed(self, events: Sequence[Event], id_: str) -> list[Out]:
-        """Where the events of one message go, behind what they join."""
-        out: list[Out] = []
+    def _placed(self) -> list[Out]:
+        """Where the events of a slice go, behind what they join. Who is one is timeless, so all that is joined in the
+        slice is joined before its events: what the slice itself brings is never handed over."""
+        taken, self._taken = self._taken, []
+        partitions, circles = self._partitions, self._circles
         now = write_instant(self.standing.recorded)
-        keys = [self._circles.keys(names_of(event)) for event in events]
-        for number, one in enumerate(keys):
-            circle, joined = self._circles.place(one)
-            home = partition_of(circle, self._partitions)
-            for gone, into in joined:
-                hand_over = f"{id_}/{number}/{name_of(gone).decode()}"
-                asked = write_asked(hand_over, now, name_of(into).decode(), home)
-                out.append(Out(EVENTS, partition_of(gone, self._partitions), name_of(gone), asked))
-                out.append(Out(EVENTS, home, name_of(into), write_awaited(hand_over, now)))
-        placed = [self._circles.place(one)[0] for one in keys]  # when all of it is joined
-        homes = [partition_of(circle, self._partitions) for circle in placed]
-        following = Counter(homes)
-        for event, circle, home in zip(events, placed, homes, strict=True):
-            following[home] -= 1
-            out.append(Out(EVENTS, home, name_of(circle), write_event(event, now, following[home])))
+        keys = [[circles.keys(names_of(event)) for event in events] for events, _ in taken]
+        known = {key: circles.root(key) for message in keys for names in message for key in names}
+        gone: dict[bytes, None] = {}
+        for message in keys:
+            for names in message:
+                _, joined = circles.place(names)
+                gone.update(dict.fromkeys(one.gone for one in joined))
+        out: list[Out] = []
+        came = set(known.values())
+        for circle in gone:
+            if circle not in came:
+                continue  # it was made in this slice: nothing of it is anywhere
+            into = circles.root(circle) or circle
+            home = partition_of(into, partitions)
+            id_ = f"{INBOUND}/{self.standing.next}/{name_of(circle).decode()}"
+            asked = write_asked(id_, now, name_of(into).decode(), home)
+            out.append(Out(EVENTS, partition_of(circle, partitions), name_of(circle), asked))
+            out.append(Out(EVENTS, home, name_of(into), write_awaited(id_, now)))
+        for (events, recorded), message in zip(taken, keys, strict=True):
+            placed = [circles.root(names[0]) or names[0] for names in message]
+            homes = [partition_of(circle, partitions) for circle in placed]
+            following, at = Counter(homes), write_instant(recorded)
+            for event, circle, home in zip(events, placed, homes, strict=True):
+                following[home] -= 1
+                out.append(Out(EVENTS, home, name_of(circle), write_event(event, at, following[home])))
         return out
 
     def _bury(self, out: list[Out], record: Record, reason: str, place: str, mend: str, told: Told | None) -> None:

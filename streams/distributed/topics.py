@@ -40,7 +40,6 @@ _SMALL: Final = MIB
 _EVENT: Final = "application/cloudevents+json"
 _JSON: Final = "application/json"
 _PACKED: Final = "application/x-msgpack"
-_BYTES: Final = "application/octet-stream"
 
 Policy = Literal["delete", "compact"]
 
@@ -95,7 +94,7 @@ def topics(partitions: int = PARTITIONS) -> tuple[Topic, ...]:
             is_stamped=True,
             key="none, or the message's id",
             content="a message as it came, whole, with where it came from; or clock.ticked",
-            media_type=_BYTES,
+            media_type=_PACKED,
             doc="What the doors took, a record a message, acknowledged once it is here. Its order is the hub's order.",
             written_by=(Role.CONNECT,),
             read_by=(Role.IDENTIFY, Role.READ),
@@ -111,7 +110,7 @@ def topics(partitions: int = PARTITIONS) -> tuple[Topic, ...]:
             media_type=_EVENT,
             doc="What the messages say happened, to whom; and evidence that one partition hands over to another.",
             written_by=(Role.IDENTIFY, Role.CORRELATE),
-            read_by=(Role.CORRELATE, Role.MEASURE, Role.READ),
+            read_by=(Role.CORRELATE, Role.READ),
             max_message_bytes=_LARGE,
         ),
         Topic(
@@ -119,10 +118,10 @@ def topics(partitions: int = PARTITIONS) -> tuple[Topic, ...]:
             partitions=1,
             policy="compact",
             retention=None,
-            key="a name that a source gives somebody, or the word for identify's position",
-            content="the circle that the name is in; or how far px.inbound is read",
+            key="a table and a name that a source gives somebody, or the word for identify's position",
+            content="the circle that the name is in, or what else is known of it; or how far px.inbound is read",
             media_type=_PACKED,
-            doc="Who is who. Redis holds an index of it, and is rebuilt from it.",
+            doc="Who is who, and which messages were taken. Redis holds an index of it, and is rebuilt from it.",
             written_by=(Role.IDENTIFY,),
             read_by=(Role.IDENTIFY, Role.READ),
             max_message_bytes=_LARGE,
@@ -284,14 +283,16 @@ class Grant:
     role: Role
     resource: Literal["topic", "group", "transactional_id"]
     name: str
-    operation: Literal["read", "write"]
+    operation: Literal["read", "write", "describe"]
     is_prefix: bool = False
 
 
 def grants(declared: tuple[Topic, ...]) -> tuple[Grant, ...]:
-    """What each role needs, and no more, sorted. Reading and writing imply to describe."""
+    """What each role needs, and no more, sorted. To describe tells how many partitions there are and where they end,
+    which every stage asks of all topics, and nothing of what is in them."""
     found = {Grant(role, "topic", topic.name, "read") for topic in declared for role in topic.read_by}
     found |= {Grant(role, "topic", topic.name, "write") for topic in declared for role in topic.written_by}
+    found |= {Grant(role, "topic", "px.", "describe", is_prefix=True) for role in Role}
     readers = {grant.role for grant in found if grant.operation == "read"}
     found |= {Grant(role, "group", "px-", "read", is_prefix=True) for role in readers}
     stages = (Role.IDENTIFY, Role.CORRELATE, Role.MEASURE)

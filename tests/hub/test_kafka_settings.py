@@ -37,7 +37,7 @@ def test_without_variables_it_is_plain() -> None:
     plain = {"bootstrap_servers": ["a:9092", "[::1]:9093"], "security_protocol": "PLAINTEXT"}
     assert settings.for_kafka_python() == settings.for_aiokafka() == plain
     assert settings.for_confluent() == {"bootstrap.servers": "a:9092,[::1]:9093", "security.protocol": "plaintext"}
-    assert settings.for_faust() == {"broker": ["kafka://a:9092", "kafka://[::1]:9093"]}
+    assert settings.faust_credentials() is None
 
 
 def test_each_client_is_told_who_we_are_in_its_own_words(password: Path) -> None:
@@ -54,7 +54,7 @@ def test_each_client_is_told_who_we_are_in_its_own_words(password: Path) -> None
         "sasl.username": "pxhub-connect",
         "sasl.password": SECRET,
     }
-    credentials = settings.for_faust()["broker_credentials"]
+    credentials = settings.faust_credentials()
     assert (credentials.username, credentials.password) == ("pxhub-connect", SECRET)
     assert credentials.mechanism.value == "SCRAM-SHA-512"
 
@@ -69,9 +69,9 @@ def test_tls_trusts_what_it_is_told_to(tmp_path: Path, password: Path) -> None:
     settings = read_kafka_settings("a:9092", sasl(password, "SASL_SSL", **files))
     assert len(settings.for_kafka_python()["ssl_context"].get_ca_certs()) == 1
     assert settings.for_confluent()["ssl.key.location"] == str(tmp_path / "us.key")
-    assert settings.for_faust()["broker_credentials"].ssl_context is not None
+    assert settings.faust_credentials().ssl_context is not None
     alone = read_kafka_settings("a:9092", {"PXHUB_KAFKA_SECURITY_PROTOCOL": "SSL", **files})
-    assert alone.for_faust()["broker_credentials"].context is not None
+    assert alone.faust_credentials().context is not None
 
 
 def test_a_key_that_fits_no_certificate_is_told(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -14,14 +15,24 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import TopicAuthorizationFailedError
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from kafka.admin import KafkaAdminClient, ScramMechanism, UserScramCredentialUpsertion
+from kafka.admin import (
+    ACL,
+    ACLOperation,
+    ACLPermissionType,
+    KafkaAdminClient,
+    ResourcePattern,
+    ResourceType,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
 
 from deploy.services.running import free_port
 from hub.__main__ import main
 from hub.kafka.settings import KafkaSettings, read_kafka_settings
-from streams.distributed.topics import Role
+from hub.kafka.work import look_at
+from streams.distributed.topics import Role, topics
 from tests.hub.mllp_hub import sign
-from tests.services import own_kafka
+from tests.services import empty, own_kafka, redis_run, redis_url  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.slow
 PREFIX = "pxhub-"
@@ -155,6 +166,65 @@ def test_who_reads_alerts_writes_none(guarded: Guarded) -> None:
             await producer.stop()
 
     asyncio.run(tell())
+
+
+@pytest.mark.parametrize("role", Role)
+def test_every_stage_sees_how_many_partitions_there_are(guarded: Guarded, role: Role) -> None:
+    found = look_at(guarded.as_(role)).partitions
+    assert {topic.name: topic.partitions for topic in topics()}.items() <= found.items()
+
+
+THRESHOLDS = """
+calendars: {}
+thresholds:
+  - {id: final-in-time, kind: wait, key: order_id, start: order.placed, satisfied_by: result.final, within: 4h}
+"""
+EVENT = {
+    "specversion": "1.0",
+    "id": "placed-1",
+    "source": "lab",
+    "type": "order.placed",
+    "time": "2026-03-02T12:00:00Z",
+    "data": {"order_id": "o1", "mrn": "1", "assigning_authority": "HBMC"},
+}
+
+
+def test_each_stage_works_with_its_own_rights_over_tls(guarded: Guarded, redis_url: str, tmp_path: Path) -> None:  # noqa: F811
+    empty(guarded.open)  # of what the tests before it wrote
+    with pytest.raises(SystemExit):
+        main(["topics", "apply", "--kafka", guarded.open])
+    (tmp_path / "placed.ndjson").write_text(json.dumps(EVENT) + "\n", encoding="utf-8")
+    (tmp_path / "thresholds.yaml").write_text(THRESHOLDS, encoding="utf-8")
+    catching_up = [(Role.CORRELATE, "px.inbound"), (Role.MEASURE, "px.inbound"), (Role.MEASURE, "px.events")]
+    admin = KafkaAdminClient(bootstrap_servers=guarded.open)
+    admin.create_acls([may_read(role, topic) for role, topic in catching_up])
+    admin.close()
+    until = ("--until", "2026-03-03T12:00:00Z")
+    hub(guarded, Role.CONNECT, "load", tmp_path / "placed.ndjson", "--timezone", "UTC", "--redis", redis_url, *until)
+    more = ("--clock", "event", "--until-caught-up", "--redis", redis_url, "--thresholds", tmp_path / "thresholds.yaml")
+    for stage in (Role.IDENTIFY, Role.CORRELATE, Role.MEASURE):
+        hub(guarded, stage, "work", stage, *more)
+    [alert] = map(json.loads, hub(guarded, Role.READ, "alerts", "list", "--format", "ndjson").splitlines())
+    assert (alert["threshold"], alert["state"]) == ("final-in-time", "breached")
+
+
+def may_read(role: Role, topic: str) -> ACL:
+    return ACL(
+        f"User:{PREFIX}{role}",
+        "*",
+        ACLOperation.READ,
+        ACLPermissionType.ALLOW,
+        ResourcePattern(ResourceType.TOPIC, topic),
+    )
+
+
+def hub(guarded: Guarded, role: Role, *arguments: object) -> str:
+    """What a command says, as a role."""
+    command = [sys.executable, "-P", "-m", "hub", *map(str, arguments), "--kafka", guarded.asking]
+    environment = {**os.environ, **guarded.environment(role)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def check(guarded: Guarded, *arguments: str, **changed: str) -> tuple[int, str]:

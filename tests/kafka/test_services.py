@@ -202,6 +202,23 @@ def test_a_port_of_somebody_else_is_told_and_left_alone(tmp_path):
         assert server.running() is None
 
 
+def test_a_port_that_is_taken_while_it_starts_is_told_as_that(tmp_path):
+    need_redis()
+    server = redis(tmp_path / "redis", free_port())
+    command = server.command
+    with socket.socket() as other:
+
+        def later() -> list[str]:
+            other.bind(("127.0.0.1", server.port))
+            other.listen()
+            return command()
+
+        server.command = later
+        with pytest.raises(NotHere, match="taken by another program"):
+            server.start()
+    assert server.running() is None
+
+
 def test_a_server_that_ends_at_once_says_why(tmp_path):
     need_redis()
     server = redis(tmp_path / "redis", free_port(), settings={"maxmemory": "no size"})

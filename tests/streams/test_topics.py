@@ -82,4 +82,6 @@ def test_each_role_is_granted_what_it_does_and_no_more() -> None:
     assert {role for role in Role if "px.comments" in reads[role]} == {Role.COMMENTS}
     assert reads[Role.CONNECT] == set()  # the doors read nothing back
     assert "px.inbound" not in reads[Role.CORRELATE]
-    assert all(g.is_prefix == (g.resource != "topic") for g in told)
+    assert "px.events" not in reads[Role.MEASURE]  # it holds no patient
+    assert {(g.role, g.name) for g in told if g.operation == "describe"} == {(role, "px.") for role in Role}
+    assert all(g.is_prefix == (g.resource != "topic" or g.operation == "describe") for g in told)
