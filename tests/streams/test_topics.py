@@ -75,10 +75,11 @@ def test_each_role_is_granted_what_it_does_and_no_more() -> None:
     told = grants(topics())
     assert len(set(told)) == len(told)
     writes = {role: {g.name for g in told if g.role is role and g.operation == "write"} for role in Role}
-    assert writes[Role.CONNECT] == {"px.inbound", "px.audit"}
+    assert writes[Role.CONNECT] == {"px.inbound", "px.comments", "px.audit"}
     assert writes[Role.READ] == {"px.audit"}
     assert writes[Role.MEASURE] == {"px.measures", "px.alerts", "px.dead-letters", "px-measure-"}
     reads = {role: {g.name for g in told if g.role is role and g.operation == "read"} for role in Role}
+    assert {role for role in Role if "px.comments" in reads[role]} == {Role.COMMENTS}
     assert reads[Role.CONNECT] == set()  # the doors read nothing back
     assert "px.inbound" not in reads[Role.CORRELATE]
     assert "px.events" not in reads[Role.MEASURE]  # it holds no patient
