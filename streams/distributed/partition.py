@@ -20,7 +20,7 @@ from typing import Final
 import msgspec
 
 from schemas.errors import Reason
-from schemas.event import Event
+from schemas.event import SECOND, Event
 from schemas.instant import read_instant, write_instant
 from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
@@ -124,7 +124,7 @@ class Partition:
             names, facility, source = singles.get(subject), wire.facility, texts(wire.source, wire.source)
             where, ids = facility and texts(facility, facility), names or (subject,)
             event = Event(
-                wire.id, source, texts(type_, type_), time, data, ids, where, wire.precision, wire.sensitivity
+                wire.id, source, texts(type_, type_), time, data, ids, where, wire.precision * SECOND, wire.sensitivity
             )  # fmt: skip
             try:
                 if names is None:
