@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hub.address import read_address
+from hub.cli.clock import ClockChoice
 from hub.cli.stored import read_keep
 from hub.poll.door import bind_polls, polled_servers
 from hub.serve.doors import bind_http_door, bind_mllp, bind_webhooks
@@ -17,11 +17,6 @@ from hub.serve.service import Binding, Door, ServeSettings, Service
 from hub.site import read_site_leniently
 from hub.telemetry import start_telemetry
 from schemas.errors import WrongUse
-
-
-class ClockChoice(StrEnum):
-    LOG = "log"
-    EVENT = "event"
 
 
 def serve(  # noqa: PLR0913, PLR0917 - a flag each
