@@ -14,9 +14,15 @@ _PATIENT = "Doe^Jane^MRN4711"
 
 
 def _logger(out: io.StringIO) -> logging.Logger:
-    logger = logging.Logger("a.library")
+    logger = logging.getLogger("a.library")
+    logger.handlers.clear()
+    logger.propagate = False
     logger.addHandler(LibraryLog(start_telemetry(out)))
     return logger
+
+
+def _fail() -> None:
+    raise ValueError(_PATIENT)
 
 
 def test_a_warning_is_told_as_its_source_has_it() -> None:
@@ -41,7 +47,7 @@ def test_a_text_that_was_put_together_is_not_told() -> None:
 def test_of_an_error_only_its_kind_and_place_are_told() -> None:
     out = io.StringIO()
     try:
-        raise ValueError(_PATIENT)
+        _fail()
     except ValueError as wrong:
         _logger(out).exception("[^--Agent]: Crashed reason=%r", wrong)
     told = msgspec.json.decode(out.getvalue())
