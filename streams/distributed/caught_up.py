@@ -37,7 +37,7 @@ class Progress:
         """Whether all that was there is judged, and durable. Raises TryAgain."""
         if self._inbound is None:
             self._inbound = await asyncio.to_thread(self._end_of_inbound)
-        if not stage.held:
+        if not stage.held or stage.opening:
             return False
         await stage.settle()
         is_done = await self._looks_done(stage)

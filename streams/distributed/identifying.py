@@ -21,7 +21,7 @@ from streams.distributed.index import Change, Index
 from streams.distributed.names import PERSONS
 from streams.distributed.reading import ends_of, read_topic
 from streams.distributed.shelf import Emptied, RedisShelf, month_before
-from streams.distributed.stage import Tell
+from streams.distributed.stage import Ended, Figures, Tell
 from streams.distributed.transactions import Out, Transactions
 
 ID: Final = "px-identify-0"
@@ -52,7 +52,7 @@ class Identifying:
         self._tell: Tell = tell
         self._transactions: Transactions = Transactions(client, ID)
         self._is_away: bool = False
-        self._ended: threading.Event = threading.Event()  # it is never set: a pause is what it is for
+        self._ended: threading.Event = threading.Event()
         self.identify: Identify = Identify(Index(shelf), rules, partitions, by_event=by_event, listens=listens)
 
     @property
@@ -102,6 +102,13 @@ class Identifying:
         """It sets apart itself what it fails on."""
         raise AssertionError(offset, len(raw))
 
+    def figures(self) -> Figures:
+        return Figures(self.identify.standing.recorded, pauses=self._is_away)
+
+    def end(self) -> None:
+        """Wait for no service any more."""
+        self._ended.set()
+
     async def take(self, records: Sequence[Any], end: int) -> None:
         """Work records, to the end: when this returns all that came of them is written. While Redis or Kafka is away
         it waits, and nothing is lost. Raises Fenced."""
@@ -136,7 +143,8 @@ class Identifying:
                 if not self._is_away:
                     self._is_away = True
                     self._tell("identify.pauses", reason=str(wrong))
-                self._ended.wait(_AGAIN)
+                if self._ended.wait(_AGAIN):
+                    raise Ended from wrong
             else:
                 if self._is_away:
                     self._is_away = False

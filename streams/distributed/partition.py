@@ -308,6 +308,11 @@ class Partition:
     # -- what is said
 
     @property
+    def awaited(self) -> int:
+        """How many circles await a hand-over."""
+        return len(self._awaits)
+
+    @property
     def is_awaiting(self) -> bool:
         """Whether a hand-over is to come."""
         return bool(self._awaits)
