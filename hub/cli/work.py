@@ -20,7 +20,9 @@ from hub.cli.topics import Kafka
 from hub.declared import read_declared
 from hub.kafka.settings import read_kafka_settings
 from hub.kafka.work import STAGES, STUCK_AFTER, WorkSettings, work
+from hub.kafka.zone import recall_zone
 from hub.library_log import tell_failure
+from hub.site import read_site_leniently
 from hub.telemetry import start_telemetry
 from schemas.errors import PxError, WrongUse
 from streams.distributed.inbound import NewerFormat
@@ -42,7 +44,10 @@ def work_command(  # noqa: PLR0913, PLR0917 - a flag each
     redis: Redis,
     thresholds: Annotated[Path | None, typer.Option(help="A file or folder in place of the shipped packs.")] = None,
     site: Annotated[Path | None, typer.Option(help="The site file: authorities, identity, overrides.")] = None,
-    timezone: Annotated[str | None, typer.Option(metavar="ZONE", help="For calendars that name none.")] = None,
+    timezone: Annotated[
+        str | None,
+        typer.Option(metavar="ZONE", help="For calendars that name none."),
+    ] = None,
     clock: Annotated[ClockChoice, typer.Option(help="log: the broker's; event: time is what the events say.")] = (
         ClockChoice.LOG
     ),
@@ -63,7 +68,8 @@ def work_command(  # noqa: PLR0913, PLR0917 - a flag each
     stood still, 1 it failed.
     """
     kafka_settings = read_kafka_settings(kafka, os.environ)
-    declared = read_declared(site, thresholds, None, timezone)
+    named = timezone or (site is not None and read_site_leniently(site).timezone) or recall_zone(redis)
+    declared = read_declared(site, thresholds, None, named)
     if stage is StageChoice.ALL:
         if metrics is not None:
             raise WrongUse("--metrics: each stage tells of itself at a port of its own; start the stages one by one")

@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from schemas.errors import TryAgain
 from schemas.identity import IdentityRules
-from streams.distributed.identify import FORMAT, POSITION, Identify, Standing, read_row
+from streams.distributed.identify import FORMAT, POSITION, Identify, Standing, read_row, row_key
 from streams.distributed.inbound import NewerFormat
-from streams.distributed.index import Change, Index
+from streams.distributed.index import SEEN, Change, Index
 from streams.distributed.names import PERSONS
 from streams.distributed.reading import ends_of, read_topic
 from streams.distributed.shelf import Emptied, RedisShelf, month_before
@@ -52,6 +53,7 @@ class Identifying:
         self._tell: Tell = tell
         self._transactions: Transactions = Transactions(client, ID)
         self._is_away: bool = False
+        self._forgotten: str = ""  # the month before which no ids are remembered
         self._ended: threading.Event = threading.Event()
         self.identify: Identify = Identify(Index(shelf), rules, partitions, by_event=by_event, listens=listens)
 
@@ -96,7 +98,7 @@ class Identifying:
     def _look_for_seen(self) -> None:
         month = self.identify.month
         if self._shelf.months[:1] != (month,):
-            self._shelf.months = (month, month_before(month))
+            self._shelf.months = tuple(dict.fromkeys((month, month_before(month))))
 
     def isolate(self, offset: int, raw: bytes) -> None:
         """It sets apart itself what it fails on."""
@@ -121,6 +123,20 @@ class Identifying:
         rows.append(("", (STANDING, b"", msgspec.msgpack.encode(self.identify.standing))))
         self._patiently(lambda: self._shelf.put(rows, self._log, at + 1))
         self.identify.index.note_written()
+        if len(self._shelf.months) > 1 and self._forgotten != self._shelf.months[1]:
+            self._forget_seen()
+            self._forgotten = self._shelf.months[1]
+
+    def _forget_seen(self) -> None:
+        """Let go of the ids that were met before the last two months."""
+        month = month_before(self._shelf.months[1])
+        keys = self._patiently(lambda: self._shelf.keys(f"{SEEN}:{month}"))
+        for at in range(0, len(keys), _BATCH):
+            some = keys[at : at + _BATCH]
+            gone = [Out(PERSONS, 0, row_key(SEEN, key, month), None) for key in some]
+            upto = self._patiently(partial(self._transactions.write, gone))
+            rows: list[tuple[str, Change]] = [(month, (SEEN, key, None)) for key in some]
+            self._patiently(partial(self._shelf.put, rows, self._log, upto + 1))
 
     def _worked(self, records: Sequence[Any], end: int) -> list[Out]:
         self._look_for_seen()
