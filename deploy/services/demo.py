@@ -68,7 +68,9 @@ class Worker:
                 self.is_ready.set()
 
     def numbers(self, name: str) -> dict[str, float]:
-        """A family of its metrics: label to value."""
+        """A family of its metrics: label to value; nothing while it starts."""
+        if not self.address:
+            return {}
         try:
             with urllib.request.urlopen(f"{self.address}/metrics", timeout=10) as answer:  # noqa: S310 - loopback
                 lines = answer.read().decode().splitlines()

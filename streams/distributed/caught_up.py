@@ -39,7 +39,7 @@ class Progress:
         self._since: tuple[int, float] | None = None  # the generation in which all was done, and since when
 
     async def is_done(self, stage: Stage[Any]) -> bool:
-        """Whether all that was there is judged, and durable. Raises TryAgain."""
+        """Whether all that was there is judged, and durable. Raises TryAgain while that cannot be known."""
         if self._inbound is None:
             self._inbound = await asyncio.to_thread(self._end_of_inbound)
         if not stage.held or stage.opening:
