@@ -82,7 +82,8 @@ def look_at(kafka: KafkaSettings) -> Cluster:
 def write_alert(change: Transition) -> bytes:
     """A change as it goes onto px.alerts."""
     fields = alert_fields(change.alert)
-    return _encode(AlertSaid(at=write_instant(change.at), **fields))  # type: ignore[arg-type]  # they are its fields
+    purpose = change.alert.purpose or msgspec.UNSET
+    return _encode(AlertSaid(at=write_instant(change.at), purpose=purpose, **fields))  # type: ignore[arg-type]  # they are its fields
 
 
 def make_stage(settings: WorkSettings, declared: Declared, cluster: Cluster, log: BoundLogger) -> Stage[Any]:

@@ -84,10 +84,7 @@ class Progress:
     def _has_identified(self, inbound: int) -> bool:
         if not inbound:
             return True
-        if self._shelf.mark() is None:
-            return False
-        [kept] = self._shelf.fetch(STANDING, [b""])
-        return read_standing(kept).next >= inbound
+        return read_standing(self._shelf.look(STANDING, b"")).next >= inbound
 
     def _are_read(self, topic: str, works: Mapping[int, Any]) -> bool:
         return not any(self._has_more(topic, number, work.next) for number, work in works.items())

@@ -33,7 +33,7 @@ from streams.distributed.inbound import Ticked, Told, read_inbound
 from streams.distributed.index import KNOWN, PLACED, SEEN, Change, Index, IndexedDirectory, key_bytes
 from streams.distributed.letters import Letter, write_letter
 from streams.distributed.names import COUNTED, DEAD_LETTERS, EVENTS, INBOUND, PERSONS
-from streams.distributed.partition import Record
+from streams.distributed.records import Record
 from streams.distributed.transactions import Out
 from streams.distributed.wire import write_asked, write_awaited, write_event, write_tick
 from streams.embedded.entries import read_events

@@ -61,6 +61,7 @@ class Identifying:
 
     def open(self) -> tuple[Identifying, Transactions]:
         """Take px.inbound from whoever had it, and stand where it stood. Raises TryAgain."""
+        self._transactions = Transactions(self._client, ID)  # one that was fenced is of no more use
         self._transactions.open()
         self.recover()
         return self, self._transactions

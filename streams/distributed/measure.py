@@ -23,6 +23,7 @@ from streams.core.silence_rows import note_written as note_silence
 from streams.distributed.correlate import WriteAlert
 from streams.distributed.counting import IDENTIFY, is_counted, read_slice
 from streams.distributed.inbound import NewerFormat
+from streams.distributed.kept import OtherThresholds
 from streams.distributed.letters import Letter, write_letter
 from streams.distributed.names import ALERTS, COUNTED, DEAD_LETTERS, MEASURES
 from streams.distributed.reading import last_by_key, read_topic
@@ -93,6 +94,8 @@ class Measuring:
         self.engine = engine = Engine(thresholds, keeps_all=False)
         rows = last_by_key(read_topic(self._client, MEASURES, 0))
         self.position = _position(rows.pop(_POSITION, None))
+        if self.position.next and self.position.judged_by != name:
+            raise OtherThresholds(MEASURES)
         self.position.judged_by = name
         engine.advance(self.position.clock)
         for span in self.position.away:

@@ -15,17 +15,20 @@ waits with the rest.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final
 
 import msgspec
 
 from schemas.errors import Reason
-from schemas.event import Event
+from schemas.event import SECOND, Event
 from schemas.instant import read_instant, write_instant
 from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
-from streams.core.circle import Circle, alerts_of, forget_circle, names_of, read_circle, write_circle
+from streams.core.circle import alerts_of, forget_circle, names_of, read_circle, write_circle
 from streams.core.engine import Engine
+from streams.distributed.kept import POSITION, Position, Row, check_format, check_judged, read_position, read_row
+from streams.distributed.records import Buried, Handed, Poison, Record
+from streams.distributed.skimming import Readers, skim, tells_second_number
 from streams.distributed.wire import (
     ASKED,
     AWAITED,
@@ -44,78 +47,12 @@ from streams.distributed.wire import (
 TAIL: Final = 100_000
 """Records that a start may have to put again: a second or so. A circle is written once in as many at the most."""
 _IDLE: Final = 500  # circles that a commit writes beyond what it must
-POSITION: Final = b"position"
 _MEND: Final = "identify writes these records; who else does must write CloudEvents 1.0 with the circle as the key"
 _MEND_ENGINE: Final = "the hub failed on this event and goes on without it; report it, then replay the dead letter"
 _pack: Final = msgspec.msgpack.Encoder().encode
 
 
-class Record(Protocol):
-    """A record of Kafka."""
-
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-
-
-class Buried(NamedTuple):
-    """A record that cannot be taken: why, where, what to do about it, and its bytes."""
-
-    reason: str
-    place: str
-    mend: str
-    offset: int
-    raw: bytes
-
-
-class Handed(NamedTuple):
-    """A record for px.events: a circle for another partition."""
-
-    partition: int
-    key: bytes
-    value: bytes
-
-
-class Row(msgspec.Struct, array_like=True):
-    """A circle in px.state: the format, up to which offset it was told, and the circle."""
-
-    format: int
-    upto: int
-    circle: Circle
-
-
-class Position(msgspec.Struct, array_like=True):
-    """Where a partition stands: the last offset that was put, the clock and the largest log time, the offset behind
-    which circles are to be told again, by which thresholds it was judged, and the offsets that were set apart."""
-
-    format: int = FORMAT
-    applied: int = -1
-    clock: int = 0
-    recorded: int = 0
-    tail: int = -1
-    judged_by: str = ""
-    apart: list[int] = []
-
-
-class NewerFormat(Exception):
-    """What is kept was written by a newer version of the hub."""
-
-
-class Poison(Exception):
-    """The engine failed on a record; `offset` is its."""
-
-    def __init__(self, offset: int) -> None:
-        super().__init__(f"the engine failed on the record at offset {offset}")
-        self.offset: int = offset
-
-
-_Pending = tuple[list[Event], int]
-"""Events of one message for one circle, and their log time."""
+_Pending = tuple[list[Event], int]  # of one message for one circle, and their log time
 
 
 class Partition:
@@ -133,7 +70,9 @@ class Partition:
         self._by_event: bool = by_event
         self._tail: int = tail
         self._names: dict[bytes, list[str]] = {}  # of each circle
-        self._known: set[tuple[str, ...]] = set()  # identifiers of events whose names are noted
+        self._singles: dict[str, tuple[str]] = {}  # identifiers that are noted, each as an event alone has it
+        self._texts: dict[str, str] = {}  # one copy of each source, type and facility
+        self._readers: Readers = Readers(self.engine)
         self._changed: dict[bytes, int] = {}  # the first change that is not written, the longest changed first
         self._covers: dict[bytes, int] = {}  # while the log is put again: up to where each was told
         self._gone: set[bytes] = set()  # circles whose row is to be forgotten
@@ -141,34 +80,90 @@ class Partition:
         self._waiting: dict[bytes, list[_Pending | Envelope]] = {}  # what came of it meanwhile
         self._gathered: list[tuple[Event, bytes, int]] = []  # of a message whose rest is to come
         self._apart: list[int] = []
+        self._said: list[Transition] = []  # before their circle was given away
 
     # -- taking
 
-    def take(self, records: Iterable[Record]) -> None:
+    def take(self, records: Iterable[Record]) -> None:  # noqa: C901, PLR0912, PLR0915 - a call an event costs a tenth of it
         """Put records to the engine, in their order. Raises Poison where the engine fails on one: then nothing here is
         of use, and the partition is to be read anew without it."""
+        by_type, singles, texts = self._readers.by_type, self._singles, self._texts.setdefault
+        changed, by_event, apply, advance = self._changed, self._by_event, self.engine.apply, self.engine.advance
+        last_stamp, last_at, is_slow = "", 0, bool(self._covers or self._apart)
         for record in records:
             offset = record.offset
+            if is_slow or self._awaits or self._gathered:
+                self._take_slowly(record)
+                continue
             if offset <= self.applied:
                 continue
-            if offset in self._apart:
-                self.applied = offset
-                continue
             try:
-                wire = decode(record.value or b"")
-                told = self._told(wire)
+                wire = skim(record.value or b"")
+                type_ = wire.type
+                read = by_type[type_] if type_ in by_type else self._readers.add(type_)
+                subject, stamp = wire.subject, wire.recorded
+                if type_ in CONTROL or subject is None or wire.also is not None or wire.following or not stamp:
+                    self._take_slowly(record)
+                    continue
+                time = read_instant(wire.time)
+                if stamp != last_stamp:
+                    last_stamp, last_at = stamp, time if stamp == wire.time else read_instant(stamp)
+                if read is None:
+                    if tells_second_number(wire.data):
+                        self._take_slowly(record)
+                        continue
+                    self.recorded = max(self.recorded, last_at)
+                    self.applied = offset
+                    continue
+                data = read(wire.data)
             except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as wrong:
                 self._bury(wrong, record)
                 self.applied = offset
                 continue
+            key = record.key or b""
+            names, facility, source = singles.get(subject), wire.facility, texts(wire.source, wire.source)
+            where, ids = facility and texts(facility, facility), names or (subject,)
+            event = Event(
+                wire.id, source, texts(type_, type_), time, data, ids, where, wire.precision * SECOND, wire.sensitivity
+            )  # fmt: skip
             try:
-                if isinstance(told, Event):
-                    self._take(told, wire, record)
-                else:
-                    self._obey(told, wire, record)
+                if names is None:
+                    self._learn(key, event)
+                if key not in changed:
+                    changed[key] = offset
+                self.recorded = max(self.recorded, last_at)
+                if by_event:  # what happens at an instant is heard before the clock reaches it
+                    advance(self.recorded - 1)
+                apply(event, self.recorded if by_event else last_at)
             except Exception as wrong:  # a record's edge: whatever it is, the rest of the log goes on
                 raise Poison(offset) from wrong
             self.applied = offset
+        if by_event and not self._awaits:
+            advance(self.recorded - 1)
+
+    def _take_slowly(self, record: Record) -> None:
+        """One record, whatever it is."""
+        offset = record.offset
+        if offset <= self.applied:
+            return
+        if offset in self._apart:
+            self.applied = offset
+            return
+        try:
+            wire = decode(record.value or b"")
+            told = self._told(wire)
+        except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as wrong:
+            self._bury(wrong, record)
+            self.applied = offset
+            return
+        try:
+            if isinstance(told, Event):
+                self._take(told, wire, record)
+            else:
+                self._obey(told, wire, record)
+        except Exception as wrong:  # a record's edge: whatever it is, the rest of the log goes on
+            raise Poison(offset) from wrong
+        self.applied = offset
 
     @staticmethod
     def _told(wire: Envelope) -> Event | Given | int | None:
@@ -193,8 +188,7 @@ class Partition:
             return
         if key in self._covers and record.offset <= self._covers[key]:
             return
-        if event.identifiers not in self._known:
-            self._learn(key, event)
+        self._learn(key, event)
         if key not in self._changed:
             self._changed[key] = record.offset
         if key in self._awaits:
@@ -241,8 +235,10 @@ class Partition:
         """Note which names are in a circle."""
         ids = event.identifiers
         names = names_of(event)
-        if len(names) == 1 and names[0] == (ids[0] if ids else None):
-            self._known.add(ids)
+        if len(names) == 1 and len(ids) == 1:
+            if ids[0] in self._singles:
+                return
+            self._singles[ids[0]] = (ids[0],)
         held = self._names.get(key)
         if held is None:
             self._names[key] = list(names)
@@ -273,12 +269,13 @@ class Partition:
 
     def _give(self, key: bytes, wire: Envelope) -> None:
         """Write a circle down for another partition, and let go of it."""
-        told = wire.data or {}
-        names = self._names.pop(key, [])
+        told, names = wire.data or {}, self._names.pop(key, [])
+        self._said = self.take_transitions()  # while it is known whose they are
         alerts = alerts_of(self.engine, names)
         circle = write_circle(self.engine, names)
         forget_circle(self.engine, names)
-        self._known.difference_update((name,) for name in names)
+        for name in names:
+            self._singles.pop(name, None)
         self._changed.pop(key, None)
         self._gone.add(key)
         value = write_given(wire.id, write_instant(max(self.engine.clock, 0)), circle, alerts)
@@ -286,17 +283,15 @@ class Partition:
 
     def _receive(self, key: bytes, id_: str, given: Given, offset: int) -> None:
         """A circle that was handed over; what waited for it is put behind it."""
-        _check(given.format)
+        check_format(given.format)
         self._changed.setdefault(key, offset)
         held = self._names.setdefault(key, [])
         held += [name for name in given.circle.names if name not in held]
         read_circle(self.engine, given.circle, given.alerts)
-        awaited = self._awaits.get(key)
-        if awaited is None:
-            return
+        awaited = self._awaits.get(key, set())
         awaited.discard(id_)
-        if awaited:
-            return
+        if awaited or key not in self._awaits:
+            return  # another one is on its way too, or it was not awaited
         del self._awaits[key]
         for waiting in self._waiting.pop(key):
             if isinstance(waiting, Envelope):
@@ -328,8 +323,14 @@ class Partition:
         return len(self._changed) > len(self._awaits) or bool(self._gone)
 
     def take_transitions(self) -> list[Transition]:
-        """What changed of alerts since the last call, in order."""
-        return self.engine.take_transitions()
+        """What changed of alerts since the last call, in order; last those whose person or journey is another one."""
+        changes = [*self._said, *self.engine.take_transitions()]
+        self._said = []
+        if self.engine.has_moved:
+            now = max(self.engine.clock, 0)
+            changes += [Transition(now, msgspec.structs.replace(alert)) for alert in self.engine.moved()]
+            self.engine.forget_moved()
+        return changes
 
     # -- what is kept
 
@@ -377,60 +378,28 @@ class Partition:
 
     def recover(self, rows: Iterable[tuple[bytes, bytes]]) -> Position:
         """Read the rows of px.state back; returns where the log is to be read from (`tail`) and up to where it was put
-        (`applied`): `put_again` takes what lies between. Raises NewerFormat."""
+        (`applied`): `take` takes what lies between. Raises NewerFormat and OtherThresholds."""
         circles: dict[bytes, bytes] = {}
         position = Position()
         for key, value in rows:
             if key == POSITION:
-                position = _read_position(value)
+                position = read_position(value)
+                check_judged(position, self._name)
             else:
                 circles[key] = value
         self.engine.advance(position.clock)
         self.ticked, self.recorded, self._apart = position.clock, position.recorded, list(position.apart)
         for key, value in circles.items():
-            row = _read_row(value)
+            row = read_row(value)
             self._names[key], self._covers[key] = row.circle.names, row.upto
-            self._known.update((name,) for name in row.circle.names)
+            self._singles.update((name, (name,)) for name in row.circle.names)
             read_circle(self.engine, row.circle)
         self.applied = position.tail
         return position
 
-    def stands(self, position: Position) -> bool:
-        """Whether what is kept was judged by these thresholds."""
-        return position.applied < 0 or position.judged_by == self._name
-
     def end_recovery(self) -> None:
         """All up to the position was put again: what was said on the way was said before."""
         self._covers.clear()
-        self.engine.take_transitions()
-        self.counted.clear()
-        self.handed.clear()
-        self.buried.clear()
-
-
-def _check(format_: int) -> None:
-    if format_ > FORMAT:
-        raise NewerFormat(f"px.state is of format {format_}, and this version knows up to {FORMAT}: run the newer one")
-
-
-def _read_position(value: bytes) -> Position:
-    _check(_format_of(value))
-    return msgspec.msgpack.decode(value, type=Position)
-
-
-_rows: Final = msgspec.msgpack.Decoder(Row)
-
-
-def _read_row(value: bytes) -> Row:
-    try:
-        row = _rows.decode(value)
-    except msgspec.ValidationError:
-        _check(_format_of(value))
-        raise
-    _check(row.format)
-    return row
-
-
-def _format_of(value: bytes) -> int:
-    parts = msgspec.msgpack.decode(value)
-    return parts[0] if isinstance(parts, list) and parts and isinstance(parts[0], int) else 0
+        self.take_transitions()
+        for given in (self.counted, self.handed, self.buried):
+            given.clear()

@@ -62,6 +62,14 @@ class RedisShelf:
                     found[at] = value
         return found
 
+    def look(self, table: str, key: bytes) -> bytes | None:
+        """The value of a key, for who only looks on. Raises TryAgain."""
+        try:
+            found: bytes | None = self._redis.hget(self._key(table), key)
+        except RedisError as wrong:
+            self._refuse(wrong)
+        return found
+
     def mark(self) -> tuple[str, int] | None:
         """Which log is in here, and the offset of px.persons that comes next; None for nothing. Raises TryAgain."""
         try:

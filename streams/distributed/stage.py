@@ -22,7 +22,7 @@ from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 from faust.types import TP
 
 from schemas.errors import TryAgain
-from streams.distributed.partition import Poison
+from streams.distributed.records import Poison
 from streams.distributed.transactions import Fenced, Out, Transactions
 from streams.distributed.transport import Batch
 

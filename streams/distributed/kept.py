@@ -1,0 +1,83 @@
+"""What is kept of a partition of px.events in px.state: its circles, and where it stands."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from schemas.errors import WrongUse
+from streams.core.circle import Circle
+from streams.distributed.inbound import NewerFormat
+from streams.distributed.wire import FORMAT
+
+POSITION: Final = b"position"
+"""The key of the row that says where a partition stands; the others are circles."""
+
+
+class Row(msgspec.Struct, array_like=True):
+    """A circle in px.state: the format, up to which offset it was told, and the circle."""
+
+    format: int
+    upto: int
+    circle: Circle
+
+
+class Position(msgspec.Struct, array_like=True):
+    """Where a partition stands: the last offset that was put, the clock and the largest log time, the offset behind
+    which circles are to be told again, by which thresholds it was judged, and the offsets that were set apart."""
+
+    format: int = FORMAT
+    applied: int = -1
+    clock: int = 0
+    recorded: int = 0
+    tail: int = -1
+    judged_by: str = ""
+    apart: list[int] = []
+
+
+class OtherThresholds(WrongUse):
+    """What is kept was judged by other thresholds."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(
+            f"{topic} was judged by other thresholds than these: run the workers with those, or judge the log anew: "
+            "end the workers, delete px.state, px.measures and px.counted, pxhub topics apply, and start them again"
+        )
+
+
+def check_judged(position: Position, name: str) -> None:
+    """Raises OtherThresholds where a position is of another set than the one of this name."""
+    if position.applied >= 0 and position.judged_by != name:
+        raise OtherThresholds("px.state")
+
+
+def check_format(format_: int) -> None:
+    """Raises NewerFormat."""
+    if format_ > FORMAT:
+        raise NewerFormat(f"px.state is of format {format_}, and this version knows up to {FORMAT}: run the newer one")
+
+
+def read_position(value: bytes) -> Position:
+    """Raises NewerFormat."""
+    check_format(_format_of(value))
+    return msgspec.msgpack.decode(value, type=Position)
+
+
+_rows: Final = msgspec.msgpack.Decoder(Row)
+
+
+def read_row(value: bytes) -> Row:
+    """Raises NewerFormat."""
+    try:
+        row = _rows.decode(value)
+    except msgspec.ValidationError:
+        check_format(_format_of(value))
+        raise
+    check_format(row.format)
+    return row
+
+
+def _format_of(value: bytes) -> int:
+    parts = msgspec.msgpack.decode(value)
+    return parts[0] if isinstance(parts, list) and parts and isinstance(parts[0], int) else 0
