@@ -18,13 +18,13 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from hashlib import blake2b
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from hub.bench.figure import Figure
@@ -51,6 +51,7 @@ thresholds:
     source: the benchmark
 """
 _GROUP: Final = "px-correlate"
+_GROUPS: Final = (_GROUP, "px-identify", "px-measure")
 
 
 class Running:
@@ -128,9 +129,11 @@ def fill(kafka: str, waits: int, partitions: int) -> None:
     names = [name for name in admin.list_topics(timeout=30).topics if name.startswith("px.")]
     for future in admin.delete_topics(names).values() if names else ():
         future.result()
-    groups = [one.group_id for one in admin.list_consumer_groups().result().valid if one.group_id.startswith("px-")]
-    for future in admin.delete_consumer_groups(groups).values() if groups else ():
-        future.result()
+    while groups := [one.group_id for one in admin.list_consumer_groups().result().valid if one.group_id in _GROUPS]:
+        for future in admin.delete_consumer_groups(groups).values():
+            with suppress(KafkaException):  # members that were killed count until their session ends
+                future.result()
+        threading.Event().wait(_EVERY)
     command = [sys.executable, "-c", "from hub.__main__ import main; main()", "topics", "apply", "--kafka", kafka]
     command += ["--partitions", str(partitions)]
     while subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode:  # noqa: S603 - our own

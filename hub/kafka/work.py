@@ -173,6 +173,9 @@ async def _end_when_caught_up(
     if not settings.until_caught_up:
         return
     progress = Progress(settings.stage, settings.kafka.for_confluent(), RedisShelf(settings.redis), cluster.partitions)
-    while not await progress.is_done(stage):  # noqa: ASYNC110 - other processes are watched
+    is_done = False
+    while not is_done:
         await asyncio.sleep(_LOOK)
+        with contextlib.suppress(TryAgain):  # a service is away, or the index has just moved on
+            is_done = await progress.is_done(stage)
     ended.set()

@@ -11,11 +11,13 @@ A batch says from where to where it reaches, for offsets of a log with transacti
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 import aiokafka
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -63,11 +65,12 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         )
 
     async def position_of(self, tps: Iterable[TP]) -> dict[TP, int]:
-        """Up to where each partition was handed over."""
+        """Up to where each partition was handed over, of those that are still ours."""
         consumer = self._ensure_consumer()
         found: dict[TP, int] = {}
         for tp in tps:
-            found[tp] = await consumer.position(driver.ensure_aiokafka_TP(tp))
+            with contextlib.suppress(IllegalStateError):  # it was taken from us
+                found[tp] = await consumer.position(driver.ensure_aiokafka_TP(tp))
         return found
 
     def on_crash(self, msg: str, *fmt: Any, **kwargs: Any) -> None:
@@ -75,7 +78,8 @@ class BatchThread(driver.AIOKafkaConsumerThread):
 
     def stable_end(self, tp: TP) -> int:
         """Up to where a partition is committed, as far as is known."""
-        return self._ensure_consumer().last_stable_offset(driver.ensure_aiokafka_TP(tp)) or 0
+        consumer, asked = self._ensure_consumer(), driver.ensure_aiokafka_TP(tp)
+        return consumer.last_stable_offset(asked) or 0 if asked in consumer.assignment() else 0
 
 
 class BatchConsumer(driver.Consumer):
@@ -106,7 +110,10 @@ class BatchConsumer(driver.Consumer):
 
     async def seek_to(self, tp: TP, offset: int) -> None:
         """Read a partition from an offset on."""
-        self._thread.seek(driver.ensure_aiokafka_TP(tp), offset)
+        try:
+            self._thread.seek(driver.ensure_aiokafka_TP(tp), offset)
+        except IllegalStateError:
+            return  # it was taken from us; the next assignment says where to read
         self._next[tp] = offset
         self._read_offset[tp] = None
         self._committed_offset[tp] = None
@@ -124,8 +131,8 @@ class BatchConsumer(driver.Consumer):
             if not self.flow_active or generation != self.app.consumer_generation_id:
                 return
             begin = self._next.get(tp)
-            if begin is None or found[0].offset < begin:
-                continue  # fetched before the partition was sought
+            if begin is None or found[0].offset < begin or tp not in ends:
+                continue  # fetched before the partition was sought, or ours no more
             end = max(ends[tp], found[-1].offset + 1)
             self._next[tp] = end
             message = self._to_message(tp, found[-1])
