@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
 
 STAGES: Final = ("identify", "correlate", "measure")
+_STILL_EVERY: Final = 2.0  # seconds
 _LOOK: Final = 0.2  # seconds between two looks whether all is judged
 _SECONDS: Final = 15.0
 _END_WITHIN: Final = 30.0  # seconds
@@ -136,6 +137,7 @@ async def work(settings: WorkSettings, declared: Declared, log: BoundLogger, rea
     gc.collect()
     gc.freeze()
     gc.disable()  # records make no cycles, and a million of them would be walked in vain
+    still = asyncio.create_task(_keep_still())
     watching = asyncio.create_task(_end_when_caught_up(settings, stage, cluster, ended))
     watching.add_done_callback(lambda _: ended.set() if settings.until_caught_up else None)
     try:
@@ -146,6 +148,15 @@ async def work(settings: WorkSettings, declared: Declared, log: BoundLogger, rea
             await watching
     finally:
         watching.cancel()
+        still.cancel()
+
+
+async def _keep_still() -> None:
+    """What libraries make in circles is collected while it is young; what stays is kept from the collector."""
+    while True:
+        await asyncio.sleep(_STILL_EVERY)
+        gc.collect(0)
+        gc.freeze()
 
 
 @contextlib.asynccontextmanager
