@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from streams.distributed.correlate import Correlating
-from streams.distributed.identifying import STANDING, read_standing
+from streams.distributed.identifying import read_standing
 from streams.distributed.measure import Measuring
 from streams.distributed.names import COUNTED, EVENTS, INBOUND
 from streams.distributed.reading import ends_of, read_topic
+from streams.distributed.rebuild import STANDING
 from streams.distributed.shelf import RedisShelf
 from streams.distributed.stage import Stage
 
