@@ -72,7 +72,7 @@ class ViewAlerts:
             for id_, value in found:
                 after = id_
                 change = change_of(value, f"{start}{STANDING}{id_}")
-                if asked.takes(change.state, change.threshold, change.facility):
+                if change is not None and asked.takes(change.state, change.threshold, change.facility):
                     alerts.append(change)
                 if len(alerts) == limit:
                     return AlertPage(alerts=alerts, next=f"{start}{STANDING}{after}", more=True)
@@ -94,6 +94,6 @@ class ViewAlerts:
             if entry.value is None:
                 continue
             change = change_of(entry.value, write_id(entry.cursor))
-            if asked.takes(change.state, change.threshold, change.facility):
+            if change is not None and asked.takes(change.state, change.threshold, change.facility):
                 alerts.append(change)
         return AlertPage(alerts=alerts, next=write_id(after), more=len(found) == _STEP)

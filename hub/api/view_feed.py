@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from hub.alert_line import AlertChange, AlertSaid
+from hub.alert_line import AlertChange, AlertLine, AlertSaid
 from hub.api.cursor import ReadsCursors
 from hub.api.feed import RESET, Line
 from schemas.errors import StoreFailed
@@ -102,7 +102,7 @@ class ViewFeed:
         first, found = await self._reads.changes(after, _PAGE)
         if after < first:
             raise Gone
-        return [line_of(entry) for entry in found]
+        return lines_of(found)
 
     async def wait_beyond(self, cursor: int) -> None:
         """Return when there is a transition beyond this cursor, or the stream was closed."""
@@ -129,7 +129,7 @@ class ViewFeed:
                 self._kept.clear()
                 self._base = self._tip = last
             return
-        self._kept += map(line_of, found)
+        self._kept += lines_of(found)
         while len(self._kept) > _KEPT:
             self._base = self._kept.popleft().cursor
         self._tip = found[-1].cursor
@@ -140,15 +140,30 @@ class ViewFeed:
         news.set()
 
 
-def line_of(entry: Entry) -> Line:
-    """A transition of the stream as it is sent."""
+def line_of(entry: Entry) -> Line | None:
+    """A transition of the stream as it is sent; None for what cannot be read."""
     if entry.value is None:
         return Line(entry.cursor, RESET, "", None, _ANEW)
     change = change_of(entry.value, write_id(entry.cursor))
+    if change is None:
+        return None
     return Line(entry.cursor, change.state.value, change.threshold, change.facility, _encode(change))
 
 
-def change_of(value: bytes, cursor: str) -> AlertChange:
-    """A record of px.alerts as a transition with its cursor."""
-    said = _said(value)
-    return AlertChange(cursor=cursor, **{name: getattr(said, name) for name in said.__struct_fields__})
+def lines_of(entries: list[Entry]) -> list[Line]:
+    """Transitions as they are sent, without what cannot be read."""
+    return [line for line in map(line_of, entries) if line is not None]
+
+
+def change_of(value: bytes, cursor: str) -> AlertChange | None:
+    """A record of px.alerts as a transition with its cursor; None for what cannot be read."""
+    try:
+        said = _said(value)
+    except msgspec.MsgspecError:
+        return None
+    return AlertChange(cursor=cursor, at=said.at, **fields_of(said))  # type: ignore[arg-type]  # they are its fields
+
+
+def fields_of(said: AlertSaid) -> dict[str, object]:
+    """The fields of an AlertLine."""
+    return {name: getattr(said, name) for name in AlertLine.__struct_fields__}
