@@ -24,8 +24,17 @@ from schemas.event import Event
 from schemas.instant import read_instant, write_instant
 from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
-from streams.core.circle import Circle, alerts_of, forget_circle, names_of, read_circle, write_circle
+from streams.core.circle import alerts_of, forget_circle, names_of, read_circle, write_circle
 from streams.core.engine import Engine
+from streams.distributed.circles import is_name
+from streams.distributed.kept import (
+    POSITION,
+    Position,
+    read_position,
+    read_row,
+    write_position,
+    write_row,
+)
 from streams.distributed.wire import (
     ASKED,
     AWAITED,
@@ -44,10 +53,8 @@ from streams.distributed.wire import (
 TAIL: Final = 100_000
 """Records that a start may have to put again: a second or so. A circle is written once in as many at the most."""
 _IDLE: Final = 500  # circles that a commit writes beyond what it must
-POSITION: Final = b"position"
 _MEND: Final = "identify writes these records; who else does must write CloudEvents 1.0 with the circle as the key"
 _MEND_ENGINE: Final = "the hub failed on this event and goes on without it; report it, then replay the dead letter"
-_pack: Final = msgspec.msgpack.Encoder().encode
 
 
 class Record(Protocol):
@@ -79,31 +86,6 @@ class Handed(NamedTuple):
     partition: int
     key: bytes
     value: bytes
-
-
-class Row(msgspec.Struct, array_like=True):
-    """A circle in px.state: the format, up to which offset it was told, and the circle."""
-
-    format: int
-    upto: int
-    circle: Circle
-
-
-class Position(msgspec.Struct, array_like=True):
-    """Where a partition stands: the last offset that was put, the clock and the largest log time, the offset behind
-    which circles are to be told again, by which thresholds it was judged, and the offsets that were set apart."""
-
-    format: int = FORMAT
-    applied: int = -1
-    clock: int = 0
-    recorded: int = 0
-    tail: int = -1
-    judged_by: str = ""
-    apart: list[int] = []
-
-
-class NewerFormat(Exception):
-    """What is kept was written by a newer version of the hub."""
 
 
 class Poison(Exception):
@@ -140,6 +122,7 @@ class Partition:
         self._awaits: dict[bytes, set[str]] = {}  # hand-overs, by the circle that awaits them
         self._waiting: dict[bytes, list[_Pending | Envelope]] = {}  # what came of it meanwhile
         self._gathered: list[tuple[Event, bytes, int]] = []  # of a message whose rest is to come
+        self._begun: int = 0  # the offset of the first of them
         self._apart: list[int] = []
 
     # -- taking
@@ -156,7 +139,7 @@ class Partition:
                 continue
             try:
                 wire = decode(record.value or b"")
-                told = self._told(wire)
+                told = self._told(wire, record.key)
             except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as wrong:
                 self._bury(wrong, record)
                 self.applied = offset
@@ -170,9 +153,10 @@ class Partition:
                 raise Poison(offset) from wrong
             self.applied = offset
 
-    @staticmethod
-    def _told(wire: Envelope) -> Event | Given | int | None:
+    def _told(self, wire: Envelope, key: bytes | None) -> Event | Given | int | None:
         """What a record tells: an event, a circle, an instant, or something about circles. Raises ValueError."""
+        if key not in self._names and wire.type != TICKED and not is_name(key):
+            raise ValueError("the key is no circle")
         if wire.type not in CONTROL:
             event = read_event(wire)
             event.recorded = read_instant(wire.recorded) if wire.recorded else 0
@@ -185,6 +169,8 @@ class Partition:
         at = event.recorded or (event.time if self._by_event else record.timestamp * 1000)
         key = record.key or b""
         if wire.following or self._gathered:
+            if not self._gathered:
+                self._begun = record.offset
             self._gathered.append((event, key, at))
             if wire.following:
                 return
@@ -207,7 +193,8 @@ class Partition:
         self.engine.apply(event, self.recorded if self._by_event else at)
 
     def _put_gathered(self, gathered: list[tuple[Event, bytes, int]], offset: int) -> None:
-        """The events of one message, a circle at a time."""
+        """The events of one message, a circle at a time; `offset` is of the last. Who puts the log again must begin at
+        the first."""
         by_key: dict[bytes, list[Event]] = {}
         for event, key, _ in gathered:
             by_key.setdefault(key, []).append(event)
@@ -217,7 +204,7 @@ class Partition:
                 continue
             for event in events:
                 self._learn(key, event)
-            self._changed.setdefault(key, offset)
+            self._changed.setdefault(key, self._begun)
             if key in self._awaits:
                 self._waiting[key].append((events, self._log_time(at)))
                 continue
@@ -260,7 +247,7 @@ class Partition:
         elif key in self._covers and record.offset <= self._covers[key]:
             return
         elif wire.type == AWAITED:
-            self._changed.setdefault(key, record.offset)
+            self._changed.setdefault(key, self._since(record.offset))
             self._awaits.setdefault(key, set()).add(wire.id)
             self._waiting.setdefault(key, [])
         elif wire.type == ASKED:
@@ -269,7 +256,7 @@ class Partition:
             else:
                 self._give(key, wire)
         elif told is not None:
-            self._receive(key, wire.id, told, record.offset)
+            self._receive(key, wire.id, told, self._since(record.offset))
 
     def _give(self, key: bytes, wire: Envelope) -> None:
         """Write a circle down for another partition, and let go of it."""
@@ -286,7 +273,6 @@ class Partition:
 
     def _receive(self, key: bytes, id_: str, given: Given, offset: int) -> None:
         """A circle that was handed over; what waited for it is put behind it."""
-        _check(given.format)
         self._changed.setdefault(key, offset)
         held = self._names.setdefault(key, [])
         held += [name for name in given.circle.names if name not in held]
@@ -305,6 +291,10 @@ class Partition:
                 self._put(*waiting)
         if not self._awaits:
             self.engine.advance(max(self.ticked, self.recorded - 1) if self._by_event else self.ticked)
+
+    def _since(self, offset: int) -> int:
+        """Where the log is to be put again from, for a record that may stand between those of one message."""
+        return self._begun if self._gathered else offset
 
     def _bury(self, wrong: Exception, record: Record) -> None:
         kind = Reason.INVALID if isinstance(wrong, msgspec.ValidationError) else Reason.UNREADABLE
@@ -345,14 +335,14 @@ class Partition:
                 chosen.append(key)
         for key in chosen:
             del self._changed[key]
-            rows.append((key, _pack(Row(FORMAT, self.applied, write_circle(self.engine, self._names[key])))))
-        rows.append((POSITION, _pack(self._position())))
+            rows.append((key, write_row(self.applied, write_circle(self.engine, self._names[key]))))
+        rows.append((POSITION, write_position(self._position())))
         return rows
 
     def _position(self) -> Position:
         tail = next(iter(self._changed.values()), self.applied + 1) - 1  # they changed in the order of the log
         if self._gathered:
-            tail = min(tail, self.applied - len(self._gathered))
+            tail = min(tail, self._begun - 1)
         return Position(
             FORMAT,
             self.applied,
@@ -377,13 +367,13 @@ class Partition:
         position = Position()
         for key, value in rows:
             if key == POSITION:
-                position = _read_position(value)
+                position = read_position(value)
             else:
                 circles[key] = value
         self.engine.advance(position.clock)
         self.ticked, self.recorded, self._apart = position.clock, position.recorded, list(position.apart)
         for key, value in circles.items():
-            row = _read_row(value)
+            row = read_row(value)
             self._names[key], self._covers[key] = row.circle.names, row.upto
             self._known.update((name,) for name in row.circle.names)
             read_circle(self.engine, row.circle)
@@ -401,31 +391,3 @@ class Partition:
         self.counted.clear()
         self.handed.clear()
         self.buried.clear()
-
-
-def _check(format_: int) -> None:
-    if format_ > FORMAT:
-        raise NewerFormat(f"px.state is of format {format_}, and this version knows up to {FORMAT}: run the newer one")
-
-
-def _read_position(value: bytes) -> Position:
-    _check(_format_of(value))
-    return msgspec.msgpack.decode(value, type=Position)
-
-
-_rows: Final = msgspec.msgpack.Decoder(Row)
-
-
-def _read_row(value: bytes) -> Row:
-    try:
-        row = _rows.decode(value)
-    except msgspec.ValidationError:
-        _check(_format_of(value))
-        raise
-    _check(row.format)
-    return row
-
-
-def _format_of(value: bytes) -> int:
-    parts = msgspec.msgpack.decode(value)
-    return parts[0] if isinstance(parts, list) and parts and isinstance(parts[0], int) else 0
