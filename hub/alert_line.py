@@ -52,9 +52,11 @@ class AlertChange(AlertLine, kw_only=True):
 
 
 class AlertSaid(AlertLine, kw_only=True):
-    """A transition on px.alerts: the alert as it stood then. `at` is the log time of the change."""
+    """A transition on px.alerts: the alert as it stood then. `at` is the log time of the change, `purpose` what turning
+    to the patient about it is for."""
 
     at: Time
+    purpose: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class AlertShown(AlertLine, kw_only=True):

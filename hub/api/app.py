@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry
@@ -24,6 +25,8 @@ from hub.api.events import EventIntake
 from hub.api.feed import Feed
 from hub.api.feedback import FeedbackIntake
 from hub.api.fhir.door import FhirDoor, answers_in_fhir, failed, is_fhir
+from hub.api.fhir.followed import Followed
+from hub.api.fhir.planning import StoredPlanning
 from hub.api.fhir.subscriptions import PATIENCE
 from hub.api.health import Healths
 from hub.api.hooks import HookDoor, HookIntake
@@ -80,16 +83,18 @@ def make_app(  # noqa: PLR0913 - what it stands on
         cursors = cursors_of(reader)
     feed, streams, healths = Feed(intake, followed, cursors), StreamCounts(), Healths(intake, clock)
     all_bodies = Bodies(bodies or BodySettings())
+    fhir_reads, bundle_reads = Reads(open_reader), Reads(open_reader)
+    fhir_followed = Followed(
+        intake, fhir_reads, clock, fhir_servers or {}, connect=fhir_connect, log=log, patience=fhir_patience
+    )
     fhir = FhirDoor(
         intake,
-        open_reader,
+        StoredPlanning(fhir_reads, bundle_reads),
         all_bodies,
         clock,
         servers=fhir_servers,
-        connect=fhir_connect,
+        followed=fhir_followed,
         version=__version__,
-        log=log,
-        patience=fhir_patience,
     )
     registry = CollectorRegistry()
     counts = HttpCounts(registry)
@@ -114,8 +119,6 @@ def make_app(  # noqa: PLR0913 - what it stands on
         Route("/v1/alerts/{id}", AlertOne(intake, pages, clock, zone).show_alert, methods=["GET"]),
         *fhir.routes(),
     ]
-    counts.routes = {route.endpoint: route.path for route in routes}
-    counts.streams = frozenset(("/v1/alerts/stream",))
 
     @contextlib.asynccontextmanager
     async def life(_: Starlette) -> AsyncIterator[None]:
@@ -123,10 +126,28 @@ def make_app(  # noqa: PLR0913 - what it stands on
         await fhir.start()
         yield
         await fhir.close()
+        await bundle_reads.close()
+        await fhir_reads.close()
         await feed.close()
         await followed.close()
         await pages.close()
 
+    app = put_together(routes, life, counts, hosts=hosts, log=log)
+    app.state.feed = feed
+    return app
+
+
+def put_together(
+    routes: Sequence[Route],
+    life: Callable[[Starlette], AbstractAsyncContextManager[None]],
+    counts: HttpCounts,
+    *,
+    hosts: frozenset[str] | None,
+    log: BoundLogger | None,
+) -> Starlette:
+    """Routes, counted and called by names that are ours, with what goes wrong answered."""
+    counts.routes = {route.endpoint: route.path for route in routes}
+    counts.streams = frozenset(("/v1/alerts/stream",))
     app = Starlette(
         routes=routes,
         middleware=[Middleware(counts.around), Middleware(_Named, hosts=hosts)],
@@ -140,7 +161,6 @@ def make_app(  # noqa: PLR0913 - what it stands on
         lifespan=life,
     )
     app.router.redirect_slashes = False
-    app.state.feed = feed
     return app
 
 

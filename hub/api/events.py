@@ -20,7 +20,8 @@ from hub.api.cloudevents import read_request
 from hub.api.parameters import read_query
 from hub.api.problems import Problem, answer_problem, problem_type, unavailable
 from hub.contents import CLOUDEVENTS
-from hub.serve.intake import Intake, Stopped
+from hub.serve.takes import Takes
+from hub.serve.writer import Stopped
 from schemas.errors import Reason, StoreFailed
 from schemas.message import Outcome, Verdict
 
@@ -47,8 +48,8 @@ class BatchVerdicts(msgspec.Struct, kw_only=True):
 class EventIntake:
     """Takes events for an intake."""
 
-    def __init__(self, intake: Intake, bodies: Bodies) -> None:
-        self._intake: Intake = intake
+    def __init__(self, intake: Takes, bodies: Bodies) -> None:
+        self._intake: Takes = intake
         self._bodies: Bodies = bodies
 
     async def post_events(self, request: Request) -> Response:
@@ -66,7 +67,7 @@ class EventIntake:
         return answer_one(verdict, "no-cloudevent", "this is no CloudEvent")
 
 
-async def take(intake: Intake, kind: str, raws: Sequence[bytes]) -> list[Verdict]:
+async def take(intake: Takes, kind: str, raws: Sequence[bytes]) -> list[Verdict]:
     """What became of messages, once they are durable. Raises Refused (503) where none of them was taken."""
     try:
         return await intake.take(kind, raws)

@@ -19,7 +19,7 @@ from hub.api.events import answer_one, take
 from hub.api.parameters import read_query
 from hub.api.problems import Refused, bad_body
 from hub.contents import FEEDBACK
-from hub.serve.intake import Intake
+from hub.serve.takes import Takes
 from schemas.instant import write_instant
 
 _TYPE: Final = "application/json"
@@ -29,8 +29,8 @@ _encode: Final = msgspec.json.Encoder().encode
 class FeedbackIntake:
     """Takes feedback for an intake; `clock` tells the machine's time in microseconds."""
 
-    def __init__(self, intake: Intake, bodies: Bodies, clock: Callable[[], int]) -> None:
-        self._intake: Intake = intake
+    def __init__(self, intake: Takes, bodies: Bodies, clock: Callable[[], int]) -> None:
+        self._intake: Takes = intake
         self._bodies: Bodies = bodies
         self._clock: Callable[[], int] = clock
 

@@ -91,12 +91,12 @@ class Healths:
 
     async def livez(self, _: Request) -> Response:
         """GET /livez"""
-        return _answer(Health(status="ok"))
+        return answer_health(Health(status="ok"))
 
     async def readyz(self, _: Request) -> Response:
         """GET /readyz"""
         ready, _stands = await self._ready()
-        return _answer(ready)
+        return answer_health(ready)
 
     async def healthz(self, _: Request) -> Response:
         """GET /healthz"""
@@ -104,9 +104,10 @@ class Healths:
         told = HealthSum(status=ready.status, live=Health(status="ok"), ready=ready)
         if stands is not None:
             told.clock, told.messages = write_instant(stands.recorded), stands.entries
-        return _answer(told)
+        return answer_health(told)
 
 
-def _answer(told: Health | HealthSum) -> Response:
+def answer_health(told: Health | HealthSum) -> Response:
+    """503 where it is failing."""
     status = HTTPStatus.SERVICE_UNAVAILABLE if told.status == "failing" else HTTPStatus.OK
     return Response(_encode(told), status, {"Cache-Control": "no-store"}, "application/json")

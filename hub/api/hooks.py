@@ -25,7 +25,8 @@ from hub.api.events import EventVerdict
 from hub.api.problems import Refused, unavailable
 from hub.hook_sources import HookSources
 from hub.hooks import KIND
-from hub.serve.intake import Intake, Stopped
+from hub.serve.takes import Takes
+from hub.serve.writer import Stopped
 from schemas.errors import StoreFailed
 from schemas.instant import write_instant
 
@@ -63,9 +64,9 @@ class HookDoor:
 class HookIntake:
     """Takes deliveries for an intake. `clock` is in microseconds."""
 
-    def __init__(self, door: HookDoor, intake: Intake, clock: Callable[[], int]) -> None:
+    def __init__(self, door: HookDoor, intake: Takes, clock: Callable[[], int]) -> None:
         self._door: HookDoor = door
-        self._intake: Intake = intake
+        self._intake: Takes = intake
         self._clock: Callable[[], int] = clock
         self._bodies: Bodies = Bodies(BodySettings(limit=HOOK_LIMIT, room=16 * HOOK_LIMIT))
 

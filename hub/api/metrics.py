@@ -117,16 +117,13 @@ class Metrics:
         for (kind, outcome, _reason), count in (await self._reads.ask(lambda reader: reader.tallies())).items():
             tallies[kind.partition("/")[0], outcome] += count  # a label is bounded: of hook/NAME the first part
         families = [
-            *_messages(tallies),
+            *messages_of(tallies),
             *self._alerts(),
             *self._state(),
             *_clock(await self._healths.clock_age(), self._intake.condition.behind),
-            *self._others(),
+            *others_of(self._counters()),
         ]
-        gathered = CollectorRegistry(auto_describe=False)
-        gathered.register(_Once(families))
-        text = generate_latest(gathered) + generate_latest(self._registry)
-        return Response(text, media_type=CONTENT_TYPE_PLAIN_1_0_0)
+        return answer_metrics(families, self._registry)
 
     def _alerts(self) -> Iterator[Metric]:
         family = GaugeMetricFamily(
@@ -147,18 +144,28 @@ class Metrics:
             "pxhub_http_streams_cut", "Clients of the alert stream cut off: too slow.", value=self._streams.cut
         )
 
-    def _others(self) -> Iterator[Metric]:
-        for name, value in sorted(self._counters().items()):
-            if not _NAME.fullmatch(name):
-                continue
-            what = "Of another door."
-            if name.endswith("_total"):
-                yield CounterMetricFamily(name.removesuffix("_total"), what, value=value)
-            else:
-                yield GaugeMetricFamily(name, what, value=value)
+
+def answer_metrics(families: list[Metric], registry: CollectorRegistry) -> Response:
+    """What was gathered for this answer, and what the registry counts, in Prometheus' text."""
+    gathered = CollectorRegistry(auto_describe=False)
+    gathered.register(_Once(families))
+    return Response(generate_latest(gathered) + generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_1_0_0)
 
 
-def _messages(tallies: Mapping[tuple[str, str], int]) -> Iterator[Metric]:
+def others_of(numbers: Mapping[str, float]) -> Iterator[Metric]:
+    """Numbers of other doors, by their whole names; a name that is none of ours is left out."""
+    for name, value in sorted(numbers.items()):
+        if not _NAME.fullmatch(name):
+            continue
+        what = "Of another door."
+        if name.endswith("_total"):
+            yield CounterMetricFamily(name.removesuffix("_total"), what, value=value)
+        else:
+            yield GaugeMetricFamily(name, what, value=value)
+
+
+def messages_of(tallies: Mapping[tuple[str, str], int]) -> Iterator[Metric]:
+    """(kind, outcome) -> messages, as a family."""
     family = CounterMetricFamily("pxhub_messages", "Messages by where they ended.", labels=("source_kind", "outcome"))
     for kind in sorted({kind for kind, _ in tallies}):
         for outcome in Outcome:

@@ -9,7 +9,7 @@ import logging
 import socket
 from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import h11
 import msgspec
@@ -17,7 +17,6 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from hub.api.feed import Feed
 from hub.api.problems import MEDIA_TYPE, Problem, problem_type
 from hub.listen.bind import bind
 from schemas.errors import WrongUse
@@ -50,21 +49,28 @@ def check_loopback(host: str) -> str:
     )
 
 
+class Closes(Protocol):
+    """What streams go on from, until it is closed."""
+
+    async def close(self) -> None: ...
+
+
 class HttpDoor:
     """HTTP that listens. `address` says where."""
 
     def __init__(
-        self, server: uvicorn.Server, serving: asyncio.Task[None], feed: Feed, address: str, port: int
+        self, server: uvicorn.Server, serving: asyncio.Task[None], feed: Closes | None, address: str, port: int
     ) -> None:
         self.address: str = address
         self.port: int = port
         self._server: uvicorn.Server = server
         self._serving: asyncio.Task[None] = serving
-        self._feed: Feed = feed
+        self._feed: Closes | None = feed
 
     async def stop(self) -> None:
         """Take no more, end the streams, answer what is under way."""
-        await self._feed.close()
+        if self._feed is not None:
+            await self._feed.close()
         self._server.should_exit = True
         await self._serving
 
@@ -77,7 +83,7 @@ def bind_http(host: str, port: int) -> socket.socket:
 
 
 async def listen(app: Starlette, listening: socket.socket, *, first_words: float = FIRST_WORDS) -> HttpDoor:
-    """Serve an app of `make_app` on a socket of `bind_http`."""
+    """Serve an app of `make_app` or `make_plain_app` on a socket of `bind_http`."""
     for name in _SILENT:
         # they would write paths, addresses and tracebacks past our own log, and whole events at level debug
         logger = logging.getLogger(name)
@@ -105,7 +111,7 @@ async def listen(app: Starlette, listening: socket.socket, *, first_words: float
             raise WrongUse("HTTP could not be started")
     at: tuple[Any, ...] = listening.getsockname()
     shown = f"[{at[0]}]" if ":" in at[0] else at[0]
-    return HttpDoor(server, serving, app.state.feed, f"http://{shown}:{at[1]}", at[1])
+    return HttpDoor(server, serving, getattr(app.state, "feed", None), f"http://{shown}:{at[1]}", at[1])
 
 
 class _Server(uvicorn.Server):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,17 +57,6 @@ def list_(
     """All alerts in their last state, sorted by start and id, with the fields of `replay --alerts-out`."""
     if (store is None) == (kafka is None):
         raise WrongUse("name where the alerts are: --store DIR, or --kafka HOST:PORT")
-    if kafka is not None:
-        asked = {"state": state, "threshold": threshold, "facility": facility}
-        wanted_ = {name: str(value) for name, value in asked.items() if value is not None}
-        _list_kafka(kafka, wanted_, format_)
-        return
-    assert store is not None  # noqa: S101 - one of the two
-    reader = Reader.open(store)
-    if threshold is not None:
-        check_threshold(threshold, reader)
-
-    directory = StoredDirectory(reader)
 
     def wanted(alert: Alert) -> bool:
         return (
@@ -76,16 +65,24 @@ def list_(
             and (facility is None or alert.facility == facility)
         )
 
+    if kafka is not None:
+        _list_kafka(kafka, wanted, format_)
+        return
+    assert store is not None  # noqa: S101 - one of the two
+    reader = Reader.open(store)
+    if threshold is not None:
+        check_threshold(threshold, reader)
+    directory = StoredDirectory(reader)
     write_rows((as_line(alert, directory) for alert in reader.alerts() if wanted(alert)), _COLUMNS, format_)
 
 
-def _list_kafka(kafka: str, wanted: dict[str, str], format_: Format) -> None:
-    from hub.kafka.alerts import alerts_of  # noqa: PLC0415 - who has a store needs no client of Kafka
+def _list_kafka(kafka: str, wanted: Callable[[Alert], bool], format_: Format) -> None:
+    from hub.kafka.alerts import alerts_of, directory_of  # noqa: PLC0415 - who has a store needs no client of Kafka
     from hub.kafka.settings import read_kafka_settings  # noqa: PLC0415
 
-    alerts = alerts_of(read_kafka_settings(kafka, os.environ))
-    chosen = [one for one in alerts if all(one.get(name) == value for name, value in wanted.items())]
-    write_rows(chosen, _COLUMNS, format_)
+    settings = read_kafka_settings(kafka, os.environ)
+    directory = directory_of(settings)
+    write_rows((as_line(alert, directory) for alert in alerts_of(settings) if wanted(alert)), _COLUMNS, format_)
 
 
 @alerts_app.command("show")

@@ -26,7 +26,7 @@ from connectors.hl7.files import LARGEST
 from hub.listen.access import Network, is_allowed
 from hub.listen.bind import BACKLOG, bind
 from hub.listen.mllp_connection import Connection
-from hub.serve.intake import Intake
+from hub.serve.takes import Takes
 
 _SPARE: Final = 256  # descriptors for all that is no sender
 _LEAST: Final = 16  # connections, however few descriptors the system gives
@@ -63,8 +63,8 @@ class MllpListener:
     of frames, `cut` frames that were begun and not ended, `closed` connections by why we closed them.
     """
 
-    def __init__(self, intake: Intake, settings: MllpSettings, tell: Tell | None = None) -> None:
-        self.intake: Intake = intake
+    def __init__(self, intake: Takes, settings: MllpSettings, tell: Tell | None = None) -> None:
+        self.intake: Takes = intake
         self.settings: MllpSettings = settings
         self.tell: Tell = tell or (lambda *_, **__: None)
         self.address: str = ""
@@ -85,7 +85,7 @@ class MllpListener:
 
     @classmethod
     async def open(
-        cls, intake: Intake, settings: MllpSettings, tell: Tell | None = None, listening: socket.socket | None = None
+        cls, intake: Takes, settings: MllpSettings, tell: Tell | None = None, listening: socket.socket | None = None
     ) -> MllpListener:
         """Listen, on a socket that is bound already if one is given. Raises WrongUse where the address cannot be
         bound."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from connectors.hl7.ack import Refusal, acknowledge, code_of, refuse
 from connectors.hl7.mllp import Framer, cut_messages, write_frame
-from hub.serve.intake import Stopped, Told
+from hub.serve.writer import Stopped, Told
 
 if TYPE_CHECKING:
     from hub.listen.mllp import MllpListener

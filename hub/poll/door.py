@@ -15,7 +15,8 @@ from hub.poll.known import claim
 from hub.poll.search import Asked, Poller
 from hub.poll.take import Taker
 from hub.serve.intake import Intake, Stopped
-from hub.serve.service import Door, Opening, ServeSettings, Service, machine_time
+from hub.serve.life import Door
+from hub.serve.service import Opening, ServeSettings, Service, machine_time
 from hub.site import Site
 from hub.site_fhir import FhirServer
 from schemas.errors import StoreFailed

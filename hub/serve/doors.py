@@ -6,12 +6,14 @@ refused has changed nothing. It is opened when the service stands.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from connectors.hl7.ack import ACCEPT, ERROR
 from hub.api.app import make_app
 from hub.api.hooks import HookDoor
+from hub.api.metrics import Counters
 from hub.api.serve_http import bind_http, listen
 from hub.declared import Declared
 from hub.deliver.address import look_up
@@ -21,12 +23,30 @@ from hub.listen.access import check_address, read_networks, read_tls
 from hub.listen.bind import bind
 from hub.listen.mllp import MllpListener, MllpSettings
 from hub.poll.client import FhirClient
-from hub.serve.service import Door, Opening, ServeSettings, Service, machine_time
+from hub.serve.life import Door
+from hub.serve.service import Opening, ServeSettings, Service, machine_time
+from hub.serve.takes import Takes
 from schemas.errors import WrongUse
+
+if TYPE_CHECKING:
+    from structlog.stdlib import BoundLogger
+
+OpenMllp = Callable[[Takes, "BoundLogger", list[Counters]], Awaitable[Door]]
+"""Opens the door for who takes, with the log, and the list of what /metrics tells."""
 
 
 def bind_mllp(settings: ServeSettings, _: Declared, held: ExitStack) -> Opening:
     """Listen for HL7 v2 over MLLP."""
+    open_at = mllp_door(settings, held)
+
+    async def opened(service: Service) -> Door:
+        return await open_at(service.intake, service.log, service.counters)
+
+    return opened
+
+
+def mllp_door(settings: ServeSettings, held: ExitStack) -> OpenMllp:
+    """Check what MLLP was asked for and take its port; what it gives opens the door. Raises WrongUse."""
     assert settings.mllp is not None  # noqa: S101 - asked for, or it were not bound
     host, port = settings.mllp
     networks = read_networks("--mllp-allow", settings.mllp_allow)
@@ -43,9 +63,9 @@ def bind_mllp(settings: ServeSettings, _: Declared, held: ExitStack) -> Opening:
         dead_letters=ACCEPT if settings.acknowledges_dead_letters else ERROR,
     )
 
-    async def opened(service: Service) -> Door:
-        listener = await MllpListener.open(service.intake, wanted, service.log.info, listening)
-        service.counters.append(lambda: dict(counts_of(listener)))
+    async def opened(intake: Takes, log: BoundLogger, counters: list[Counters]) -> Door:
+        listener = await MllpListener.open(intake, wanted, log.info, listening)
+        counters.append(lambda: dict(counts_of(listener)))
         return listener
 
     return opened

@@ -69,7 +69,7 @@ class Intake:
         for at in range(0, len(raws), _PIECE):
             future: asyncio.Future[list[Verdict]] = loop.create_future()
             futures.append(future)
-            self.put(kind, raws[at : at + _PIECE], _settles(future))
+            self.put(kind, raws[at : at + _PIECE], settles(future))
         answers = await asyncio.gather(*futures, return_exceptions=True)
         verdicts: list[Verdict] = []
         for answer in answers:
@@ -114,8 +114,8 @@ class Intake:
             await self._writer.run()
         finally:
             self._stopping = True
-            _wake(self._watching)
-            _wake(self._roomy)
+            wake(self._watching)
+            wake(self._roomy)
 
     async def stop(self) -> None:
         """Take no more; `run` returns when all that waits was answered."""
@@ -123,8 +123,8 @@ class Intake:
             self._stopping = True
             self._queue.put([*self._gathered, None])
             self._gathered = []
-        _wake(self._watching)
-        _wake(self._roomy)
+        wake(self._watching)
+        wake(self._roomy)
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop, work: Work) -> None:
         if self._stopping:
@@ -145,10 +145,10 @@ class Intake:
             self._many -= len(asked.raws)
             asked.tell(what)
         if self._roomy and self._many < _ROOM:
-            _wake(self._roomy)
+            wake(self._roomy)
         if cursor != self.cursor:
             self.cursor = cursor
-            _wake(self._watching)
+            wake(self._watching)
 
     async def _future(self, among: list[asyncio.Future[None]]) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -160,7 +160,8 @@ class Intake:
                 among.remove(future)
 
 
-def _wake(waiting: list[asyncio.Future[None]]) -> None:
+def wake(waiting: list[asyncio.Future[None]]) -> None:
+    """Let all go on who wait."""
     woken = waiting.copy()
     waiting.clear()
     for future in woken:
@@ -168,7 +169,9 @@ def _wake(waiting: list[asyncio.Future[None]]) -> None:
             future.set_result(None)
 
 
-def _settles(future: asyncio.Future[list[Verdict]]) -> Callable[[Told], None]:
+def settles(future: asyncio.Future[list[Verdict]]) -> Callable[[Told], None]:
+    """What tells a future; one that nobody waits for any more is left alone."""
+
     def tell(told: Told) -> None:
         if future.done():
             return  # who asked is gone

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
-import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from connectors.cloudevents.read import CloudEventReader
 from connectors.surveys.feedback import FeedbackReader
@@ -22,6 +20,7 @@ from hub.enrich import enricher_of
 from hub.hooks import Hooks
 from hub.left_out import LeftOut
 from hub.serve.intake import Intake
+from hub.serve.life import Door, Life, tell_manager
 from hub.serve.reading import LiveReader
 from hub.stored import (
     KeptSet,
@@ -51,7 +50,6 @@ KEEP: Final = 400 * DAY
 """How long a store keeps what came, in microseconds (DESIGN.md)."""
 _PURGE_EVERY: Final = 3600.0  # seconds between two looks for what is older than that
 _BREATH: Final = 0.05  # seconds between two pieces of a purge, for those who wait for acknowledgements
-_TOGETHER: Final = 1.0  # seconds in which two signals are one: who stops a group and its leader sends both
 _STILL_EVERY: Final = 2.0  # seconds between two looks at what stays in memory
 _ALIVE_EVERY: Final = 10.0  # seconds between two words to a service manager that watches
 
@@ -77,14 +75,6 @@ class ServeSettings:
     acknowledges_dead_letters: bool = False
     keep: int = KEEP
     drain_seconds: float = field(default_factory=lambda: float(os.environ.get("PXHUB_DRAIN_SECONDS", DRAIN_SECONDS)))
-
-
-class Door(Protocol):
-    """Something that listens. `address` says where; `stop` takes no more and answers what is in flight."""
-
-    address: str
-
-    async def stop(self) -> None: ...
 
 
 Opening = Callable[["Service"], Awaitable[Door]]
@@ -161,7 +151,6 @@ class Service:
             self.declared = replace(self.declared, thresholds=thresholds_of(judged_by)[0])
         self.doors: list[Door] = []
         self.counters: list[Callable[[], Mapping[str, float]]] = []  # what /metrics tells of the doors
-        self._asked: float = 0.0  # when it was first asked to stop
         self.changes: dict[str, list[str]] = {}
         """Thresholds that are new, gone or otherwise since the store was last served."""
         with ExitStack() as held:
@@ -224,10 +213,8 @@ class Service:
 
     async def run(self, ready: Callable[[list[Door]], None]) -> None:
         """Serve until SIGTERM or SIGINT; then drain. `ready` is told once all doors are open."""
-        loop = asyncio.get_running_loop()
-        stopping = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._ask_to_stop, stopping)
+        life = Life(self.log, self.settings.drain_seconds)
+        life.hear_signals()
         taking = asyncio.create_task(self.intake.run())
         try:
             for opened in self._openings:
@@ -239,34 +226,13 @@ class Service:
                 asyncio.create_task(self._keep_still()),
                 asyncio.create_task(self._purge()),
             ]
-            await asyncio.wait({taking, asyncio.create_task(stopping.wait())}, return_when=asyncio.FIRST_COMPLETED)
+            await life.go_on(taking)
             for task in beside:
                 task.cancel()
-            tell_manager("STOPPING=1")
-            self.log.info("service.draining")
         finally:
-            await self._drain(taking)
+            await life.drain(self.doors, self.intake, taking)
             self._held.close()
         self.log.info("service.stopped", entries=self.runtime.entries)
-
-    def _ask_to_stop(self, stopping: asyncio.Event) -> None:
-        now = time.monotonic()
-        if not stopping.is_set():
-            self._asked = now
-            stopping.set()
-        elif now - self._asked > _TOGETHER:
-            os._exit(1)  # asked a second time: at once; what was acknowledged is on the disk
-
-    async def _drain(self, taking: asyncio.Task[None]) -> None:
-        """Close the doors, answer what is in flight, write what was said."""
-        try:
-            async with asyncio.timeout(self.settings.drain_seconds):
-                for door in reversed(self.doors):
-                    await door.stop()
-        except TimeoutError:
-            self.log.warning("service.drain_cut", seconds=self.settings.drain_seconds)
-        await self.intake.stop()
-        await taking
 
     async def _keep_still(self) -> None:
         """What stays is kept from the collector again and again: it makes no cycles, and to walk a million records
@@ -299,13 +265,3 @@ class Service:
             await asyncio.sleep(_ALIVE_EVERY)
             await self.intake.ask(lambda runtime: runtime.recorded)  # the runtime's thread answers
             tell_manager("WATCHDOG=1")
-
-
-def tell_manager(word: str) -> None:
-    """Tell systemd how it goes (sd_notify), where it asked to be told."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if not address:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.connect("\0" + address[1:] if address.startswith("@") else address)
-        manager.sendall(word.encode())

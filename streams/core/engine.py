@@ -53,7 +53,7 @@ class Engine(Evidence):
         list that is returned, with True; what counts no more, with False."""
         self._listens = False
         lent: list[tuple[bool, Event]] = []
-        self._tallies.elsewhere = lent
+        self.tallies.elsewhere = lent
         return lent
 
     def count(self, event: Event, *, counts: bool) -> None:
@@ -61,9 +61,9 @@ class Engine(Evidence):
         self._alerts.now = max(self.clock, 0)
         plan = self._types.get(event.type, self._empty)
         if counts:
-            self._tallies.add_to_rates(plan, event, self.clock)
+            self.tallies.add_to_rates(plan, event, self.clock)
         else:
-            self._tallies.take_out(plan, event)
+            self.tallies.take_out(plan, event)
 
     def hear_of(self, source: str, at: int, facility: str | None) -> None:
         """A message that was accepted came at a log time, and before it none that was not told; what it told is
@@ -73,6 +73,16 @@ class Engine(Evidence):
         self.silences.accept(source, at, facility)
 
     # -- what a runtime asks
+
+    def wanted(self, type_: str) -> frozenset[str] | None:
+        """The attributes that anything here reads of the events of a type; none where they concern nothing, None for
+        all of them."""
+        if type_ in _SPECIAL:
+            return None
+        plan = self._types.get(type_)
+        if plan is None or not (plan.held or plan.rated or plan.tallied or plan.waits):
+            return frozenset()
+        return plan.keep | _KEPT
 
     @property
     def alerts(self) -> dict[str, Alert]:
@@ -187,7 +197,7 @@ class Engine(Evidence):
         else:
             self._put_plainly(plan, event, person)
         if plan.rated:
-            self._tallies.add_to_rates(plan, event, self.clock)
+            self.tallies.add_to_rates(plan, event, self.clock)
 
     def hear(self, source: str, at: int) -> None:
         """A message came at a log time and was not taken: its source is not silent."""

@@ -66,7 +66,7 @@ class Evidence:
         self._alerts.passing = None if keeps_all else []
         self._timers: Timers = Timers()
         self._running: Running = Running(self._alerts, self._timers)
-        self._tallies: Tallies = Tallies(self._alerts, self._timers, self.identity.nobody)
+        self.tallies: Tallies = Tallies(self._alerts, self._timers, self.identity.nobody)
         self.silences: Silences = Silences(self.compiled.silences, self._alerts, self._timers)
         self._putting_back: bool = False
         self._held: int = 0  # how many releases are awaited
@@ -75,16 +75,12 @@ class Evidence:
 
     # -- leaving memory, and coming back
 
-    @property
-    def tallies(self) -> Tallies:
-        return self._tallies
-
     def read_rate(self, row: RateRow, buckets: Iterable[BucketRow], alert: Callable[[str], Alert | None]) -> None:
         """Take a rate back that was written down; `tallies.wake` lets it ring."""
         plan = self.compiled.rates.get(row.threshold)
         if plan is None:
             return  # no such threshold any more
-        rate = self._tallies.rate(plan, row.value)
+        rate = self.tallies.rate(plan, row.value)
         read_rate(rate, row, buckets, alert)
         for raised in rate.raised.values():
             self._alerts.by_id[raised.id] = raised
@@ -131,8 +127,7 @@ class Evidence:
 
     def alerts_of(self, person: Person) -> list[Alert]:
         """The alerts that stand of a person, as they are addressed now."""
-        found = _alerts_of(person)
-        for alert in found:
+        for alert in (found := _alerts_of(person)):
             address(alert, self._alerts.owners.get(alert.id), self.identity)
         return found
 
@@ -144,7 +139,7 @@ class Evidence:
         for id_, alert in lost.items():
             self._alerts.by_id[id_], self._alerts.owners[id_] = alert, None
         for type_, event in told:
-            self._tallies.expect(self._types.get(type_, self._empty), event)
+            self.tallies.expect(self._types.get(type_, self._empty), event)
         self._put_in(log, lost)
         self._running.count, self._moved = count, moved
 
@@ -205,14 +200,14 @@ class Evidence:
         if logged:
             person.log.append(event)
         if told_as.type != event.type and plan.rated:
-            self._tallies.tell(plan, told_as, person, self.clock)
+            self.tallies.tell(plan, told_as, person, self.clock)
         self._put_plainly(plan, told_as, person, logged=logged)
 
     def _put_plainly(self, plan: TypePlan, event: Event, person: Person, *, logged: bool = False) -> None:
         """Keep an event if it is evidence, and judge what it concerns."""
         if not plan.held:
             if plan.tallied:
-                self._tallies.measure(plan, event, person, again=logged)
+                self.tallies.measure(plan, event, person, again=logged)
             return
         if not logged:
             person.log.append(event)
@@ -221,8 +216,8 @@ class Evidence:
         elif (reach := event.time + event.precision) > person.last:
             person.last = reach
         if plan.tallied:
-            self._tallies.measure(plan, event, person, again=True)
-            self._tallies.add(plan, event, person, self.clock)
+            self.tallies.measure(plan, event, person, again=True)
+            self.tallies.add(plan, event, person, self.clock)
 
     def _learn_numbers(self, person: Person, event: Event) -> bool:
         """Learn which numbers are one; True when the person's evidence was put in again, this event with it."""
@@ -342,7 +337,7 @@ class Evidence:
             if not person.log:
                 continue
             raised = self._running.drop_all(person) + (person.moments or [])
-            self._tallies.untell(person)
+            self.tallies.untell(person)
             for count in (person.counts or {}).values():
                 raised += count.drop()
             for alert in raised:
@@ -384,7 +379,7 @@ class Evidence:
         if self._held:
             return
         self._running.settle()
-        self._tallies.settle()
+        self.tallies.settle()
         lost, self._lost = self._lost, {}
         for id_, alert in lost.items():
             if self._alerts.owners[id_] is None:

@@ -1,7 +1,4 @@
-"""What is kept of a partition in px.state: a row a circle, and where the partition stands.
-
-The first element of each is the number of the format, so that one of a newer version stops the worker with a word.
-"""
+"""What is kept of a partition of px.events in px.state: its circles, and where it stands."""
 
 from __future__ import annotations
 
@@ -9,14 +6,14 @@ from typing import Final
 
 import msgspec
 
+from schemas.errors import WrongUse
 from streams.core.circle import Circle
 from streams.distributed.formats import check_format, check_unread
 from streams.distributed.names import STATE
 from streams.distributed.wire import FORMAT
 
 POSITION: Final = b"position"
-"""The key of the row that says where the partition stands; the others are circles."""
-_pack: Final = msgspec.msgpack.Encoder().encode
+"""The key of the row that says where a partition stands; the others are circles."""
 
 
 class Row(msgspec.Struct, array_like=True):
@@ -40,16 +37,24 @@ class Position(msgspec.Struct, array_like=True):
     apart: list[int] = []
 
 
-def write_row(upto: int, circle: Circle) -> bytes:
-    """A circle that was told up to an offset."""
-    return _pack(Row(FORMAT, upto, circle))
+class OtherThresholds(WrongUse):
+    """What is kept was judged by other thresholds."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(
+            f"{topic} was judged by other thresholds than these: run the workers with those, or judge the log anew: "
+            "end the workers, delete px.state, px.measures and px.counted, pxhub topics apply, and start them again"
+        )
 
 
-write_position: Final = msgspec.msgpack.Encoder().encode
+def check_judged(position: Position, name: str) -> None:
+    """Raises OtherThresholds where a position is of another set than the one of this name."""
+    if position.applied >= 0 and position.judged_by != name:
+        raise OtherThresholds(STATE)
 
 
 def read_position(value: bytes) -> Position:
-    """Where a partition stands. Raises NewerFormat."""
+    """Raises NewerFormat."""
     check_unread(STATE, value, FORMAT)
     return msgspec.msgpack.decode(value, type=Position)
 
@@ -58,7 +63,7 @@ _rows: Final = msgspec.msgpack.Decoder(Row)
 
 
 def read_row(value: bytes) -> Row:
-    """A circle. Raises NewerFormat."""
+    """Raises NewerFormat."""
     try:
         row = _rows.decode(value)
     except msgspec.ValidationError:

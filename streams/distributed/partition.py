@@ -15,38 +15,31 @@ waits with the rest.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Final
 
 import msgspec
 
 from schemas.errors import Reason
-from schemas.event import Event
+from schemas.event import SECOND, Event
 from schemas.instant import read_instant, write_instant
 from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
 from streams.core.circle import alerts_of, forget_circle, names_of, read_circle, write_circle
 from streams.core.engine import Engine
 from streams.distributed.circles import is_name
-from streams.distributed.kept import (
-    POSITION,
-    Position,
-    read_position,
-    read_row,
-    write_position,
-    write_row,
-)
+from streams.distributed.kept import POSITION, Position, Row, check_judged, read_position, read_row
+from streams.distributed.records import Buried, Handed, Poison, Record
+from streams.distributed.skimming import Readers, skim, tells_second_number
 from streams.distributed.wire import (
     ASKED,
     AWAITED,
     CONTROL,
     FORMAT,
-    GIVEN,
     TICKED,
     Envelope,
     Given,
     decode,
-    read_event,
-    read_given,
+    read_told,
     write_given,
 )
 
@@ -55,49 +48,8 @@ TAIL: Final = 100_000
 _IDLE: Final = 500  # circles that a commit writes beyond what it must
 _MEND: Final = "identify writes these records; who else does must write CloudEvents 1.0 with the circle as the key"
 _MEND_ENGINE: Final = "the hub failed on this event and goes on without it; report it, then replay the dead letter"
-
-
-class Record(Protocol):
-    """A record of Kafka."""
-
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-
-
-class Buried(NamedTuple):
-    """A record that cannot be taken: why, where, what to do about it, and its bytes."""
-
-    reason: str
-    place: str
-    mend: str
-    offset: int
-    raw: bytes
-
-
-class Handed(NamedTuple):
-    """A record for px.events: a circle for another partition."""
-
-    partition: int
-    key: bytes
-    value: bytes
-
-
-class Poison(Exception):
-    """The engine failed on a record; `offset` is its."""
-
-    def __init__(self, offset: int) -> None:
-        super().__init__(f"the engine failed on the record at offset {offset}")
-        self.offset: int = offset
-
-
-_Pending = tuple[list[Event], int]
-"""Events of one message for one circle, and their log time."""
+_pack: Final = msgspec.msgpack.Encoder().encode
+_Pending = tuple[list[Event], int]  # of one message for one circle, and their log time
 
 
 class Partition:
@@ -115,7 +67,9 @@ class Partition:
         self._by_event: bool = by_event
         self._tail: int = tail
         self._names: dict[bytes, list[str]] = {}  # of each circle
-        self._known: set[tuple[str, ...]] = set()  # identifiers of events whose names are noted
+        self._singles: dict[str, tuple[str]] = {}  # identifiers that are noted, each as an event alone has it
+        self._texts: dict[str, str] = {}  # one copy of each source, type and facility
+        self._readers: Readers = Readers(self.engine)
         self._changed: dict[bytes, int] = {}  # the first change that is not written, the longest changed first
         self._covers: dict[bytes, int] = {}  # while the log is put again: up to where each was told
         self._gone: set[bytes] = set()  # circles whose row is to be forgotten
@@ -124,46 +78,100 @@ class Partition:
         self._gathered: list[tuple[Event, bytes, int]] = []  # of a message whose rest is to come
         self._begun: int = 0  # the offset of the first of them
         self._apart: list[int] = []
+        self._said: list[Transition] = []  # before their circle was given away
 
     # -- taking
 
-    def take(self, records: Iterable[Record]) -> None:
+    def take(self, records: Iterable[Record]) -> None:  # noqa: C901, PLR0912, PLR0915 - a call an event costs a tenth of it
         """Put records to the engine, in their order. Raises Poison where the engine fails on one: then nothing here is
         of use, and the partition is to be read anew without it."""
+        by_type, singles, texts = self._readers.by_type, self._singles, self._texts.setdefault
+        changed, by_event, apply, advance = self._changed, self._by_event, self.engine.apply, self.engine.advance
+        last_stamp, last_at, is_slow = "", 0, bool(self._covers or self._apart)
         for record in records:
             offset = record.offset
+            if is_slow or self._awaits or self._gathered:
+                self._take_slowly(record)
+                continue
             if offset <= self.applied:
                 continue
-            if offset in self._apart:
-                self.applied = offset
-                continue
             try:
-                wire = decode(record.value or b"")
-                told = self._told(wire, record.key)
+                wire = skim(record.value or b"")
+                type_ = wire.type
+                read = by_type[type_] if type_ in by_type else self._readers.add(type_)
+                subject, stamp = wire.subject, wire.recorded
+                is_foreign = record.key not in changed and not is_name(record.key)
+                if (
+                    is_foreign
+                    or type_ in CONTROL
+                    or subject is None
+                    or wire.also is not None
+                    or wire.following
+                    or not stamp
+                ):
+                    self._take_slowly(record)
+                    continue
+                time = read_instant(wire.time)
+                if stamp != last_stamp:
+                    last_stamp, last_at = stamp, time if stamp == wire.time else read_instant(stamp)
+                if read is None:
+                    if tells_second_number(wire.data):
+                        self._take_slowly(record)
+                        continue
+                    self.recorded = max(self.recorded, last_at)
+                    self.applied = offset
+                    continue
+                data = read(wire.data)
             except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as wrong:
                 self._bury(wrong, record)
                 self.applied = offset
                 continue
+            key = record.key or b""
+            names, facility, source = singles.get(subject), wire.facility, texts(wire.source, wire.source)
+            where, ids = facility and texts(facility, facility), names or (subject,)
+            event = Event(
+                wire.id, source, texts(type_, type_), time, data, ids, where, wire.precision * SECOND, wire.sensitivity
+            )  # fmt: skip
             try:
-                if isinstance(told, Event):
-                    self._take(told, wire, record)
-                else:
-                    self._obey(told, wire, record)
+                if names is None:
+                    self._learn(key, event)
+                if key not in changed:
+                    changed[key] = offset
+                self.recorded = max(self.recorded, last_at)
+                if by_event:  # what happens at an instant is heard before the clock reaches it
+                    advance(self.recorded - 1)
+                apply(event, self.recorded if by_event else last_at)
             except Exception as wrong:  # a record's edge: whatever it is, the rest of the log goes on
                 raise Poison(offset) from wrong
             self.applied = offset
+        if by_event and not self._awaits:
+            advance(self.recorded - 1)
 
-    def _told(self, wire: Envelope, key: bytes | None) -> Event | Given | int | None:
-        """What a record tells: an event, a circle, an instant, or something about circles. Raises ValueError."""
-        if key not in self._names and wire.type != TICKED and not is_name(key):
-            raise ValueError("the key is no circle")
-        if wire.type not in CONTROL:
-            event = read_event(wire)
-            event.recorded = read_instant(wire.recorded) if wire.recorded else 0
-            return event
-        if wire.type == TICKED:
-            return read_instant(wire.time)
-        return read_given(wire) if wire.type == GIVEN else None
+    def _take_slowly(self, record: Record) -> None:
+        """One record, whatever it is."""
+        offset = record.offset
+        if offset <= self.applied:
+            return
+        if offset in self._apart:
+            self.applied = offset
+            return
+        try:
+            wire = decode(record.value or b"")
+            if record.key not in self._names and wire.type != TICKED and not is_name(record.key):
+                raise ValueError("the key is no circle")  # noqa: TRY301 - told as whatever else cannot be read
+            told = read_told(wire)
+        except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as wrong:
+            self._bury(wrong, record)
+            self.applied = offset
+            return
+        try:
+            if isinstance(told, Event):
+                self._take(told, wire, record)
+            else:
+                self._obey(told, wire, record)
+        except Exception as wrong:  # a record's edge: whatever it is, the rest of the log goes on
+            raise Poison(offset) from wrong
+        self.applied = offset
 
     def _take(self, event: Event, wire: Envelope, record: Record) -> None:
         at = event.recorded or (event.time if self._by_event else record.timestamp * 1000)
@@ -179,8 +187,7 @@ class Partition:
             return
         if key in self._covers and record.offset <= self._covers[key]:
             return
-        if event.identifiers not in self._known:
-            self._learn(key, event)
+        self._learn(key, event)
         if key not in self._changed:
             self._changed[key] = record.offset
         if key in self._awaits:
@@ -219,17 +226,16 @@ class Partition:
         return max(at, self.recorded) if self._by_event else at
 
     def _put(self, events: Sequence[Event], at: int) -> None:
-        if len(events) == 1:
-            self.engine.apply(events[0], at)
-        else:
-            self.engine.apply_together(events, at)
+        self.engine.apply(events[0], at) if len(events) == 1 else self.engine.apply_together(events, at)
 
     def _learn(self, key: bytes, event: Event) -> None:
         """Note which names are in a circle."""
         ids = event.identifiers
         names = names_of(event)
-        if len(names) == 1 and names[0] == (ids[0] if ids else None):
-            self._known.add(ids)
+        if len(names) == 1 and len(ids) == 1:
+            if ids[0] in self._singles:
+                return
+            self._singles[ids[0]] = (ids[0],)
         held = self._names.get(key)
         if held is None:
             self._names[key] = list(names)
@@ -260,12 +266,13 @@ class Partition:
 
     def _give(self, key: bytes, wire: Envelope) -> None:
         """Write a circle down for another partition, and let go of it."""
-        told = wire.data or {}
-        names = self._names.pop(key, [])
+        told, names = wire.data or {}, self._names.pop(key, [])
+        self._said = self.take_transitions()  # while it is known whose they are
         alerts = alerts_of(self.engine, names)
         circle = write_circle(self.engine, names)
         forget_circle(self.engine, names)
-        self._known.difference_update((name,) for name in names)
+        for name in names:
+            self._singles.pop(name, None)
         self._changed.pop(key, None)
         self._gone.add(key)
         value = write_given(wire.id, write_instant(max(self.engine.clock, 0)), circle, alerts)
@@ -277,12 +284,10 @@ class Partition:
         held = self._names.setdefault(key, [])
         held += [name for name in given.circle.names if name not in held]
         read_circle(self.engine, given.circle, given.alerts)
-        awaited = self._awaits.get(key)
-        if awaited is None:
-            return
+        awaited = self._awaits.get(key, set())
         awaited.discard(id_)
-        if awaited:
-            return
+        if awaited or key not in self._awaits:
+            return  # another one is on its way too, or it was not awaited
         del self._awaits[key]
         for waiting in self._waiting.pop(key):
             if isinstance(waiting, Envelope):
@@ -303,6 +308,11 @@ class Partition:
     # -- what is said
 
     @property
+    def awaited(self) -> int:
+        """How many circles await a hand-over."""
+        return len(self._awaits)
+
+    @property
     def is_awaiting(self) -> bool:
         """Whether a hand-over is to come."""
         return bool(self._awaits)
@@ -313,8 +323,14 @@ class Partition:
         return len(self._changed) > len(self._awaits) or bool(self._gone)
 
     def take_transitions(self) -> list[Transition]:
-        """What changed of alerts since the last call, in order."""
-        return self.engine.take_transitions()
+        """What changed of alerts since the last call, in order; last those whose person or journey is another one."""
+        changes = [*self._said, *self.engine.take_transitions()]
+        self._said = []
+        if self.engine.has_moved:
+            now = max(self.engine.clock, 0)
+            changes += [Transition(now, msgspec.structs.replace(alert)) for alert in self.engine.moved()]
+            self.engine.forget_moved()
+        return changes
 
     # -- what is kept
 
@@ -335,23 +351,17 @@ class Partition:
                 chosen.append(key)
         for key in chosen:
             del self._changed[key]
-            rows.append((key, write_row(self.applied, write_circle(self.engine, self._names[key]))))
-        rows.append((POSITION, write_position(self._position())))
+            if key in self._names:  # else somebody wrote under a key that is not its own
+                rows.append((key, _pack(Row(FORMAT, self.applied, write_circle(self.engine, self._names[key])))))
+        rows.append((POSITION, _pack(self._position())))
         return rows
 
     def _position(self) -> Position:
         tail = next(iter(self._changed.values()), self.applied + 1) - 1  # they changed in the order of the log
         if self._gathered:
             tail = min(tail, self._begun - 1)
-        return Position(
-            FORMAT,
-            self.applied,
-            max(self.engine.clock, 0),
-            self.recorded,
-            tail,
-            self._name,
-            [offset for offset in self._apart if offset > tail],
-        )
+        apart, clock = [offset for offset in self._apart if offset > tail], max(self.engine.clock, 0)
+        return Position(FORMAT, self.applied, clock, self.recorded, tail, self._name, apart)
 
     def set_apart(self, offset: int, raw: bytes) -> None:
         """Go on without a record on which the engine failed."""
@@ -362,12 +372,13 @@ class Partition:
 
     def recover(self, rows: Iterable[tuple[bytes, bytes]]) -> Position:
         """Read the rows of px.state back; returns where the log is to be read from (`tail`) and up to where it was put
-        (`applied`): `put_again` takes what lies between. Raises NewerFormat."""
+        (`applied`): `take` takes what lies between. Raises NewerFormat and OtherThresholds."""
         circles: dict[bytes, bytes] = {}
         position = Position()
         for key, value in rows:
             if key == POSITION:
                 position = read_position(value)
+                check_judged(position, self._name)
             else:
                 circles[key] = value
         self.engine.advance(position.clock)
@@ -375,19 +386,14 @@ class Partition:
         for key, value in circles.items():
             row = read_row(value)
             self._names[key], self._covers[key] = row.circle.names, row.upto
-            self._known.update((name,) for name in row.circle.names)
+            self._singles.update((name, (name,)) for name in row.circle.names)
             read_circle(self.engine, row.circle)
         self.applied = position.tail
         return position
 
-    def stands(self, position: Position) -> bool:
-        """Whether what is kept was judged by these thresholds."""
-        return position.applied < 0 or position.judged_by == self._name
-
     def end_recovery(self) -> None:
         """All up to the position was put again: what was said on the way was said before."""
         self._covers.clear()
-        self.engine.take_transitions()
-        self.counted.clear()
-        self.handed.clear()
-        self.buried.clear()
+        self.take_transitions()
+        for given in (self.counted, self.handed, self.buried):
+            given.clear()

@@ -15,6 +15,7 @@ from typing import Final, Literal
 from streams.distributed.names import (
     ALERTS,
     AUDIT,
+    COMMENTS,
     COUNTED,
     DEAD_LETTERS,
     EVENTS,
@@ -22,7 +23,6 @@ from streams.distributed.names import (
     JOURNEYS,
     MEASURES,
     PERSONS,
-    SEEN,
     STATE,
     TASKS,
 )
@@ -51,6 +51,7 @@ class Role(StrEnum):
     CORRELATE = "correlate"
     MEASURE = "measure"
     READ = "read"  # the API, exports, deliveries
+    COMMENTS = "comments"  # who may read what patients said in their own words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,18 +124,6 @@ def topics(partitions: int = PARTITIONS) -> tuple[Topic, ...]:
             written_by=(Role.IDENTIFY,),
             read_by=(Role.IDENTIFY, Role.READ),
             max_message_bytes=_LARGE,
-        ),
-        Topic(
-            name=SEEN,
-            partitions=1,
-            policy="delete",
-            retention=_YEAR,
-            key="a hash of the message's id",
-            content="a hash of what it said, so that a repetition is told from a conflict",
-            media_type=_PACKED,
-            doc="Which messages were taken, as hashes: a repetition changes nothing.",
-            written_by=(Role.IDENTIFY,),
-            read_by=(Role.IDENTIFY,),
         ),
         Topic(
             name=STATE,
@@ -235,6 +224,19 @@ def topics(partitions: int = PARTITIONS) -> tuple[Topic, ...]:
             doc="Accesses and disclosures, for as long as they must be accounted for.",
             written_by=(Role.CONNECT, Role.READ),
             read_by=(Role.READ,),
+        ),
+        Topic(
+            name=COMMENTS,
+            partitions=1,
+            policy="delete",
+            retention=_YEAR,
+            key="the comment's id, which events and messages hold in its place",
+            content="what somebody said in their own words, in JSON",
+            media_type=_JSON,
+            doc="Free text that the doors took out of messages. It may hold anything, so it has a reader of its own.",
+            written_by=(Role.CONNECT,),
+            read_by=(Role.COMMENTS,),
+            max_message_bytes=_LARGE,
         ),
     )
 

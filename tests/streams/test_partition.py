@@ -15,7 +15,7 @@ from streams.core.engine import Engine
 from streams.core.thresholds import read_thresholds
 from streams.distributed.counting import read_slice
 from streams.distributed.formats import NewerFormat
-from streams.distributed.kept import POSITION, Position, Row, read_position, read_row, write_position
+from streams.distributed.kept import POSITION, OtherThresholds, Position, Row, read_position, read_row
 from streams.distributed.partition import Partition, Poison
 from streams.distributed.wire import AWAITED, GIVEN, write_event, write_tick
 from tests.properties.topics_in_memory import Record
@@ -36,6 +36,7 @@ THRESHOLDS, _ = read_thresholds(
     ],
     default_zone="UTC",
 )
+write_position = msgspec.msgpack.encode
 START = "2026-03-02T10:00:00Z"
 LATER = read_instant("2026-03-02T12:00:00Z")
 KEY = b"0123456789abcdef"
@@ -190,6 +191,7 @@ def test_a_slice_of_a_newer_format_stops_measure() -> None:
 
 def test_what_stands_is_told_by_its_thresholds() -> None:
     one = partition()
-    assert one.stands(Position())
-    assert one.stands(Position(applied=1, judged_by="t"))
-    assert not one.stands(Position(applied=1, judged_by="other"))
+    one.recover([(POSITION, write_position(Position()))])
+    one.recover([(POSITION, write_position(Position(applied=1, judged_by="t")))])
+    with pytest.raises(OtherThresholds, match=r"px\.state was judged by other thresholds"):
+        one.recover([(POSITION, write_position(Position(applied=1, judged_by="other")))])

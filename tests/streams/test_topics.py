@@ -55,7 +55,7 @@ def test_how_many_copies_must_be_in_step(copies: int, in_step: str) -> None:
 def test_disclosures_are_kept_for_six_years_and_what_came_for_more_than_one() -> None:
     kept = {name: topic.retention or 0 for name, topic in BY_NAME.items()}
     assert kept["px.audit"] >= 6 * 365 + 1
-    assert kept["px.inbound"] == kept["px.events"] == kept["px.seen"] == kept["px.dead-letters"] == 400
+    assert kept["px.inbound"] == kept["px.events"] == kept["px.dead-letters"] == 400
 
 
 def test_a_topic_that_contradicts_itself_is_none() -> None:
@@ -75,10 +75,11 @@ def test_each_role_is_granted_what_it_does_and_no_more() -> None:
     told = grants(topics())
     assert len(set(told)) == len(told)
     writes = {role: {g.name for g in told if g.role is role and g.operation == "write"} for role in Role}
-    assert writes[Role.CONNECT] == {"px.inbound", "px.audit"}
+    assert writes[Role.CONNECT] == {"px.inbound", "px.comments", "px.audit"}
     assert writes[Role.READ] == {"px.audit"}
     assert writes[Role.MEASURE] == {"px.measures", "px.alerts", "px.dead-letters", "px-measure-"}
     reads = {role: {g.name for g in told if g.role is role and g.operation == "read"} for role in Role}
+    assert {role for role in Role if "px.comments" in reads[role]} == {Role.COMMENTS}
     assert reads[Role.CONNECT] == set()  # the doors read nothing back
     assert "px.inbound" not in reads[Role.CORRELATE]
     assert "px.events" not in reads[Role.MEASURE]  # it holds no patient

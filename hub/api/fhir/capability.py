@@ -15,8 +15,16 @@ _KEPT: Final = (
 )
 
 
-def capability(base: str, version: str, date: str) -> dict[str, Any]:
-    """The CapabilityStatement of a base. `date` is when it began to be so."""
+_PASSED_ON: Final = (
+    "A receiver of states: what is sent is taken as events. Nothing of a resource is kept here, so nothing can be read "
+    "back, searched for, patched or deleted, and no condition is answered."
+)
+
+
+def capability(base: str, version: str, date: str, *, keeps: bool = True) -> dict[str, Any]:
+    """The CapabilityStatement of a base. `date` is when it began to be so; without `keeps` nothing is known of what
+    came before."""
+    about = _KEPT if keeps else _PASSED_ON
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -25,25 +33,20 @@ def capability(base: str, version: str, date: str) -> dict[str, Any]:
         "fhirVersion": "4.0.1",
         "format": ["json"],
         "software": {"name": "PX Hub", "version": version},
-        "implementation": {"description": _KEPT, "url": base},
+        "implementation": {"description": about, "url": base},
         "rest": [
             {
                 "mode": "server",
                 "documentation": (
-                    f"{_KEPT} A bundle holds at most {MOST} entries. A history bundle is taken as states; one that "
+                    f"{about} A bundle holds at most {MOST} entries. A history bundle is taken as states; one that "
                     "begins with a subscription's status is a notification (Subscriptions R5 Backport)."
                 ),
                 "security": {"description": "None of its own: it listens on a loopback address."},
-                "resource": [_resource(type_) for type_ in sorted(READ_TYPES)],
+                "resource": [_resource(type_, keeps=keeps) for type_ in sorted(READ_TYPES)],
                 "interaction": [{"code": "transaction"}, {"code": "batch"}],
                 "operation": [{"name": "process-message", "definition": _PROCESS}],
             },
-            {
-                "mode": "client",
-                "documentation": "Asks a server that the site file names for notifications that did not come, and how "
-                "a subscription stands whose heartbeat does not.",
-                "operation": [{"name": "events", "definition": _EVENTS}, {"name": "status", "definition": _STATUS}],
-            },
+            *([_CLIENT] if keeps else []),
         ],
         "messaging": [
             {
@@ -65,6 +68,12 @@ def capability(base: str, version: str, date: str) -> dict[str, Any]:
 _EVENTS: Final = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-events"
 
 _STATUS: Final = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-status"
+_CLIENT: Final[dict[str, Any]] = {
+    "mode": "client",
+    "documentation": "Asks a server that the site file names for notifications that did not come, and how "
+    "a subscription stands whose heartbeat does not.",
+    "operation": [{"name": "events", "definition": _EVENTS}, {"name": "status", "definition": _STATUS}],
+}
 
 
 def terminology(date: str) -> dict[str, Any]:
@@ -72,19 +81,21 @@ def terminology(date: str) -> dict[str, Any]:
     return {"resourceType": "TerminologyCapabilities", "status": "active", "date": date, "kind": "instance"}
 
 
-def _resource(type_: str) -> dict[str, Any]:
-    return {
+def _resource(type_: str, *, keeps: bool) -> dict[str, Any]:
+    told: dict[str, Any] = {
         "type": type_,
         "interaction": [{"code": "create"}, {"code": "update"}],
-        "versioning": "versioned",
+        "versioning": "versioned" if keeps else "no-version",
         "readHistory": False,
         "updateCreate": True,
-        "conditionalCreate": True,
+        "conditionalCreate": keeps,
         "conditionalRead": "not-supported",
-        "conditionalUpdate": True,
+        "conditionalUpdate": keeps,
         "conditionalDelete": "not-supported",
-        "searchParam": [
+    }
+    if keeps:
+        told["searchParam"] = [
             {"name": name, "type": "token", "documentation": f"In conditional creates and updates alone: {SUPPORTED}."}
             for name in ("_id", "identifier")
-        ],
-    }
+        ]
+    return told

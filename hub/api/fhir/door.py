@@ -7,9 +7,10 @@ there.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -24,10 +25,10 @@ from hub.api.bodies import Bodies
 from hub.api.fhir.bundles import Bundle, read_bundle
 from hub.api.fhir.capability import capability, terminology
 from hub.api.fhir.conditions import searched
-from hub.api.fhir.heartbeats import Heartbeats
-from hub.api.fhir.hooks import Hooks
+from hub.api.fhir.followed import Followed
 from hub.api.fhir.messages import answer_of, read_header
 from hub.api.fhir.outcomes import FhirRefused, answer, answer_refusal, refusal, told, unavailable, well
+from hub.api.fhir.planning import Planning
 from hub.api.fhir.requests import (
     ID,
     TYPE,
@@ -41,19 +42,14 @@ from hub.api.fhir.requests import (
     read_members,
     read_prefer,
 )
-from hub.api.fhir.subscriptions import PATIENCE, Subscriptions, content_of
-from hub.api.fhir.take import Taken, Taker, location_of, representation
+from hub.api.fhir.subscriptions import content_of
+from hub.api.fhir.take import Taken, Taker, etag_of, location_of, representation
 from hub.api.problems import Refused
-from hub.api.reads import Reads
 from hub.contents import FHIR
-from hub.fhir_server import Askers, Connect, PlainAsker
-from hub.serve.intake import Intake, Stopped
+from hub.serve.takes import Takes
+from hub.serve.writer import Stopped
 from hub.site_fhir import FhirServer
 from schemas.errors import StoreFailed, Unreadable
-from streams.embedded.reader import Reader
-
-if TYPE_CHECKING:
-    from structlog.stdlib import BoundLogger
 
 PREFIX: Final = "/fhir"
 _CODES: Final = {400: "invalid", 408: "timeout", 413: "too-costly", 415: "not-supported", 503: "transient"}
@@ -62,59 +58,41 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class FhirDoor:
-    """Takes FHIR. `servers` are those of the site file; `connect` makes who asks one, `patience` is how long a gap of
-    notifications may close by itself, in seconds."""
+    """Takes FHIR. `servers` are those of the site file; `followed` keeps what is to be known of those that tell of
+    changes, None where there is no store for it."""
 
-    def __init__(  # noqa: PLR0913 - what it stands on
+    def __init__(
         self,
-        intake: Intake,
-        open_reader: Callable[[], Reader],
+        intake: Takes,
+        planning: Planning,
         bodies: Bodies,
         clock: Callable[[], int],
         *,
         servers: Mapping[str, FhirServer] | None = None,
-        connect: Connect = PlainAsker,
+        followed: Followed | None = None,
         version: str = "0",
-        log: BoundLogger | None = None,
-        patience: float = PATIENCE,
     ) -> None:
         self._bodies: Bodies = bodies
-        self._reads: Reads = Reads(open_reader)
-        self._bundle_reads: Reads = Reads(open_reader)
-        self._taker: Taker = Taker(intake, self._reads, self._bundle_reads, clock)
+        self._taker: Taker = Taker(intake, planning, clock)
         self._servers: Mapping[str, FhirServer] = servers or {}
+        self._followed: Followed | None = followed
         self._version: str = version
         self._date: str = self._taker.now
-        self._askers: Askers = Askers(connect)
-        self.subscriptions: Subscriptions = Subscriptions(
-            intake, self._reads, clock, self._servers, self._askers, log=log, patience=patience
-        )
-        self.hooks: Hooks = Hooks(intake, self._reads, clock, self._servers, self._askers, log=log)
-        self.subscriptions.take = self.hooks.take = self._take_answer
-        self.heartbeats: Heartbeats = Heartbeats(
-            self._reads, self._servers, self._askers, self.subscriptions.hear, log=log
-        )
-        self.subscriptions.beat = self.heartbeats.beat
 
     @property
     def numbers(self) -> Mapping[str, float]:
         """What /metrics tells of it."""
-        return {**self.subscriptions.numbers, **self.hooks.numbers, **self.heartbeats.numbers}
+        return self._followed.numbers if self._followed is not None else {}
 
     async def start(self) -> None:
         """Begin what goes on beside requests."""
-        await self.subscriptions.start()
-        await self.hooks.start()
-        await self.heartbeats.start()
+        if self._followed is not None:
+            await self._followed.start(self._take_answer)
 
     async def close(self) -> None:
-        """End it, and let go of the store."""
-        await self.heartbeats.close()
-        await self.subscriptions.close()
-        await self.hooks.close()
-        await self._askers.close()
-        await self._bundle_reads.close()
-        await self._reads.close()
+        """End it."""
+        if self._followed is not None:
+            await self._followed.close()
 
     def routes(self) -> list[Route]:
         """The routes, those of named servers first."""
@@ -168,7 +146,10 @@ class FhirDoor:
             return answer(HTTPStatus.OK, terminology(self._date))
         if mode not in ("full", "normative"):
             raise FhirRefused(HTTPStatus.BAD_REQUEST, "value", "mode is full, normative or terminology")
-        return answer(HTTPStatus.OK, capability(_base(request, source), self._version, self._date))
+        return answer(HTTPStatus.OK, self._capability(_base(request, source)))
+
+    def _capability(self, base: str) -> dict[str, Any]:
+        return capability(base, self._version, self._date, keeps=self._followed is not None)
 
     async def _take_of_type(self, request: Request, source: str) -> Response:
         """POST [base]/{Type}, with or without If-None-Exist; PUT [base]/{Type}?identifier="""
@@ -217,7 +198,8 @@ class FhirDoor:
             found = await self._taker.bundle(source, _base(request, source), bundle)
             if notification is None:
                 return answer(HTTPStatus.OK, found)
-            await self.subscriptions.hear(source, notification, content_of(notification, bundle))
+            if self._followed is not None:
+                await self._followed.hear(source, notification, content_of(notification, bundle))
             return answer(HTTPStatus.OK, well("the notification is taken"))
 
     async def _post_message(self, request: Request, source: str) -> Response:
@@ -238,7 +220,10 @@ class FhirDoor:
         if server.base is None or not ID.fullmatch(id_):
             told_ = "the site file names no base of this server, or this is no id of a Subscription"
             raise FhirRefused(HTTPStatus.NOT_FOUND, "not-found", told_)
-        await self.hooks.knock(server, id_)
+        if self._followed is None:
+            told_ = "this hub keeps no knocks: subscribe with a payload (full-resource)"
+            raise FhirRefused(HTTPStatus.NOT_IMPLEMENTED, "not-supported", told_)
+        await self._followed.knock(server, id_)
         return answer(HTTPStatus.OK, well("the server will be asked what has changed"))
 
     async def _answer_message(self, request: Request, source: str, bundle: Bundle) -> Response:
@@ -269,7 +254,7 @@ class FhirDoor:
     async def _bundle(self, source: str, members: dict[str, msgspec.Raw], body: bytes) -> Bundle:
         """The bundle of a body. One that is no bundle of FHIR's is kept as a dead letter, and refused."""
         try:
-            return await self._bundle_reads.ask(lambda _: read_bundle(members))
+            return await asyncio.to_thread(read_bundle, members)  # a large one takes seconds
         except FhirRefused as wrong:
             if wrong.status == HTTPStatus.BAD_REQUEST:
                 await self._taker.keep(write_kept(body, system=source))
@@ -298,15 +283,15 @@ class FhirDoor:
         told_ = read_notification(first) if first is not None else None
         bundle.is_notification = told_ is not None
         await self._taker.bundle(source, "", bundle)
-        if told_ is not None:
-            await self.subscriptions.hear(source, told_, content_of(told_, bundle))
+        if told_ is not None and self._followed is not None:
+            await self._followed.hear(source, told_, content_of(told_, bundle))
 
 
 def _answered(request: Request, source: str, asked: Asked, taken: Taken) -> Response:
     planned, verdict = taken
     headers = {
         "Location": location_of(_base(request, source), asked.type, planned),
-        "ETag": f'W/"{planned.version}"',
+        **etag_of(planned),
     }
     prefer = read_prefer(request.headers)
     outcome = told(verdict) if verdict is not None else well("the search found one that was known before")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -13,19 +12,17 @@ from connectors.fhir.kept import write_kept
 from connectors.fhir.references import Around
 from hub.api.fhir.bundles import WHOLE, Bundle, Entry, as_one, one_by_one, response_bundle
 from hub.api.fhir.outcomes import FhirRefused, expression_of, is_dead, refusal, told, unavailable, well
+from hub.api.fhir.planning import Planning, Plans
 from hub.api.fhir.requests import Asked
-from hub.api.fhir.versions import Key, Moved, Planned, Turns, Versions, keys_of
-from hub.api.reads import Reads
+from hub.api.fhir.versions import Planned
 from hub.contents import FHIR
-from hub.serve.intake import Intake, Stopped
+from hub.serve.takes import Takes
+from hub.serve.writer import Stopped
 from schemas.errors import StoreFailed
 from schemas.instant import write_instant
 from schemas.message import Verdict
-from streams.embedded.reader import Reading
 
-Answer = TypeVar("Answer")
 _LETTERS: Final = 10_000  # dead letters whose arrival is remembered
-_TRIES: Final = 8  # searches that find something else each time: somebody else is at it
 
 
 class Taken(NamedTuple):
@@ -36,15 +33,12 @@ class Taken(NamedTuple):
 
 
 class Taker:
-    """Takes what FHIR requests hold. `clock` tells the machine's time in microseconds. Bundles have a reader of the
-    store of their own: one of ten thousand entries keeps it busy for seconds, and no single resource waits for it."""
+    """Takes what FHIR requests hold. `clock` tells the machine's time in microseconds."""
 
-    def __init__(self, intake: Intake, reads: Reads, bundle_reads: Reads, clock: Callable[[], int]) -> None:
-        self._intake: Intake = intake
-        self._reads: Reads = reads
-        self._bundle_reads: Reads = bundle_reads
+    def __init__(self, intake: Takes, planning: Planning, clock: Callable[[], int]) -> None:
+        self._intake: Takes = intake
+        self._planning: Planning = planning
         self._clock: Callable[[], int] = clock
-        self._turns: Turns = Turns()
         self._letters: dict[tuple[str, bytes], str] = {}  # what was sent and is a dead letter, and when it came
 
     @property
@@ -70,11 +64,8 @@ class Taker:
     async def one(self, system: str, asked: Asked) -> Taken:
         """Take one resource. Raises FhirRefused where a condition does not hold or it cannot be read."""
         now = self._arrival(system, asked.digest)
-
-        def plan(reading: Reading, keys: set[Key]) -> Planned:
-            return Versions(reading, system, now, keys).plan(asked)
-
-        async with self._planned(self._reads, system, [asked], plan) as planned:
+        plan: Callable[[Plans], Planned] = lambda plans: plans.plan(asked)  # noqa: E731
+        async with self._planning.planned(system, now, [asked], plan, is_bundle=False) as planned:
             if planned.kept is None:
                 return Taken(planned, None)
             things = (planned.thing,) if planned.thing is not None else ()
@@ -92,11 +83,11 @@ class Taker:
                     raise entry.wrong
         now = self._arrival(system, bundle.digest)
 
-        def plan(reading: Reading, keys: set[Key]) -> list[tuple[int, bytes]]:
-            return _planned(bundle, Versions(reading, system, now, keys), name, system, now)
+        def plan(plans: Plans) -> list[tuple[int, bytes]]:
+            return _planned(bundle, plans, name, system, now)
 
         asked = [entry.asked for entry in bundle.entries if entry.asked is not None]
-        async with self._planned(self._bundle_reads, system, asked, plan) as kept:
+        async with self._planning.planned(system, now, asked, plan, is_bundle=True) as kept:
             verdicts = await self._take([raw for _, raw in kept])
         if any(map(is_dead, verdicts)):
             self._note_letter(system, bundle.digest, now)
@@ -110,22 +101,6 @@ class Taker:
         entries = [_response(entry, base, by_entry.get(entry.number, [])) for entry in bundle.entries]
         return response_bundle("batch", entries)
 
-    @asynccontextmanager
-    async def _planned(
-        self, reads: Reads, system: str, asked: Sequence[Asked], plan: Callable[[Reading, set[Key]], Answer]
-    ) -> AsyncIterator[Answer]:
-        """What was planned in the turn for all that it concerns; the turn ends with the block."""
-        for _ in range(_TRIES):
-            keys = await reads.ask(lambda reader: keys_of(reader, system, asked))
-            async with self._turns.of(keys):
-                try:
-                    planned = await reads.ask(lambda reader, keys=keys: plan(reader, keys))  # type: ignore[misc]
-                except Moved:
-                    continue
-                yield planned
-                return
-        raise unavailable("others are writing about the same; nothing of it was taken")
-
     async def _take(self, raws: list[bytes]) -> list[Verdict]:
         try:
             return await self._intake.take(FHIR, raws) if raws else []
@@ -135,7 +110,7 @@ class Taker:
             raise unavailable("nothing of it was taken: the hub is being stopped") from None
 
 
-def _planned(bundle: Bundle, versions: Versions, name: str | None, system: str, now: str) -> list[tuple[int, bytes]]:
+def _planned(bundle: Bundle, plans: Plans, name: str | None, system: str, now: str) -> list[tuple[int, bytes]]:
     """Plan each entry, and write what is kept. Raises FhirRefused where a condition of what is taken as one does not
     hold, Moved where the turn is not enough."""
     named: set[tuple[str, str]] = set()
@@ -144,7 +119,7 @@ def _planned(bundle: Bundle, versions: Versions, name: str | None, system: str, 
             continue
         entry.planned = entry.wrong = None
         try:
-            entry.planned = versions.plan(entry.asked)
+            entry.planned = plans.plan(entry.asked)
             if bundle.type == "transaction" and entry.planned.kept is not None:
                 _check_once(named, (entry.asked.type, entry.planned.id))
         except FhirRefused as wrong:
@@ -165,8 +140,14 @@ def _check_once(named: set[tuple[str, str]], name: tuple[str, str]) -> None:
 
 
 def location_of(base: str, type_: str, planned: Planned) -> str:
-    """Where a version would stand; nobody reads it back here."""
-    return f"{base}/{type_}/{planned.id}/_history/{planned.version}"
+    """Where a version, or the resource, would stand; nobody reads it back here."""
+    whole = f"{base}/{type_}/{planned.id}"
+    return f"{whole}/_history/{planned.version}" if planned.version else whole
+
+
+def etag_of(planned: Planned) -> dict[str, str]:
+    """The version as a header; none where none is known."""
+    return {"ETag": f'W/"{planned.version}"'} if planned.version else {}
 
 
 def _response(entry: Entry, base: str, verdicts: Sequence[Verdict]) -> dict[str, Any]:
@@ -180,7 +161,7 @@ def _response(entry: Entry, base: str, verdicts: Sequence[Verdict]) -> dict[str,
     return {
         "status": _line(entry.planned.status),
         "location": location_of(base, entry.asked.type, entry.planned),
-        "etag": f'W/"{entry.planned.version}"',
+        **{name.lower(): text for name, text in etag_of(entry.planned).items()},
         "outcome": outcome,
     }
 
@@ -203,5 +184,6 @@ def representation(planned: Planned) -> bytes:
     """The resource as it was taken, with its version."""
     value = msgspec.json.decode(planned.kept or b"{}")
     meta = value.get("meta")
-    value["meta"] = {**(meta if isinstance(meta, dict) else {}), "versionId": planned.version}
+    if planned.version:
+        value["meta"] = {**(meta if isinstance(meta, dict) else {}), "versionId": planned.version}
     return msgspec.json.encode(value)

@@ -1,0 +1,67 @@
+"""The HTTP API of a hub that keeps nothing itself: what comes goes to Kafka, what is asked for is read from Redis."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from hub import __version__
+from hub.api.app import LOOPBACK_NAMES, put_together
+from hub.api.bodies import Bodies, BodySettings
+from hub.api.events import EventIntake
+from hub.api.feedback import FeedbackIntake
+from hub.api.fhir.door import FhirDoor
+from hub.api.fhir.planning import PlainPlanning
+from hub.api.hooks import HookDoor, HookIntake
+from hub.api.metrics import Counters, HttpCounts, no_counters
+from hub.api.openapi import serve_openapi
+from hub.api.plain_health import PlainHealths, PlainMetrics
+from hub.asyncapi import serve_asyncapi
+from hub.kafka.intake import KafkaIntake
+from hub.site_fhir import FhirServer
+
+if TYPE_CHECKING:
+    from structlog.stdlib import BoundLogger
+
+
+def make_plain_app(
+    intake: KafkaIntake,
+    clock: Callable[[], int],
+    hooks: HookDoor,
+    *,
+    log: BoundLogger | None = None,
+    counters: Counters = no_counters,
+    hosts: frozenset[str] | None = LOOPBACK_NAMES,
+    fhir_servers: Mapping[str, FhirServer] | None = None,
+) -> Starlette:
+    """The app over an intake. `clock` tells the machine's time in microseconds; `counters` are numbers of other doors
+    for /metrics; `hosts` are the names it may be called by, None for any; `hooks` takes deliveries of webhooks."""
+    bodies, healths = Bodies(BodySettings()), PlainHealths(intake)
+    registry = CollectorRegistry()
+    counts = HttpCounts(registry)
+    fhir = FhirDoor(intake, PlainPlanning(), bodies, clock, servers=fhir_servers, version=__version__)
+    routes = [
+        Route("/livez", healths.livez, methods=["GET"]),
+        Route("/readyz", healths.readyz, methods=["GET"]),
+        Route("/healthz", healths.healthz, methods=["GET"]),
+        Route("/metrics", PlainMetrics(intake, registry, counters).metrics, methods=["GET"]),
+        Route("/openapi.json", serve_openapi, methods=["GET"]),
+        Route("/asyncapi.json", serve_asyncapi, methods=["GET"]),
+        Route("/v1/events", EventIntake(intake, bodies).post_events, methods=["POST"]),
+        Route("/v1/feedback", FeedbackIntake(intake, bodies, clock).post_feedback, methods=["POST"]),
+        Route("/v1/hooks/{source}", HookIntake(hooks, intake, clock).post_hook, methods=["POST"]),
+        *fhir.routes(),
+    ]
+
+    @contextlib.asynccontextmanager
+    async def life(_: Starlette) -> AsyncIterator[None]:
+        await fhir.start()
+        yield
+        await fhir.close()
+
+    return put_together(routes, life, counts, hosts=hosts, log=log)
