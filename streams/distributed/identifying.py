@@ -16,8 +16,8 @@ import msgspec
 
 from schemas.errors import TryAgain
 from schemas.identity import IdentityRules
+from streams.distributed.formats import check_unread
 from streams.distributed.identify import FORMAT, Identify, Standing, row_key
-from streams.distributed.inbound import NewerFormat
 from streams.distributed.index import SEEN, Change, Index
 from streams.distributed.names import PERSONS
 from streams.distributed.rebuild import STANDING, rebuild
@@ -157,7 +157,5 @@ def read_standing(kept: bytes | None) -> Standing:
     """Where identify stands. Raises NewerFormat."""
     if kept is None:
         return Standing()
-    parts = msgspec.msgpack.decode(kept)
-    if isinstance(parts, list) and parts and isinstance(parts[0], int) and parts[0] > FORMAT:
-        raise NewerFormat("px.persons was written by a newer version of the hub: run that one")
+    check_unread(PERSONS, kept, FORMAT)
     return msgspec.msgpack.decode(kept, type=Standing)
