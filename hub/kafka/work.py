@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,8 @@ from confluent_kafka.admin import AdminClient
 from hub.alert_line import AlertSaid, alert_fields
 from hub.declared import Declared
 from hub.kafka.settings import KafkaSettings
+from hub.kafka.watching import end_within, watched
+from hub.library_log import listen_to_libraries
 from schemas.errors import TryAgain, WrongUse
 from schemas.instant import write_instant
 from streams.core.alerts import Transition
@@ -36,6 +39,9 @@ if TYPE_CHECKING:
 STAGES: Final = ("identify", "correlate", "measure")
 _LOOK: Final = 0.2  # seconds between two looks whether all is judged
 _SECONDS: Final = 15.0
+_END_WITHIN: Final = 30.0  # seconds
+STUCK_AFTER: Final = 60.0
+"""Seconds that a partition may stand still."""
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -48,6 +54,8 @@ class WorkSettings:
     redis: str
     clock: Clock = "log"
     until_caught_up: bool = False
+    metrics: tuple[str, int] | None = None
+    stuck_after: float = STUCK_AFTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +115,9 @@ def make_stage(settings: WorkSettings, declared: Declared, cluster: Cluster, log
 
 async def work(settings: WorkSettings, declared: Declared, log: BoundLogger, ready: Callable[[], object]) -> None:
     """Run a stage until it is asked to end, or all that was there is judged."""
-    from streams.distributed.app import make_app, run_app  # noqa: PLC0415 - Faust takes long to load
+    from streams.distributed.app import lags_of, make_app, run_app  # noqa: PLC0415 - Faust takes long to load
 
+    listen_to_libraries(log)
     cluster = await asyncio.to_thread(look_at, settings.kafka)
     stage = make_stage(settings, declared, cluster, log)
     client = {k: v for k, v in settings.kafka.for_aiokafka().items() if k != "bootstrap_servers"}
@@ -116,19 +125,46 @@ async def work(settings: WorkSettings, declared: Declared, log: BoundLogger, rea
     app = make_app(f"px-{settings.stage}", settings.kafka.servers, stage, client, credentials=credentials)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        if not ended.is_set():
+            end_within(_END_WITHIN, log)
+        ended.set()
+
     for sign in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(sign, ended.set)
+        loop.add_signal_handler(sign, end)
     gc.collect()
     gc.freeze()
     gc.disable()  # records make no cycles, and a million of them would be walked in vain
     watching = asyncio.create_task(_end_when_caught_up(settings, stage, cluster, ended))
     watching.add_done_callback(lambda _: ended.set() if settings.until_caught_up else None)
     try:
-        await run_app(app, stage, ended, ready)
+        with watched(stage, settings.kafka.for_confluent(), settings.stuck_after, log, lambda: bool(app.rebalancing)):
+            async with _told(settings, stage, lambda: lags_of(app, stage), log):
+                await run_app(app, stage, ended, ready)
         if watching.done():
             await watching
     finally:
         watching.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _told(
+    settings: WorkSettings, stage: Stage[Any], lags: Callable[[], Any], log: BoundLogger
+) -> AsyncIterator[None]:
+    """Tell of the worker over HTTP meanwhile, where that was asked for."""
+    if settings.metrics is None:
+        yield
+        return
+    from hub.kafka.worker_http import bind_metrics, serve_worker  # noqa: PLC0415 - it takes a second to load
+
+    with bind_metrics(*settings.metrics) as listening:
+        door = await serve_worker(listening, settings.stage, stage, lags)
+        log.info("metrics.opened", address=door.address)
+        try:
+            yield
+        finally:
+            await door.stop()
 
 
 async def _end_when_caught_up(

@@ -38,7 +38,7 @@ class Progress:
         """Whether all that was there is judged, and durable. Raises TryAgain."""
         if self._inbound is None:
             self._inbound = await asyncio.to_thread(self._end_of_inbound)
-        if not stage.held:
+        if not stage.held or stage.opening:
             return False
         await stage.settle()
         is_done = await self._looks_done(stage)
@@ -73,10 +73,7 @@ class Progress:
     def _has_identified(self, inbound: int) -> bool:
         if not inbound:
             return True
-        if self._shelf.mark() is None:
-            return False
-        [kept] = self._shelf.fetch(STANDING, [b""])
-        return read_standing(kept).next >= inbound
+        return read_standing(self._shelf.look(STANDING, b"")).next >= inbound
 
     def _are_read(self, topic: str, works: Mapping[int, Any]) -> bool:
         return not any(self._has_more(topic, number, work.next) for number, work in works.items())

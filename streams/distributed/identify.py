@@ -43,6 +43,7 @@ SETTLE: Final = 2 * MINUTE
 _GAP: Final = MINUTE
 FORMAT: Final = 1
 POSITION: Final = b"position"
+_NO_MONTH: Final = "000000"
 _MEND_FOREIGN: Final = "the doors write these records; who else does must use `pxhub load`"
 _MEND_CONFLICT: Final = "the same source and id came before with other content; the sender must give a new id"
 _MEND_FUTURE: Final = "it lies more than an hour ahead of the broker's clock; check the sender's clock"
@@ -290,11 +291,12 @@ class Identify:
 
     @property
     def month(self) -> str:
-        """The month that what was seen is remembered under."""
-        return month_of(self.standing.recorded)
+        """The month that what was seen is remembered under; one for all by event time, for there is no horizon."""
+        return _NO_MONTH if self._by_event else month_of(self.standing.recorded)
 
 
 def month_of(recorded: int) -> str:
+    """The month of an instant, as `YYYYMM`."""
     return to_datetime(max(recorded, 0)).strftime("%Y%m")
 
 

@@ -9,21 +9,24 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from schemas.errors import TryAgain
 from schemas.identity import IdentityRules
-from streams.distributed.identify import FORMAT, Identify, Standing
+from streams.distributed.identify import FORMAT, Identify, Standing, row_key
 from streams.distributed.inbound import NewerFormat
-from streams.distributed.index import Index
+from streams.distributed.index import SEEN, Change, Index
+from streams.distributed.names import PERSONS
 from streams.distributed.rebuild import STANDING, rebuild
 from streams.distributed.shelf import Emptied, RedisShelf, month_before
-from streams.distributed.stage import Tell
+from streams.distributed.stage import Ended, Figures, Tell
 from streams.distributed.transactions import Out, Transactions
 
 ID: Final = "px-identify-0"
+_BATCH: Final = 20_000  # rows of px.persons that are let go of at once
 _AGAIN: Final = 0.5  # seconds before Redis is asked again
 Answer = TypeVar("Answer")
 
@@ -49,7 +52,8 @@ class Identifying:
         self._tell: Tell = tell
         self._transactions: Transactions = Transactions(client, ID)
         self._is_away: bool = False
-        self._ended: threading.Event = threading.Event()  # it is never set: a pause is what it is for
+        self._forgotten: str = ""  # the month before which no ids are remembered
+        self._ended: threading.Event = threading.Event()
         self.identify: Identify = Identify(Index(shelf), rules, partitions, by_event=by_event, listens=listens)
 
     @property
@@ -58,6 +62,7 @@ class Identifying:
 
     def open(self) -> tuple[Identifying, Transactions]:
         """Take px.inbound from whoever had it, and stand where it stood. Raises TryAgain."""
+        self._transactions = Transactions(self._client, ID)  # one that was fenced is of no more use
         self._transactions.open()
         self.recover()
         return self, self._transactions
@@ -73,11 +78,18 @@ class Identifying:
     def _look_for_seen(self) -> None:
         month = self.identify.month
         if self._shelf.months[:1] != (month,):
-            self._shelf.months = (month, month_before(month))
+            self._shelf.months = tuple(dict.fromkeys((month, month_before(month))))
 
     def isolate(self, offset: int, raw: bytes) -> None:
         """It sets apart itself what it fails on."""
         raise AssertionError(offset, len(raw))
+
+    def figures(self) -> Figures:
+        return Figures(self.identify.standing.recorded, pauses=self._is_away)
+
+    def end(self) -> None:
+        """Wait for no service any more."""
+        self._ended.set()
 
     async def take(self, records: Sequence[Any], end: int) -> None:
         """Work records, to the end: when this returns all that came of them is written. While Redis or Kafka is away
@@ -91,6 +103,20 @@ class Identifying:
         rows.append(("", (STANDING, b"", msgspec.msgpack.encode(self.identify.standing))))
         self._patiently(lambda: self._shelf.put(rows, self._log, at + 1))
         self.identify.index.note_written()
+        if len(self._shelf.months) > 1 and self._forgotten != self._shelf.months[1]:
+            self._forget_seen()
+            self._forgotten = self._shelf.months[1]
+
+    def _forget_seen(self) -> None:
+        """Let go of the ids that were met before the last two months."""
+        month = month_before(self._shelf.months[1])
+        keys = self._patiently(lambda: self._shelf.keys(f"{SEEN}:{month}"))
+        for at in range(0, len(keys), _BATCH):
+            some = keys[at : at + _BATCH]
+            gone = [Out(PERSONS, 0, row_key(SEEN, key, month), None) for key in some]
+            upto = self._patiently(partial(self._transactions.write, gone))
+            rows: list[tuple[str, Change]] = [(month, (SEEN, key, None)) for key in some]
+            self._patiently(partial(self._shelf.put, rows, self._log, upto + 1))
 
     def _worked(self, records: Sequence[Any], end: int) -> list[Out]:
         self._look_for_seen()
@@ -113,7 +139,8 @@ class Identifying:
                 if not self._is_away:
                     self._is_away = True
                     self._tell("identify.pauses", reason=str(wrong))
-                self._ended.wait(_AGAIN)
+                if self._ended.wait(_AGAIN):
+                    raise Ended from wrong
             else:
                 if self._is_away:
                     self._is_away = False

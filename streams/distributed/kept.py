@@ -6,7 +6,9 @@ from typing import Final
 
 import msgspec
 
+from schemas.errors import WrongUse
 from streams.core.circle import Circle
+from streams.distributed.inbound import NewerFormat
 from streams.distributed.wire import FORMAT
 
 POSITION: Final = b"position"
@@ -34,8 +36,20 @@ class Position(msgspec.Struct, array_like=True):
     apart: list[int] = []
 
 
-class NewerFormat(Exception):
-    """What is kept was written by a newer version of the hub."""
+class OtherThresholds(WrongUse):
+    """What is kept was judged by other thresholds."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(
+            f"{topic} was judged by other thresholds than these: run the workers with those, or judge the log anew: "
+            "end the workers, delete px.state, px.measures and px.counted, pxhub topics apply, and start them again"
+        )
+
+
+def check_judged(position: Position, name: str) -> None:
+    """Raises OtherThresholds where a position is of another set than the one of this name."""
+    if position.applied >= 0 and position.judged_by != name:
+        raise OtherThresholds("px.state")
 
 
 def check_format(format_: int) -> None:

@@ -23,9 +23,11 @@ from streams.core.silence_rows import note_written as note_silence
 from streams.distributed.correlate import WriteAlert
 from streams.distributed.counting import IDENTIFY, is_counted, read_slice
 from streams.distributed.inbound import NewerFormat
+from streams.distributed.kept import OtherThresholds
 from streams.distributed.letters import Letter, write_letter
 from streams.distributed.names import ALERTS, COUNTED, DEAD_LETTERS, MEASURES
 from streams.distributed.reading import last_by_key, read_topic
+from streams.distributed.stage import Figures
 from streams.distributed.transactions import Out, Transactions
 
 ID: Final = "px-measure-0"
@@ -92,6 +94,8 @@ class Measuring:
         self.engine = engine = Engine(thresholds, keeps_all=False)
         rows = last_by_key(read_topic(self._client, MEASURES, 0))
         self.position = _position(rows.pop(_POSITION, None))
+        if self.position.next and self.position.judged_by != name:
+            raise OtherThresholds(MEASURES)
         self.position.judged_by = name
         engine.advance(self.position.clock)
         for span in self.position.away:
@@ -105,6 +109,12 @@ class Measuring:
     def isolate(self, offset: int, raw: bytes) -> None:
         """A slice holds what many told: it is not set apart as a whole."""
         raise AssertionError(offset, len(raw))
+
+    def figures(self) -> Figures:
+        return Figures(self.position.clock)
+
+    def end(self) -> None:
+        """It waits for nothing."""
 
     async def take(self, records: Sequence[Any], end: int) -> None:
         for record in records:

@@ -20,13 +20,13 @@ from typing import Final
 import msgspec
 
 from schemas.errors import Reason
-from schemas.event import Event
+from schemas.event import SECOND, Event
 from schemas.instant import read_instant, write_instant
 from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
 from streams.core.circle import alerts_of, forget_circle, names_of, read_circle, write_circle
 from streams.core.engine import Engine
-from streams.distributed.kept import POSITION, Position, Row, check_format, read_position, read_row
+from streams.distributed.kept import POSITION, Position, Row, check_format, check_judged, read_position, read_row
 from streams.distributed.records import Buried, Handed, Poison, Record
 from streams.distributed.skimming import Readers, skim, tells_second_number
 from streams.distributed.wire import (
@@ -52,8 +52,7 @@ _MEND_ENGINE: Final = "the hub failed on this event and goes on without it; repo
 _pack: Final = msgspec.msgpack.Encoder().encode
 
 
-_Pending = tuple[list[Event], int]
-"""Events of one message for one circle, and their log time."""
+_Pending = tuple[list[Event], int]  # of one message for one circle, and their log time
 
 
 class Partition:
@@ -81,6 +80,7 @@ class Partition:
         self._waiting: dict[bytes, list[_Pending | Envelope]] = {}  # what came of it meanwhile
         self._gathered: list[tuple[Event, bytes, int]] = []  # of a message whose rest is to come
         self._apart: list[int] = []
+        self._said: list[Transition] = []  # before their circle was given away
 
     # -- taking
 
@@ -124,7 +124,7 @@ class Partition:
             names, facility, source = singles.get(subject), wire.facility, texts(wire.source, wire.source)
             where, ids = facility and texts(facility, facility), names or (subject,)
             event = Event(
-                wire.id, source, texts(type_, type_), time, data, ids, where, wire.precision, wire.sensitivity
+                wire.id, source, texts(type_, type_), time, data, ids, where, wire.precision * SECOND, wire.sensitivity
             )  # fmt: skip
             try:
                 if names is None:
@@ -269,8 +269,8 @@ class Partition:
 
     def _give(self, key: bytes, wire: Envelope) -> None:
         """Write a circle down for another partition, and let go of it."""
-        told = wire.data or {}
-        names = self._names.pop(key, [])
+        told, names = wire.data or {}, self._names.pop(key, [])
+        self._said = self.take_transitions()  # while it is known whose they are
         alerts = alerts_of(self.engine, names)
         circle = write_circle(self.engine, names)
         forget_circle(self.engine, names)
@@ -288,12 +288,10 @@ class Partition:
         held = self._names.setdefault(key, [])
         held += [name for name in given.circle.names if name not in held]
         read_circle(self.engine, given.circle, given.alerts)
-        awaited = self._awaits.get(key)
-        if awaited is None:
-            return
+        awaited = self._awaits.get(key, set())
         awaited.discard(id_)
-        if awaited:
-            return
+        if awaited or key not in self._awaits:
+            return  # another one is on its way too, or it was not awaited
         del self._awaits[key]
         for waiting in self._waiting.pop(key):
             if isinstance(waiting, Envelope):
@@ -310,6 +308,11 @@ class Partition:
     # -- what is said
 
     @property
+    def awaited(self) -> int:
+        """How many circles await a hand-over."""
+        return len(self._awaits)
+
+    @property
     def is_awaiting(self) -> bool:
         """Whether a hand-over is to come."""
         return bool(self._awaits)
@@ -320,8 +323,14 @@ class Partition:
         return len(self._changed) > len(self._awaits) or bool(self._gone)
 
     def take_transitions(self) -> list[Transition]:
-        """What changed of alerts since the last call, in order."""
-        return self.engine.take_transitions()
+        """What changed of alerts since the last call, in order; last those whose person or journey is another one."""
+        changes = [*self._said, *self.engine.take_transitions()]
+        self._said = []
+        if self.engine.has_moved:
+            now = max(self.engine.clock, 0)
+            changes += [Transition(now, msgspec.structs.replace(alert)) for alert in self.engine.moved()]
+            self.engine.forget_moved()
+        return changes
 
     # -- what is kept
 
@@ -369,12 +378,13 @@ class Partition:
 
     def recover(self, rows: Iterable[tuple[bytes, bytes]]) -> Position:
         """Read the rows of px.state back; returns where the log is to be read from (`tail`) and up to where it was put
-        (`applied`): `put_again` takes what lies between. Raises NewerFormat."""
+        (`applied`): `take` takes what lies between. Raises NewerFormat and OtherThresholds."""
         circles: dict[bytes, bytes] = {}
         position = Position()
         for key, value in rows:
             if key == POSITION:
                 position = read_position(value)
+                check_judged(position, self._name)
             else:
                 circles[key] = value
         self.engine.advance(position.clock)
@@ -387,14 +397,9 @@ class Partition:
         self.applied = position.tail
         return position
 
-    def stands(self, position: Position) -> bool:
-        """Whether what is kept was judged by these thresholds."""
-        return position.applied < 0 or position.judged_by == self._name
-
     def end_recovery(self) -> None:
         """All up to the position was put again: what was said on the way was said before."""
         self._covers.clear()
-        self.engine.take_transitions()
-        self.counted.clear()
-        self.handed.clear()
-        self.buried.clear()
+        self.take_transitions()
+        for given in (self.counted, self.handed, self.buried):
+            given.clear()

@@ -46,6 +46,7 @@ def read_topic(
             "enable.partition.eof": True,
             "auto.offset.reset": "earliest",
             "fetch.queue.backoff.ms": 20,
+            "fetch.wait.max.ms": 10,  # at the end there is nothing to wait for
             "log_level": 2,
         }
     )

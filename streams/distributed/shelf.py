@@ -62,6 +62,14 @@ class RedisShelf:
                     found[at] = value
         return found
 
+    def look(self, table: str, key: bytes) -> bytes | None:
+        """The value of a key, for who only looks on. Raises TryAgain."""
+        try:
+            found: bytes | None = self._redis.hget(self._key(table), key)
+        except RedisError as wrong:
+            self._refuse(wrong)
+        return found
+
     def mark(self) -> tuple[str, int] | None:
         """Which log is in here, and the offset of px.persons that comes next; None for nothing. Raises TryAgain."""
         try:
@@ -130,4 +138,6 @@ class Emptied(TryAgain):
 def month_before(month: str) -> str:
     """The month before one, both as `YYYYMM`."""
     year, number = int(month[:4]), int(month[4:])
+    if not number:
+        return month  # there is one for all
     return f"{year - 1}12" if number == 1 else f"{year}{number - 1:02d}"

@@ -23,7 +23,6 @@ from streams.distributed.names import (
     JOURNEYS,
     MEASURES,
     PERSONS,
-    SEEN,
     STATE,
     TASKS,
 )
@@ -127,18 +126,6 @@ def topics(partitions: int = PARTITIONS) -> tuple[Topic, ...]:
             max_message_bytes=_LARGE,
         ),
         Topic(
-            name=SEEN,
-            partitions=1,
-            policy="delete",
-            retention=_YEAR,
-            key="a hash of the message's id",
-            content="a hash of what it said, so that a repetition is told from a conflict",
-            media_type=_PACKED,
-            doc="Which messages were taken, as hashes: a repetition changes nothing.",
-            written_by=(Role.IDENTIFY,),
-            read_by=(Role.IDENTIFY,),
-        ),
-        Topic(
             name=STATE,
             partitions=partitions,
             policy="compact",
@@ -186,7 +173,7 @@ def topics(partitions: int = PARTITIONS) -> tuple[Topic, ...]:
             media_type=_JSON,
             doc="Every transition of every alert; of an alert that is over the last one stays.",
             written_by=(Role.CORRELATE, Role.MEASURE),
-            read_by=(Role.READ,),
+            read_by=(Role.MEASURE, Role.READ),
         ),
         Topic(
             name=DEAD_LETTERS,

@@ -70,6 +70,9 @@ class BatchThread(driver.AIOKafkaConsumerThread):
             found[tp] = await consumer.position(driver.ensure_aiokafka_TP(tp))
         return found
 
+    def on_crash(self, msg: str, *fmt: Any, **kwargs: Any) -> None:
+        """The application tells of what it ends of; nothing is printed."""
+
     def stable_end(self, tp: TP) -> int:
         """Up to where a partition is committed, as far as is known."""
         return self._ensure_consumer().last_stable_offset(driver.ensure_aiokafka_TP(tp)) or 0
@@ -97,12 +100,17 @@ class BatchConsumer(driver.Consumer):
         for tp, offset in wanted.items():
             await self.seek_to(tp, offset)
 
+    def resume_partitions(self, tps: Iterable[TP]) -> None:
+        """Fetch those that stand; the others wait until they are sought."""
+        super().resume_partitions({tp for tp in tps if tp in self._next})
+
     async def seek_to(self, tp: TP, offset: int) -> None:
         """Read a partition from an offset on."""
         self._thread.seek(driver.ensure_aiokafka_TP(tp), offset)
         self._next[tp] = offset
         self._read_offset[tp] = None
         self._committed_offset[tp] = None
+        super().resume_partitions({tp})
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109 - Faust's own
         """A message for each partition of which something was fetched."""
@@ -124,6 +132,16 @@ class BatchConsumer(driver.Consumer):
             message.value = Batch(begin, end, found)  # type: ignore[assignment]  # what is raw for Faust
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             yield tp, message
+
+    async def lags(self, taken: Mapping[TP, int]) -> Mapping[TP, int]:
+        """How many offsets lie between what was taken of each partition and its end, as far as is known; marks of
+        transactions that nobody is handed count as taken."""
+        read = await self._thread.call_thread(self._thread.position_of, list(taken))
+        found: dict[TP, int] = {}
+        for tp, offset in taken.items():
+            upto = offset if offset < self._next.get(tp, 0) else max(offset, read.get(tp, 0))
+            found[tp] = max(self._thread.stable_end(tp) - upto, 0)
+        return found
 
     def highwater(self, tp: TP) -> int:
         return self._thread.stable_end(tp)
