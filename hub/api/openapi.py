@@ -26,9 +26,9 @@ Json = dict[str, Any]
 _TYPES: Final = (AlertPage, AlertChange, AlertShown, EventVerdict, BatchVerdicts, Feedback, Health, HealthSum, Problem)
 _REF: Final = "#/components/schemas/{name}"
 _ABOUT: Final = (
-    "Events in, alerts out. Times are RFC 3339 in UTC; cursors are opaque. A hub over Kafka (serve --kafka) reads alerts "
-    "from Redis: a first page without a cursor gives alerts as they stand, and explanations and FHIR's conditional "
-    "requests (501, 412) need a hub over a store."
+    "Events in, alerts out. Times are RFC 3339 in UTC; cursors are opaque. A hub over Kafka (serve --kafka) reads "
+    "alerts from Redis: a first page without a cursor gives alerts as they stand, and explanations and FHIR's "
+    "conditional requests (501, 412) need a hub over a store."
 )
 _TEXT: Final[Json] = {"type": "string"}
 _EVENT: Final[Json] = {
