@@ -43,7 +43,7 @@ class OtherThresholds(WrongUse):
     def __init__(self, topic: str) -> None:
         super().__init__(
             f"{topic} was judged by other thresholds than these: run the workers with those, or have the log judged "
-            "anew by these: stop the workers, pxhub topics remake --kafka HOST:PORT --yes, and start them again"
+            "anew by these: stop the workers, pxhub topics remake --kafka HOST:PORT --partitions N --yes, and start them"
         )
 
 
