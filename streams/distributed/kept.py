@@ -42,8 +42,8 @@ class OtherThresholds(WrongUse):
 
     def __init__(self, topic: str) -> None:
         super().__init__(
-            f"{topic} was judged by other thresholds than these: run the workers with those, or have the log judged "
-            "anew by these: stop the workers, pxhub topics remake --kafka HOST:PORT --partitions N --yes, and start them"
+            f"{topic} was judged by other thresholds than these: run the workers with those, or have the log "
+            "judged anew: stop them, pxhub topics remake --kafka HOST:PORT --partitions N --yes, and start them"
         )
 
 
