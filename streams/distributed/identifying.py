@@ -16,19 +16,18 @@ import msgspec
 
 from schemas.errors import TryAgain
 from schemas.identity import IdentityRules
-from streams.distributed.identify import FORMAT, POSITION, Identify, Standing, read_row, row_key
-from streams.distributed.inbound import NewerFormat
+from streams.distributed.formats import check_unread
+from streams.distributed.identify import FORMAT, Identify, Standing, row_key
 from streams.distributed.index import SEEN, Change, Index
 from streams.distributed.names import PERSONS
-from streams.distributed.reading import ends_of, read_topic
+from streams.distributed.rebuild import STANDING, rebuild
 from streams.distributed.shelf import Emptied, RedisShelf, month_before
 from streams.distributed.stage import Ended, Figures, Tell
 from streams.distributed.transactions import Out, Transactions
 
 ID: Final = "px-identify-0"
 _AGAIN: Final = 0.5  # seconds before Redis is asked again
-_BATCH: Final = 20_000  # rows of px.persons that are put into Redis at once
-STANDING: Final = "position"
+_AT_ONCE: Final = 20_000  # ids that are let go of in one transaction
 Answer = TypeVar("Answer")
 
 
@@ -70,28 +69,9 @@ class Identifying:
 
     def recover(self) -> None:
         """Put into Redis what it lacks of px.persons, and stand where was committed last. Raises TryAgain."""
-        shelf, mark = self._shelf, self._shelf.mark()
-        begin = mark[1] if mark is not None and mark[0] == self._log else 0
-        [end] = ends_of(self._client, PERSONS, 1)
-        if begin > end or (begin == 0 and mark is not None):
-            shelf.clear()
-            begin = 0
-        if begin == 0:
-            self._tell("index.rebuilt", offset=end)
-        rows: list[tuple[str, Change]] = []
-        for record in read_topic(self._client, PERSONS, 0, begin=begin):
-            if record.key is None:
-                continue
-            if record.key == POSITION:
-                rows.append(("", (STANDING, b"", record.value)))
-            elif (row := read_row(record.key, record.value)) is not None:
-                rows.append(row)
-            if len(rows) >= _BATCH:
-                shelf.put(rows, self._log, record.offset + 1)
-                rows = []
-        shelf.put(rows, self._log, end)
+        rebuild(self._client, self._shelf, self._log, self._tell)
         self.identify.index.forget()
-        [kept] = shelf.fetch(STANDING, [b""])
+        [kept] = self._shelf.fetch(STANDING, [b""])
         self.identify.stand(read_standing(kept))
         self._look_for_seen()
 
@@ -131,8 +111,8 @@ class Identifying:
         """Let go of the ids that were met before the last two months."""
         month = month_before(self._shelf.months[1])
         keys = self._patiently(lambda: self._shelf.keys(f"{SEEN}:{month}"))
-        for at in range(0, len(keys), _BATCH):
-            some = keys[at : at + _BATCH]
+        for at in range(0, len(keys), _AT_ONCE):
+            some = keys[at : at + _AT_ONCE]
             gone = [Out(PERSONS, 0, row_key(SEEN, key, month), None) for key in some]
             upto = self._patiently(partial(self._transactions.write, gone))
             rows: list[tuple[str, Change]] = [(month, (SEEN, key, None)) for key in some]
@@ -177,7 +157,5 @@ def read_standing(kept: bytes | None) -> Standing:
     """Where identify stands. Raises NewerFormat."""
     if kept is None:
         return Standing()
-    parts = msgspec.msgpack.decode(kept)
-    if isinstance(parts, list) and parts and isinstance(parts[0], int) and parts[0] > FORMAT:
-        raise NewerFormat("px.persons was written by a newer version of the hub: run that one")
+    check_unread(PERSONS, kept, FORMAT)
     return msgspec.msgpack.decode(kept, type=Standing)
