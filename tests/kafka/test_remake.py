@@ -44,7 +44,8 @@ def test_more_partitions_say_the_same(
 
     remake = ("topics", "remake", "--kafka", fresh_kafka, "--partitions", "5")
     assert code_of(*remake) == 1  # nobody said --yes
-    with worker("correlate", fresh_kafka, redis_url) as running:
+    site = str(clinic / "site.yaml")
+    with worker("correlate", fresh_kafka, redis_url, "--clock", "event", "--site", site) as running:
         running.await_line("pxhub ready")
         assert code_of(*remake, "--yes") == 2
         assert "workers run still (px-correlate)" in capsys.readouterr().err
