@@ -58,6 +58,7 @@ def pieces(lines: list[bytes], count: int, folder: Path) -> list[Path]:
 def await_true(question: Callable[[], bool], workers: dict[str, Worker]) -> None:
     until = time.monotonic() + PATIENCE
     while not question():
+        time.sleep(0.1)  # other processes are watched: nothing of theirs can be awaited here
         assert time.monotonic() < until, {
             stage: (worker.log.read_text()[-1500:] if worker.log else "") for stage, worker in workers.items()
         }
