@@ -3,9 +3,11 @@ replay, each was said once, and no message that Kafka took is missing."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,7 +60,8 @@ def pieces(lines: list[bytes], count: int, folder: Path) -> list[Path]:
 def await_true(question: Callable[[], bool], workers: dict[str, Worker]) -> None:
     until = time.monotonic() + PATIENCE
     while not question():
-        time.sleep(0.1)  # other processes are watched: nothing of theirs can be awaited here
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            next(iter(workers.values())).process.wait(0.2)  # none ends by itself: other processes are watched
         assert time.monotonic() < until, {
             stage: (worker.log.read_text()[-1500:] if worker.log else "") for stage, worker in workers.items()
         }
@@ -73,8 +76,9 @@ def length(hub: KafkaHub, topic: str, partitions: int) -> int:
 
 
 def check(hub: KafkaHub, whole: dict[str, dict[str, Any]], lines: list[bytes]) -> None:
-    """The alerts of a replay, each said once; every message is on px.events, once; no dead letters."""
-    assert comparable(hub.alerts()) == whole
+    """The alerts of a replay, each said once; every message is on px.events, once; no dead letters. What a replay says
+    and takes back for a merge is not said where identify knew of the merge before: only what stands is compared."""
+    assert comparable(hub.alerts(), standing=True) == whole
     told: dict[tuple[str, str, str], dict[str, Any]] = {}
     for alert in hub.said(PARTITIONS):
         kept = {name: value for name, value in alert.items() if name not in ("person", "journey", "key")}
@@ -99,7 +103,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     random = Random(11)
     lines = written(list(range(60)), random)
     (tmp_path / "whole.ndjson").write_bytes(b"\n".join(lines) + b"\n")
-    whole = comparable(replayed(tmp_path, tmp_path / "whole.ndjson"))
+    whole = comparable(replayed(tmp_path, tmp_path / "whole.ndjson"), standing=True)
     assert len(whole) > 30
     rounds = [victim for _ in range(KILLS // len(VICTIMS) + 1) for victim in random.sample(VICTIMS, len(VICTIMS))]
     with own_kafka(tmp_path / "kafka") as broker, own_redis(tmp_path / "redis") as redis:
