@@ -52,6 +52,8 @@ class Identifying:
         self._log: str = log
         self._tell: Tell = tell
         self._transactions: Transactions = Transactions(client, ID)
+        self._is_half: bool = False  # Redis is being filled anew, and that was not finished
+        self._written: int = -1  # the last offset of px.persons that was committed here
         self._is_away: bool = False
         self._forgotten: str = ""  # the month before which no ids are remembered
         self._ended: threading.Event = threading.Event()
@@ -70,6 +72,7 @@ class Identifying:
 
     def recover(self) -> None:
         """Put into Redis what it lacks of px.persons, and stand where was committed last. Raises TryAgain."""
+        self._is_half = True
         shelf, mark = self._shelf, self._shelf.mark()
         begin = mark[1] if mark is not None and mark[0] == self._log else 0
         [end] = ends_of(self._client, PERSONS, 1)
@@ -79,7 +82,9 @@ class Identifying:
         if begin == 0:
             self._tell("index.rebuilt", offset=end)
         rows: list[tuple[str, Change]] = []
+        last = begin - 1
         for record in read_topic(self._client, PERSONS, 0, begin=begin):
+            last = record.offset
             if record.key is None:
                 continue
             if record.key == POSITION:
@@ -89,10 +94,13 @@ class Identifying:
             if len(rows) >= _BATCH:
                 shelf.put(rows, self._log, record.offset + 1)
                 rows = []
+        if last < self._written:
+            raise TryAgain("Kafka does not yet give what it has taken of px.persons")
         shelf.put(rows, self._log, end)
         self.identify.index.forget()
         [kept] = shelf.fetch(STANDING, [b""])
         self.identify.stand(read_standing(kept))
+        self._is_half = False
         self._look_for_seen()
 
     def _look_for_seen(self) -> None:
@@ -121,11 +129,22 @@ class Identifying:
         at = self._patiently(lambda: self._transactions.write(out))
         rows = self.identify.changes()
         rows.append(("", (STANDING, b"", msgspec.msgpack.encode(self.identify.standing))))
-        self._patiently(lambda: self._shelf.put(rows, self._log, at + 1))
+        self._written = at
+        self._patiently(lambda: self._put(rows, at + 1))
         self.identify.index.note_written()
         if len(self._shelf.months) > 1 and self._forgotten != self._shelf.months[1]:
             self._forget_seen()
             self._forgotten = self._shelf.months[1]
+
+    def _put(self, rows: Sequence[tuple[str, Change]], offset: int) -> None:
+        """Into Redis, what px.persons has already; where Redis lost what it held, all of it. Raises TryAgain."""
+        try:
+            if not self._is_half:
+                self._shelf.put(rows, self._log, offset)
+                return
+        except Emptied:
+            self._is_half = True
+        self.recover()
 
     def _forget_seen(self) -> None:
         """Let go of the ids that were met before the last two months."""
@@ -136,9 +155,12 @@ class Identifying:
             gone = [Out(PERSONS, 0, row_key(SEEN, key, month), None) for key in some]
             upto = self._patiently(partial(self._transactions.write, gone))
             rows: list[tuple[str, Change]] = [(month, (SEEN, key, None)) for key in some]
-            self._patiently(partial(self._shelf.put, rows, self._log, upto + 1))
+            self._written = upto
+            self._patiently(partial(self._put, rows, upto + 1))
 
     def _worked(self, records: Sequence[Any], end: int) -> list[Out]:
+        if self._is_half:
+            self.recover()
         self._look_for_seen()
         standing, tallies = msgspec.structs.replace(self.identify.standing), self.identify.tallies.copy()
         try:
