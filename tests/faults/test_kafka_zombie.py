@@ -12,7 +12,7 @@ from random import Random
 import msgspec
 import pytest
 from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from streams.distributed.kept import POSITION, Position, read_position
 from streams.distributed.names import EVENTS, STATE
@@ -29,6 +29,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 def test_who_opens_an_id_last_is_the_only_one_who_writes(kafka: str) -> None:
     client = {"bootstrap.servers": kafka}
+    admin = AdminClient(client)
+    for made in admin.create_topics([NewTopic("fencing", 1, 1)]).values():
+        made.result(30)
     first, second = (Transactions(client, "fencing-of-two") for _ in range(2))
     first.open()
     first.write([Out("fencing", 0, b"k", b"1")])
@@ -96,7 +99,8 @@ def test_what_was_deleted_behind_the_position_is_not_missed(fresh_kafka: str, re
         position = read_position(last_by_key(read_topic(client, STATE, number))[POSITION])
         assert position.tail > 0
         gone.append(TopicPartition(EVENTS, number, position.tail + 1))
-    for deleted in AdminClient(client).delete_records(gone).values():
+    admin = AdminClient(client)
+    for deleted in admin.delete_records(gone).values():
         deleted.result(30)
     put(hub, files[1])
     hub.work_all()
