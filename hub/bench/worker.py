@@ -1,0 +1,206 @@
+"""A correlate worker in a process of its own, as `pxhub work correlate --clock event` makes it, that says what it took.
+
+What is measured begins where the partitions are read from is known, before the first fetch, and ends when the last
+slice that held any of what was there is committed: alerts, checkpoints and positions of all partitions. The
+processor's time is that of all threads of the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import cProfile
+import gc
+import os
+import pstats
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Final
+
+from faust.types import TP
+
+from hub.bench.engine import resident
+from hub.bench.three_waits import declared
+from hub.kafka.settings import KafkaSettings
+from hub.kafka.work import WorkSettings, look_at, make_stage
+from hub.telemetry import start_telemetry
+from streams.distributed.stage import Stage
+from streams.distributed.topics import PARTITIONS
+from streams.distributed.transport import Batch
+
+_STARTS: Final = 120.0  # seconds until a worker must hold its partitions
+_WORKS: Final = 1800.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a worker is to do: judge px.events up to `ends` by the thresholds of a file, with so many workers in all. One
+    of several, or one with `is_held`, waits until it is told to go. `profile` is a file for cProfile."""
+
+    kafka: KafkaSettings
+    thresholds: Path
+    ends: tuple[int, ...]
+    workers: int = 1
+    is_held: bool = False
+    profile: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """What it took: seconds by the clock of the machine (monotonic: begun, ended) and of the processor, bytes that it
+    held before and after."""
+
+    began: float
+    ended: float
+    cpu: float
+    before: int
+    after: int
+
+    @property
+    def wall(self) -> float:
+        return self.ended - self.began
+
+
+class _Watch:
+    """Watches a stage take all that there is."""
+
+    def __init__(self, stage: Stage[Any], asked: Asked) -> None:
+        self._stage, self._asked = stage, asked
+        self._positions, self._take = stage.positions, stage.take
+        self.share: int = PARTITIONS // asked.workers
+        self.holds: asyncio.Event = asyncio.Event()
+        self.go: asyncio.Event = asyncio.Event()
+        self.taken: asyncio.Event = asyncio.Event()
+        self.began: tuple[float, float, int] = (0.0, 0.0, 0)
+        self._is_begun: bool = False
+        stage.positions = self.positions  # type: ignore[method-assign]  # what is measured is the stage itself
+        stage.take = self.take  # type: ignore[method-assign]
+
+    async def positions(self, assigned: set[TP], generation: int) -> Mapping[TP, int]:
+        found = await self._positions(assigned, generation)
+        if len(found) == self.share:
+            self.holds.set()
+        if not self._is_begun:
+            self.note_begun()
+        return found
+
+    def note_begun(self) -> None:
+        self.began = (time.monotonic(), time.process_time(), resident())
+
+    async def take(self, tp: TP, batch: Batch, message: Any) -> None:
+        if self._asked.is_held:
+            await self.go.wait()
+        self._is_begun = True
+        await self._take(tp, batch, message)
+        self.look()
+
+    def look(self) -> None:
+        held = self._stage.held
+        ends = self._asked.ends
+        if len(held) == self.share and all(one.work.next >= ends[tp.partition] for tp, one in held.items()):
+            self.taken.set()
+
+
+async def _work(asked: Asked, parent: Connection) -> Worked:
+    from streams.distributed.app import make_app, run_app  # noqa: PLC0415 - Faust takes long to load
+
+    settings = WorkSettings(stage="correlate", kafka=asked.kafka, redis="", clock="event")
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        log = start_telemetry(nowhere)
+        stage = make_stage(settings, declared(asked.thresholds), look_at(asked.kafka), log)
+        watch, ended, found = _Watch(stage, asked), asyncio.Event(), list[Worked]()
+        client = {k: v for k, v in asked.kafka.for_aiokafka().items() if k != "bootstrap_servers"}
+        credentials = asked.kafka.faust_credentials()
+        app = make_app("px-correlate", asked.kafka.servers, stage, client, credentials=credentials)
+        gc.collect()
+        gc.freeze()
+        gc.disable()  # as hub/kafka/work.py has it
+
+        async def measure() -> None:
+            try:
+                await watch.holds.wait()
+                if asked.is_held:
+                    parent.send(None)
+                    await asyncio.to_thread(parent.recv)
+                    watch.note_begun()
+                    watch.go.set()
+                watch.look()
+                await watch.taken.wait()
+                await stage.settle()
+                began, cpu, before = watch.began
+                found.append(Worked(began, time.monotonic(), time.process_time() - cpu, before, resident()))
+            finally:
+                ended.set()
+
+        measuring = asyncio.create_task(measure())
+        await run_app(app, stage, ended, lambda: None)
+        await measuring
+    return found[0]
+
+
+@contextmanager
+def _profiled(path: Path | None) -> Iterator[None]:
+    """Profile every thread into one file, by the processor's time of each."""
+    if path is None:
+        yield
+        return
+    profiles: list[cProfile.Profile] = []
+
+    def begin(*_: Any) -> None:
+        profile = cProfile.Profile(time.thread_time)
+        profiles.append(profile)
+        profile.enable()
+
+    threading.setprofile(begin)
+    begin()
+    try:
+        yield
+    finally:
+        threading.setprofile(None)  # type: ignore[arg-type]  # None takes it back
+        profiles[0].disable()
+        told = [pstats.Stats(profile) for profile in profiles]
+        for other in told[1:]:
+            told[0].add(other)
+        told[0].dump_stats(path)
+
+
+def _main(asked: Asked, parent: Connection) -> None:
+    with _profiled(asked.profile):
+        worked = asyncio.run(_work(asked, parent))
+    parent.send(worked)
+
+
+def correlate(asked: Asked) -> list[Worked]:
+    """Have px.events judged by so many workers, each a process. Raises RuntimeError where one fails."""
+    spawn = get_context("spawn")
+    pipes = [spawn.Pipe() for _ in range(asked.workers)]
+    processes = [spawn.Process(target=_main, args=(asked, theirs)) for _, theirs in pipes]
+    try:
+        for process, (_, theirs) in zip(processes, pipes, strict=True):
+            process.start()
+            theirs.close()  # so that the end of the process is seen
+        if asked.is_held:
+            for ours, _ in pipes:
+                _answer(ours, _STARTS)
+            for ours, _ in pipes:
+                ours.send(None)
+        return [_answer(ours, _WORKS) for ours, _ in pipes]
+    finally:
+        for process in processes:
+            process.join(10)
+            if process.is_alive():
+                process.kill()
+
+
+def _answer(ours: Any, seconds: float) -> Any:
+    try:
+        if ours.poll(seconds):
+            return ours.recv()
+    except EOFError:
+        pass
+    raise RuntimeError("the correlate worker did not come to its end")
