@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-fast check bench nightly services services-stop lock wheel clean
+.PHONY: help setup demo demo-distributed test test-fast check bench nightly services services-stop lock wheel clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest -q -p no:cacheprovider
 help: ## say what there is
 	@echo "PX Hub: which promise to which patient is about to be broken, said in time."
 	@echo
-	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(firstword $(MAKEFILE_LIST)) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-17s %s\n", $$1, $$2}'
 	@echo
 	@echo "New here? make demo, then make test. CONTRIBUTING.md says how a change is made."
 
@@ -32,6 +32,9 @@ $(READY): requirements-dev.lock pyproject.toml
 
 demo: setup ## a clinic's week of HL7 v2, FHIR and calls into a server: alerts as they fire, one that no system sees alone
 	@$(BIN)/pxhub demo
+
+demo-distributed: setup ## the same clinic over Kafka and Redis and five workers, one of them killed; the alerts are the same
+	@PYTHONPATH=. $(BIN)/python -m deploy.services.demo
 
 test: setup ## all tests, the order-sensitive ones under a second hash seed first
 	PYTHONHASHSEED=1 PXHUB_PROPERTIES=brief $(PYTEST) -n $(WORKERS) --dist worksteal -m "not slow" tests/streams tests/properties

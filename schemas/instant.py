@@ -8,10 +8,12 @@ from typing import Final
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _SECOND: Final = 1_000_000
+_MINUTE: Final = 60 * _SECOND
 _MINUTES_KEPT: Final = 200_000  # about 140 days of distinct minutes; beyond it the cache starts anew
 _MICROS_BY_SECONDS: Final = {f"{n:02d}": n * _SECOND for n in range(61)}  # 60: a leap second, RFC 3339 section 5.7
 
 _micros_by_minute: dict[str, int] = {}
+_text_by_minute: dict[int, str] = {}  # number of the minute -> its text, up to the colon before the seconds
 
 
 def read_instant(text: str) -> int:
@@ -42,10 +44,18 @@ def _exact(text: str) -> int:
 
 def write_instant(micros: int) -> str:
     """RFC 3339 in UTC with `Z`; fractions of a second only where there are any."""
+    minute, past = divmod(micros, _MINUTE)
+    if not past % _SECOND:  # as nearly always
+        text = _text_by_minute.get(minute)
+        if text is None:
+            text = (_EPOCH + timedelta(microseconds=minute * _MINUTE)).isoformat()[:17]
+            if len(_text_by_minute) >= _MINUTES_KEPT:
+                _text_by_minute.clear()
+            _text_by_minute[minute] = text
+        return f"{text}{past // _SECOND:02d}Z"
     moment = _EPOCH + timedelta(microseconds=micros)
     text = moment.isoformat()[:19]
-    fraction = micros % _SECOND
-    return f"{text}.{fraction:06d}".rstrip("0") + "Z" if fraction else text + "Z"
+    return f"{text}.{micros % _SECOND:06d}".rstrip("0") + "Z"
 
 
 def from_datetime(moment: datetime) -> int:

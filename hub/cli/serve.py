@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from hub.address import read_address
+from hub.cli.clock import ClockChoice
 from hub.cli.stored import read_keep
 from hub.kafka.settings import read_kafka_settings
 from hub.poll.door import bind_polls, polled_servers
@@ -23,11 +23,6 @@ from schemas.errors import WrongUse
 
 _KEEP: Final = "400 days"
 _NOTHING_LISTENS: Final = "nothing would listen: name --mllp HOST:PORT, --http HOST:PORT, or both"
-
-
-class ClockChoice(StrEnum):
-    LOG = "log"
-    EVENT = "event"
 
 
 def serve(  # noqa: PLR0913, PLR0917 - a flag each

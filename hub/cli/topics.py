@@ -87,6 +87,35 @@ def check(
             raise typer.Exit(1)
 
 
+@topics_app.command("remake")
+def remake(
+    kafka: Kafka,
+    partitions: Partitions = PARTITIONS,
+    replication: Replication = None,
+    acl: Acl = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it: what was concluded is deleted.")] = False,  # noqa: FBT002
+    purged: Annotated[  # noqa: FBT002
+        bool, typer.Option("--purged", help="Also where the beginning of px.inbound is gone.")
+    ] = False,
+) -> None:
+    """Delete all that follows from px.inbound and make its topics anew, for the workers to judge it again.
+
+    For another number of partitions: the workers are to be stopped, the doors may go on;
+    docs/distributed-operations.md tells the whole of it. Exit code 0 done, 1 it was not told --yes, 2 wrong use or
+    workers run still, 75 no broker answers.
+    """
+    from hub.kafka.remake import DERIVED, forget_derived  # noqa: PLC0415 - it loads Kafka's client
+
+    if not yes:
+        typer.echo(f"this deletes {', '.join(DERIVED)}; px.inbound stays, and a replay writes them again. Say --yes")
+        raise typer.Exit(1)
+    with _opened(kafka, partitions, replication, acl) as asked:
+        forget_derived(read_kafka_settings(kafka, os.environ), typer.echo, purged=purged)
+        differences = asked.compare()
+        asked.admin.apply(differences, asked.declared, asked.replication, asked.wanted)
+        _tell(differences, Format.TABLE, "nothing to do: the topics are as they are declared")
+
+
 class _Asked(NamedTuple):
     """What a command compares."""
 

@@ -14,11 +14,15 @@ from typing import Annotated, Final
 
 import typer
 
-from hub.cli.serve import ClockChoice
+from hub.address import read_address
+from hub.cli.clock import ClockChoice
 from hub.cli.topics import Kafka
 from hub.declared import read_declared
 from hub.kafka.settings import read_kafka_settings
-from hub.kafka.work import STAGES, WorkSettings, work
+from hub.kafka.work import STAGES, STUCK_AFTER, WorkSettings, work
+from hub.kafka.zone import recall_zone
+from hub.library_log import tell_failure
+from hub.site import read_site_leniently
 from hub.telemetry import start_telemetry
 from schemas.errors import PxError, WrongUse
 from streams.distributed.inbound import NewerFormat
@@ -40,10 +44,19 @@ def work_command(  # noqa: PLR0913, PLR0917 - a flag each
     redis: Redis,
     thresholds: Annotated[Path | None, typer.Option(help="A file or folder in place of the shipped packs.")] = None,
     site: Annotated[Path | None, typer.Option(help="The site file: authorities, identity, overrides.")] = None,
-    timezone: Annotated[str | None, typer.Option(metavar="ZONE", help="For calendars that name none.")] = None,
+    timezone: Annotated[
+        str | None,
+        typer.Option(metavar="ZONE", help="For calendars that name none."),
+    ] = None,
     clock: Annotated[ClockChoice, typer.Option(help="log: the broker's; event: time is what the events say.")] = (
         ClockChoice.LOG
     ),
+    metrics: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="/metrics, /livez, /readyz of this worker (loopback).")
+    ] = None,
+    stuck_after: Annotated[
+        float, typer.Option(metavar="SECONDS", min=1, help="End, code 75, when a partition stands still for so long.")
+    ] = STUCK_AFTER,
     until_caught_up: Annotated[  # noqa: FBT002
         bool, typer.Option("--until-caught-up", help="End when all that was there is judged.")
     ] = False,
@@ -51,23 +64,37 @@ def work_command(  # noqa: PLR0913, PLR0917 - a flag each
     """Work the log of a hub in Kafka: who is who, what is late, how often.
 
     Any number of workers of a stage may run; Kafka shares the partitions out. SIGTERM ends one when what it took is
-    durable. Exit code 0 ended, 2 wrong use or a wrong file, 75 a service does not answer, 1 it failed.
+    durable, or after 30 s. Exit code 0 ended, 2 wrong use or a wrong file, 75 a service does not answer or the worker
+    stood still, 1 it failed.
     """
     kafka_settings = read_kafka_settings(kafka, os.environ)
-    declared = read_declared(site, thresholds, None, timezone)
+    named = timezone or (site is not None and read_site_leniently(site).timezone) or recall_zone(redis)
+    declared = read_declared(site, thresholds, None, named)
     if stage is StageChoice.ALL:
+        if metrics is not None:
+            raise WrongUse("--metrics: each stage tells of itself at a port of its own; start the stages one by one")
         raise typer.Exit(_all(sys.argv))
     for warning in declared.warnings:
         typer.echo(warning, err=True)
     settings = WorkSettings(
-        stage=stage.value, kafka=kafka_settings, redis=redis, clock=clock.value, until_caught_up=until_caught_up
+        stage=stage.value,
+        kafka=kafka_settings,
+        redis=redis,
+        clock=clock.value,
+        until_caught_up=until_caught_up,
+        metrics=None if metrics is None else read_address("--metrics", metrics),
+        stuck_after=stuck_after,
     )
+    log = start_telemetry()
     try:
-        asyncio.run(work(settings, declared, start_telemetry(), lambda: _say_ready(stage)))
+        asyncio.run(work(settings, declared, log, lambda: _say_ready(stage)))
     except NewerFormat as newer:
         raise WrongUse(str(newer)) from newer
     except PxError:
         raise
+    except Exception as wrong:  # noqa: BLE001 - a task's edge: its text may hold what was being worked
+        tell_failure(log, wrong)
+        raise typer.Exit(1) from None
 
 
 def _say_ready(stage: StageChoice) -> None:

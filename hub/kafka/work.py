@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import signal
-from collections.abc import Callable
+import threading
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +18,8 @@ from confluent_kafka.admin import AdminClient
 from hub.alert_line import AlertSaid, alert_fields
 from hub.declared import Declared
 from hub.kafka.settings import KafkaSettings
+from hub.kafka.watching import end_within, watched
+from hub.library_log import listen_to_libraries
 from schemas.errors import TryAgain, WrongUse
 from schemas.instant import write_instant
 from streams.core.alerts import Transition
@@ -24,9 +28,11 @@ from streams.distributed.correlate import open_correlating
 from streams.distributed.counting import is_counted
 from streams.distributed.identifying import Identifying
 from streams.distributed.measure import Measuring
-from streams.distributed.names import COUNTED, EVENTS, INBOUND
+from streams.distributed.names import ALERTS, COUNTED, EVENTS, INBOUND
 from streams.distributed.shelf import RedisShelf
 from streams.distributed.stage import Stage
+from streams.distributed.view_shelf import ViewShelf
+from streams.distributed.views import Views
 from streams.embedded.judging import name_of
 from streams.embedded.runtime import Clock
 
@@ -34,8 +40,12 @@ if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
 
 STAGES: Final = ("identify", "correlate", "measure")
+_STILL_EVERY: Final = 2.0  # seconds
 _LOOK: Final = 0.2  # seconds between two looks whether all is judged
 _SECONDS: Final = 15.0
+_END_WITHIN: Final = 30.0  # seconds
+STUCK_AFTER: Final = 60.0
+"""Seconds that a partition may stand still."""
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -48,6 +58,8 @@ class WorkSettings:
     redis: str
     clock: Clock = "log"
     until_caught_up: bool = False
+    metrics: tuple[str, int] | None = None
+    stuck_after: float = STUCK_AFTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +119,9 @@ def make_stage(settings: WorkSettings, declared: Declared, cluster: Cluster, log
 
 async def work(settings: WorkSettings, declared: Declared, log: BoundLogger, ready: Callable[[], object]) -> None:
     """Run a stage until it is asked to end, or all that was there is judged."""
-    from streams.distributed.app import make_app, run_app  # noqa: PLC0415 - Faust takes long to load
+    from streams.distributed.app import lags_of, make_app, run_app  # noqa: PLC0415 - Faust takes long to load
 
+    listen_to_libraries(log)
     cluster = await asyncio.to_thread(look_at, settings.kafka)
     stage = make_stage(settings, declared, cluster, log)
     client = {k: v for k, v in settings.kafka.for_aiokafka().items() if k != "bootstrap_servers"}
@@ -116,19 +129,68 @@ async def work(settings: WorkSettings, declared: Declared, log: BoundLogger, rea
     app = make_app(f"px-{settings.stage}", settings.kafka.servers, stage, client, credentials=credentials)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        if not ended.is_set():
+            end_within(_END_WITHIN, log)
+        ended.set()
+
     for sign in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(sign, ended.set)
+        loop.add_signal_handler(sign, end)
     gc.collect()
     gc.freeze()
     gc.disable()  # records make no cycles, and a million of them would be walked in vain
+    still = asyncio.create_task(_keep_still())
+    views_end = _follow_views(settings, cluster, log)
     watching = asyncio.create_task(_end_when_caught_up(settings, stage, cluster, ended))
     watching.add_done_callback(lambda _: ended.set() if settings.until_caught_up else None)
     try:
-        await run_app(app, stage, ended, ready)
+        with watched(stage, settings.kafka.for_confluent(), settings.stuck_after, log, lambda: bool(app.rebalancing)):
+            async with _told(settings, stage, lambda: lags_of(app, stage), log):
+                await run_app(app, stage, ended, ready)
         if watching.done():
             await watching
     finally:
         watching.cancel()
+        still.cancel()
+        views_end.set()
+
+
+def _follow_views(settings: WorkSettings, cluster: Cluster, log: BoundLogger) -> threading.Event:
+    """Measure keeps the read views in Redis meanwhile, in a thread of its own; what it ends by is given."""
+    stop = threading.Event()
+    if settings.stage == "measure" and ALERTS in cluster.partitions:
+        client = settings.kafka.for_confluent()
+        views = Views(client, ViewShelf(settings.redis), cluster.id, cluster.partitions[ALERTS], log.info)
+        threading.Thread(target=views.run, args=(stop,), name="views", daemon=True).start()
+    return stop
+
+
+async def _keep_still() -> None:
+    """What libraries make in circles is collected while it is young; what stays is kept from the collector."""
+    while True:
+        await asyncio.sleep(_STILL_EVERY)
+        gc.collect(0)
+        gc.freeze()
+
+
+@contextlib.asynccontextmanager
+async def _told(
+    settings: WorkSettings, stage: Stage[Any], lags: Callable[[], Any], log: BoundLogger
+) -> AsyncIterator[None]:
+    """Tell of the worker over HTTP meanwhile, where that was asked for."""
+    if settings.metrics is None:
+        yield
+        return
+    from hub.kafka.worker_http import bind_metrics, serve_worker  # noqa: PLC0415 - it takes a second to load
+
+    with bind_metrics(*settings.metrics) as listening:
+        door = await serve_worker(listening, settings.stage, stage, lags)
+        log.info("metrics.opened", address=door.address)
+        try:
+            yield
+        finally:
+            await door.stop()
 
 
 async def _end_when_caught_up(
@@ -137,6 +199,9 @@ async def _end_when_caught_up(
     if not settings.until_caught_up:
         return
     progress = Progress(settings.stage, settings.kafka.for_confluent(), RedisShelf(settings.redis), cluster.partitions)
-    while not await progress.is_done(stage):  # noqa: ASYNC110 - other processes are watched
+    is_done = False
+    while not is_done:
         await asyncio.sleep(_LOOK)
+        with contextlib.suppress(TryAgain):  # a service is away, or the index has just moved on
+            is_done = await progress.is_done(stage)
     ended.set()

@@ -66,7 +66,9 @@ class Engine(Evidence):
             self.tallies.take_out(plan, event)
 
     def hear_of(self, source: str, at: int, facility: str | None) -> None:
-        """A message that was accepted came at a log time; what it told is somebody else's to judge."""
+        """A message that was accepted came at a log time, and before it none that was not told; what it told is
+        somebody else's to judge."""
+        self._pass_to(source, at)
         self._alerts.now = at
         self.silences.accept(source, at, facility)
 
@@ -200,8 +202,15 @@ class Engine(Evidence):
     def hear(self, source: str, at: int) -> None:
         """A message came at a log time and was not taken: its source is not silent."""
         if self._listens:
+            self._pass_to(source, at)
             self._alerts.now = at
             self.silences.hear(source, at)
+
+    def _pass_to(self, source: str, at: int) -> None:
+        """The clock may wait for others while a source is told of: it was silent when it was, not now."""
+        if at > self.clock:
+            self._alerts.now = max(self.clock, 0)
+            self.silences.pass_to(source, at)
 
     def apply_together(self, events: Sequence_[Event], at: int | None = None) -> None:
         """Take the events of one message: they are heard at one log time, and judged when all are there."""

@@ -119,6 +119,11 @@ class Silence:
         self.heard = self.since = at
         self.refresh()
 
+    def pass_to(self, at: int) -> None:
+        """Nothing was heard before an instant at which something was: what was due until then was due."""
+        if at >= self.calm and at > self.heard and not self.asleep:
+            self._pass_to(at)
+
     def ring(self, at: int) -> None:
         """An hour is over, or the quiet has reached its limit."""
         self.is_changed = True
@@ -223,6 +228,7 @@ class Silence:
 
     def _open(self, due: int) -> None:
         self.stood, self.due = True, None
+        self._alerts.now = max(self._alerts.now, due)
         if self.alert is not None:
             self._alerts.let_pass(self.alert.id)
         self.alert = None
@@ -307,6 +313,11 @@ class Silences:
         """A message that was not taken shows that its source is there, if the source is known."""
         for silence in () if self.frozen else self.by_source.get(source, ()):
             silence.hear(at, silence.facility)
+
+    def pass_to(self, source: str, at: int) -> None:
+        """Before an instant at which a source was heard it was not."""
+        for silence in () if self.frozen else self.by_source.get(source, ()):
+            silence.pass_to(at)
 
     def watch(self, source: str) -> tuple[Silence, ...]:
         """The records of a source, made where they are new."""

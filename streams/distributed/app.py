@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import faust
+from faust.tables import TableManager
 from faust.types import TP
 
 from streams.distributed.stage import Stage
@@ -16,7 +18,16 @@ _BUFFERED: Final = 2  # batches that may wait for the agent
 _SESSION: Final = 10.0  # seconds without a heartbeat, after which a worker is taken for dead
 _REBALANCE: Final = 60.0  # seconds that a worker may take to come back in a rebalance
 _POLL: Final = 900.0  # seconds that an agent may take for its batches: standing up a partition is one of them
+_SETTLE: Final = 20.0  # seconds that what was taken may take to be durable at the end
 _OPENING: Final = 600.0  # seconds in which an assignment must stand
+
+
+class _NoTables(TableManager):
+    """Faust waits a second for tables that are still to be declared; here is none."""
+
+    async def on_start(self) -> None:
+        await self._update_channels()
+        await self.recovery.start()
 
 
 def make_app(
@@ -41,6 +52,7 @@ def make_app(
         topic_disable_leader=True,
         web_enabled=False,
         store="memory://",
+        TableManager=_NoTables,
         key_serializer="raw",
         value_serializer="raw",
     )
@@ -62,19 +74,36 @@ def make_app(
     return app
 
 
+async def lags_of(app: faust.App, stage: Stage[Any]) -> Mapping[TP, int]:
+    """How many offsets lie between what was taken and the end, of each partition that is held."""
+    taken = {tp: held.work.next for tp, held in stage.held.items()}
+    found: Mapping[TP, int] = await app.consumer.lags(taken)  # type: ignore[attr-defined]  # it is a BatchConsumer
+    return found
+
+
 async def run_app(app: faust.App, stage: Stage[Any], ended: asyncio.Event, ready: Callable[[], object]) -> None:
-    """Run an application until it is asked to end; what was taken is durable then. Raises what it crashed of."""
-    resting = asyncio.create_task(stage.rest())
-    ending = asyncio.create_task(ended.wait())
-    await app.start()
-    ready()
+    """Run an application until it is asked to end; what was taken is durable then, unless the services are away.
+    `ready` is called when what was assigned first stands. Raises what it crashed of."""
+    tasks: list[asyncio.Task[Any]] = [asyncio.create_task(stage.rest()), asyncio.create_task(_say_ready(stage, ready))]
     try:
+        await app.start()
+        ending = asyncio.create_task(ended.wait())
         stopping = asyncio.create_task(app.wait_until_stopped())
-        await asyncio.wait([ending, stopping], return_when=asyncio.FIRST_COMPLETED)
+        tasks += [ending, stopping]
+        await asyncio.wait({*tasks[2:], stage.failed}, return_when=asyncio.FIRST_COMPLETED)
+        if stage.failed.done():
+            stage.failed.result()
         if app.crash_reason is not None:
             raise app.crash_reason
-        await stage.settle()
+        with contextlib.suppress(TimeoutError):  # what is not durable by then is worked again
+            await asyncio.wait_for(stage.settle(), _SETTLE)
     finally:
-        resting.cancel()
-        ending.cancel()
+        for task in tasks:
+            task.cancel()
+        stage.end()
         await app.stop()
+
+
+async def _say_ready(stage: Stage[Any], ready: Callable[[], object]) -> None:
+    await stage.stands.wait()
+    ready()

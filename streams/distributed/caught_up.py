@@ -2,24 +2,29 @@
 
 identify is done when it has passed what px.inbound held at the start. correlate is done when identify is, its own
 partitions hold nothing that it has not taken, and none awaits a hand-over; measure when identify and every partition
-of correlate are, and px.counted holds nothing more. What was taken is durable before it counts.
+of correlate are, and px.counted holds nothing more. What was taken is durable before it counts. Who has not all
+partitions stays longer than a session of the group after that: a sibling that was killed leaves its partitions to
+those who are still there.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
 from streams.distributed.correlate import Correlating
-from streams.distributed.identifying import STANDING, read_standing
+from streams.distributed.identifying import read_standing
 from streams.distributed.measure import Measuring
 from streams.distributed.names import COUNTED, EVENTS, INBOUND
 from streams.distributed.reading import ends_of, read_topic
+from streams.distributed.rebuild import STANDING
 from streams.distributed.shelf import RedisShelf
 from streams.distributed.stage import Stage
 
 _TWICE: Final = 2
+_SIBLINGS: Final = 12.0  # seconds: a session of the group and a little
 
 
 class Progress:
@@ -32,17 +37,25 @@ class Progress:
         self._partitions: Mapping[str, int] = partitions
         self._inbound: int | None = None  # what px.inbound held at the start
         self._was_done: int = 0
+        self._since: tuple[int, float] | None = None  # the generation in which all was done, and since when
 
     async def is_done(self, stage: Stage[Any]) -> bool:
-        """Whether all that was there is judged, and durable. Raises TryAgain."""
+        """Whether all that was there is judged, and durable. Raises TryAgain while that cannot be known."""
         if self._inbound is None:
             self._inbound = await asyncio.to_thread(self._end_of_inbound)
-        if not stage.held:
+        if not stage.held or stage.opening:
             return False
         await stage.settle()
         is_done = await self._looks_done(stage)
         self._was_done = self._was_done + 1 if is_done else 0
-        return self._was_done >= _TWICE
+        if self._was_done < _TWICE:
+            self._since = None
+            return False
+        if len(stage.held) == self._partitions[stage.topic]:
+            return True
+        if self._since is None or self._since[0] != stage.generation:
+            self._since = (stage.generation, time.monotonic())
+        return time.monotonic() - self._since[1] > _SIBLINGS
 
     def _end_of_inbound(self) -> int:
         """The offset behind the last record, which is what comes next where control records end the log."""
@@ -60,7 +73,7 @@ class Progress:
         if not await asyncio.to_thread(self._has_identified, inbound):
             return False
         if self._stage == "correlate":
-            awaiting = any(isinstance(work, Correlating) and work.partition.is_awaiting for work in works.values())
+            awaiting = any(isinstance(work, Correlating) and work.partition.awaited for work in works.values())
             return not awaiting and await asyncio.to_thread(self._are_read, EVENTS, works)
         if not await asyncio.to_thread(self._are_read, COUNTED, works):
             return False

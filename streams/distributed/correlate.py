@@ -14,6 +14,7 @@ from streams.distributed.letters import Letter, write_letter
 from streams.distributed.names import ALERTS, COUNTED, DEAD_LETTERS, EVENTS, STATE
 from streams.distributed.partition import Partition
 from streams.distributed.reading import last_by_key, read_topic
+from streams.distributed.stage import Figures
 from streams.distributed.transactions import Out, Transactions
 
 _PREFIX: Final = "px-correlate-"
@@ -67,6 +68,14 @@ class Correlating:
 
     def isolate(self, offset: int, raw: bytes) -> None:
         self.recover((offset, raw))
+
+    def figures(self) -> Figures:
+        partition = self.partition
+        clock, waits = max(partition.engine.clock, 0), partition.engine.counts["waits"]
+        return Figures(clock, waits, partition.awaited)
+
+    def end(self) -> None:
+        """It waits for nothing."""
 
     async def take(self, records: Sequence[Any], end: int) -> None:
         self.partition.take(records)

@@ -23,6 +23,7 @@ from schemas.identity import IdentityRules
 from schemas.instant import to_datetime, write_instant
 from streams.core.circle import names_of
 from streams.core.directory import contact_key, key_of
+from streams.core.evidence import IDENTITY_EVENTS
 from streams.core.learning import LEARNS
 from streams.core.linking import Linker
 from streams.distributed.circles import Circles, name_of, partition_of
@@ -43,6 +44,8 @@ SETTLE: Final = 2 * MINUTE
 _GAP: Final = MINUTE
 FORMAT: Final = 1
 POSITION: Final = b"position"
+_CONNECTING: Final = frozenset((*IDENTITY_EVENTS, "identity.moved"))
+_NO_MONTH: Final = "000000"
 _MEND_FOREIGN: Final = "the doors write these records; who else does must use `pxhub load`"
 _MEND_CONFLICT: Final = "the same source and id came before with other content; the sender must give a new id"
 _MEND_FUTURE: Final = "it lies more than an hour ahead of the broker's clock; check the sender's clock"
@@ -170,7 +173,7 @@ class Identify:
         placed: list[bytes] = []
         for told in events:
             for event in told:
-                keys += self._circles.keys(names_of(event))
+                keys += self._circles.keys(_names(event))
                 contact = event.data.get("contact_id")
                 if isinstance(contact, str) and contact:
                     placed.append(key_bytes(contact_key(contact)))
@@ -227,7 +230,7 @@ class Identify:
         taken, self._taken = self._taken, []
         partitions, circles = self._partitions, self._circles
         now = write_instant(self.standing.recorded)
-        keys = [[circles.keys(names_of(event)) for event in events] for events, _ in taken]
+        keys = [[circles.keys(_names(event)) for event in events] for events, _ in taken]
         known = {key: circles.root(key) for message in keys for names in message for key in names}
         gone: dict[bytes, None] = {}
         for message in keys:
@@ -245,10 +248,17 @@ class Identify:
             asked = write_asked(id_, now, name_of(into).decode(), home)
             out.append(Out(EVENTS, partition_of(circle, partitions), name_of(circle), asked))
             out.append(Out(EVENTS, home, name_of(into), write_awaited(id_, now)))
+        hex_names: dict[bytes, bytes] = {}
         for (events, recorded), message in zip(taken, keys, strict=True):
+            at = write_instant(recorded)
+            if len(events) == 1:  # as nearly always
+                circle = circles.root(message[0][0]) or message[0][0]
+                key = hex_names.get(circle) or hex_names.setdefault(circle, name_of(circle))
+                out.append(Out(EVENTS, partition_of(circle, partitions), key, write_event(events[0], at)))
+                continue
             placed = [circles.root(names[0]) or names[0] for names in message]
             homes = [partition_of(circle, partitions) for circle in placed]
-            following, at = Counter(homes), write_instant(recorded)
+            following = Counter(homes)
             for event, circle, home in zip(events, placed, homes, strict=True):
                 following[home] -= 1
                 out.append(Out(EVENTS, home, name_of(circle), write_event(event, at, following[home])))
@@ -290,11 +300,12 @@ class Identify:
 
     @property
     def month(self) -> str:
-        """The month that what was seen is remembered under."""
-        return month_of(self.standing.recorded)
+        """The month that what was seen is remembered under; one for all by event time, for there is no horizon."""
+        return _NO_MONTH if self._by_event else month_of(self.standing.recorded)
 
 
 def month_of(recorded: int) -> str:
+    """The month of an instant, as `YYYYMM`."""
     return to_datetime(max(recorded, 0)).strftime("%Y%m")
 
 
@@ -311,6 +322,12 @@ def read_row(key: bytes, value: bytes | None) -> tuple[str, Change] | None:
     if table == SEEN:
         return key[1:7].decode("ascii", "replace"), (table, key[7:], value)
     return "", (table, key[1:], value)
+
+
+def _names(event: Event) -> tuple[str, ...]:
+    """All that an event connects (streams/core/circle.py): as nearly always, the one identifier that it names."""
+    ids = event.identifiers
+    return ids if len(ids) == 1 and event.type not in _CONNECTING else names_of(event)
 
 
 def _mark(told: Told, offset: int) -> bytes:

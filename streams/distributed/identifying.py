@@ -9,25 +9,25 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from schemas.errors import TryAgain
 from schemas.identity import IdentityRules
-from streams.distributed.identify import FORMAT, POSITION, Identify, Standing, read_row
+from streams.distributed.identify import FORMAT, Identify, Standing, row_key
 from streams.distributed.inbound import NewerFormat
-from streams.distributed.index import Change, Index
+from streams.distributed.index import SEEN, Change, Index
 from streams.distributed.names import PERSONS
-from streams.distributed.reading import ends_of, read_topic
+from streams.distributed.rebuild import STANDING, rebuild
 from streams.distributed.shelf import Emptied, RedisShelf, month_before
-from streams.distributed.stage import Tell
+from streams.distributed.stage import Ended, Figures, Tell
 from streams.distributed.transactions import Out, Transactions
 
 ID: Final = "px-identify-0"
 _AGAIN: Final = 0.5  # seconds before Redis is asked again
-_BATCH: Final = 20_000  # rows of px.persons that are put into Redis at once
-STANDING: Final = "position"
+_AT_ONCE: Final = 20_000  # ids that are let go of in one transaction
 Answer = TypeVar("Answer")
 
 
@@ -52,7 +52,8 @@ class Identifying:
         self._tell: Tell = tell
         self._transactions: Transactions = Transactions(client, ID)
         self._is_away: bool = False
-        self._ended: threading.Event = threading.Event()  # it is never set: a pause is what it is for
+        self._forgotten: str = ""  # the month before which no ids are remembered
+        self._ended: threading.Event = threading.Event()
         self.identify: Identify = Identify(Index(shelf), rules, partitions, by_event=by_event, listens=listens)
 
     @property
@@ -61,45 +62,34 @@ class Identifying:
 
     def open(self) -> tuple[Identifying, Transactions]:
         """Take px.inbound from whoever had it, and stand where it stood. Raises TryAgain."""
+        self._transactions = Transactions(self._client, ID)  # one that was fenced is of no more use
         self._transactions.open()
         self.recover()
         return self, self._transactions
 
     def recover(self) -> None:
         """Put into Redis what it lacks of px.persons, and stand where was committed last. Raises TryAgain."""
-        shelf, mark = self._shelf, self._shelf.mark()
-        begin = mark[1] if mark is not None and mark[0] == self._log else 0
-        [end] = ends_of(self._client, PERSONS, 1)
-        if begin > end or (begin == 0 and mark is not None):
-            shelf.clear()
-            begin = 0
-        if begin == 0:
-            self._tell("index.rebuilt", offset=end)
-        rows: list[tuple[str, Change]] = []
-        for record in read_topic(self._client, PERSONS, 0, begin=begin):
-            if record.key is None:
-                continue
-            if record.key == POSITION:
-                rows.append(("", (STANDING, b"", record.value)))
-            elif (row := read_row(record.key, record.value)) is not None:
-                rows.append(row)
-            if len(rows) >= _BATCH:
-                shelf.put(rows, self._log, record.offset + 1)
-                rows = []
-        shelf.put(rows, self._log, end)
+        rebuild(self._client, self._shelf, self._log, self._tell)
         self.identify.index.forget()
-        [kept] = shelf.fetch(STANDING, [b""])
+        [kept] = self._shelf.fetch(STANDING, [b""])
         self.identify.stand(read_standing(kept))
         self._look_for_seen()
 
     def _look_for_seen(self) -> None:
         month = self.identify.month
         if self._shelf.months[:1] != (month,):
-            self._shelf.months = (month, month_before(month))
+            self._shelf.months = tuple(dict.fromkeys((month, month_before(month))))
 
     def isolate(self, offset: int, raw: bytes) -> None:
         """It sets apart itself what it fails on."""
         raise AssertionError(offset, len(raw))
+
+    def figures(self) -> Figures:
+        return Figures(self.identify.standing.recorded, pauses=self._is_away)
+
+    def end(self) -> None:
+        """Wait for no service any more."""
+        self._ended.set()
 
     async def take(self, records: Sequence[Any], end: int) -> None:
         """Work records, to the end: when this returns all that came of them is written. While Redis or Kafka is away
@@ -113,6 +103,20 @@ class Identifying:
         rows.append(("", (STANDING, b"", msgspec.msgpack.encode(self.identify.standing))))
         self._patiently(lambda: self._shelf.put(rows, self._log, at + 1))
         self.identify.index.note_written()
+        if len(self._shelf.months) > 1 and self._forgotten != self._shelf.months[1]:
+            self._forget_seen()
+            self._forgotten = self._shelf.months[1]
+
+    def _forget_seen(self) -> None:
+        """Let go of the ids that were met before the last two months."""
+        month = month_before(self._shelf.months[1])
+        keys = self._patiently(lambda: self._shelf.keys(f"{SEEN}:{month}"))
+        for at in range(0, len(keys), _AT_ONCE):
+            some = keys[at : at + _AT_ONCE]
+            gone = [Out(PERSONS, 0, row_key(SEEN, key, month), None) for key in some]
+            upto = self._patiently(partial(self._transactions.write, gone))
+            rows: list[tuple[str, Change]] = [(month, (SEEN, key, None)) for key in some]
+            self._patiently(partial(self._shelf.put, rows, self._log, upto + 1))
 
     def _worked(self, records: Sequence[Any], end: int) -> list[Out]:
         self._look_for_seen()
@@ -135,7 +139,8 @@ class Identifying:
                 if not self._is_away:
                     self._is_away = True
                     self._tell("identify.pauses", reason=str(wrong))
-                self._ended.wait(_AGAIN)
+                if self._ended.wait(_AGAIN):
+                    raise Ended from wrong
             else:
                 if self._is_away:
                     self._is_away = False

@@ -27,6 +27,7 @@ from streams.distributed.kept import OtherThresholds
 from streams.distributed.letters import Letter, write_letter
 from streams.distributed.names import ALERTS, COUNTED, DEAD_LETTERS, MEASURES
 from streams.distributed.reading import last_by_key, read_topic
+from streams.distributed.stage import Figures
 from streams.distributed.transactions import Out, Transactions
 
 ID: Final = "px-measure-0"
@@ -108,6 +109,12 @@ class Measuring:
     def isolate(self, offset: int, raw: bytes) -> None:
         """A slice holds what many told: it is not set apart as a whole."""
         raise AssertionError(offset, len(raw))
+
+    def figures(self) -> Figures:
+        return Figures(self.position.clock)
+
+    def end(self) -> None:
+        """It waits for nothing."""
 
     async def take(self, records: Sequence[Any], end: int) -> None:
         for record in records:

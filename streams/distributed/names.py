@@ -7,7 +7,6 @@ from typing import Final
 INBOUND: Final = "px.inbound"
 EVENTS: Final = "px.events"
 PERSONS: Final = "px.persons"
-SEEN: Final = "px.seen"
 STATE: Final = "px.state"
 COUNTED: Final = "px.counted"
 MEASURES: Final = "px.measures"

@@ -20,7 +20,7 @@ from typing import Final
 import msgspec
 
 from schemas.errors import Reason
-from schemas.event import Event
+from schemas.event import SECOND, Event
 from schemas.instant import read_instant, write_instant
 from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
@@ -124,7 +124,7 @@ class Partition:
             names, facility, source = singles.get(subject), wire.facility, texts(wire.source, wire.source)
             where, ids = facility and texts(facility, facility), names or (subject,)
             event = Event(
-                wire.id, source, texts(type_, type_), time, data, ids, where, wire.precision, wire.sensitivity
+                wire.id, source, texts(type_, type_), time, data, ids, where, wire.precision * SECOND, wire.sensitivity
             )  # fmt: skip
             try:
                 if names is None:
@@ -308,9 +308,9 @@ class Partition:
     # -- what is said
 
     @property
-    def is_awaiting(self) -> bool:
-        """Whether a hand-over is to come."""
-        return bool(self._awaits)
+    def awaited(self) -> int:
+        """How many circles await a hand-over."""
+        return len(self._awaits)
 
     @property
     def is_behind(self) -> bool:

@@ -46,6 +46,7 @@ def read_topic(
             "enable.partition.eof": True,
             "auto.offset.reset": "earliest",
             "fetch.queue.backoff.ms": 20,
+            "fetch.wait.max.ms": 10,  # at the end there is nothing to wait for
             "log_level": 2,
         }
     )
@@ -87,9 +88,18 @@ def last_by_key(found: Iterator[Found]) -> dict[bytes, bytes]:
 
 def ends_of(client: Mapping[str, Any], topic: str, partitions: int) -> list[int]:
     """Up to where each partition reaches now, what is not committed yet among it. Raises TryAgain."""
+    return [end for _, end in _watermarks(client, topic, partitions)]
+
+
+def begins_of(client: Mapping[str, Any], topic: str, partitions: int) -> list[int]:
+    """Where each partition begins now: what lay before is purged. Raises TryAgain."""
+    return [begin for begin, _ in _watermarks(client, topic, partitions)]
+
+
+def _watermarks(client: Mapping[str, Any], topic: str, partitions: int) -> list[tuple[int, int]]:
     consumer = Consumer({**client, "group.id": "px-reader", "log_level": 2})
     try:
-        return [consumer.get_watermark_offsets(TopicPartition(topic, p), 30.0)[1] for p in range(partitions)]
+        return [consumer.get_watermark_offsets(TopicPartition(topic, p), 30.0) for p in range(partitions)]
     except KafkaException as wrong:
         raise TryAgain(f"Kafka says nothing of {topic} now") from wrong
     finally:

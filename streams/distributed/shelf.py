@@ -138,4 +138,6 @@ class Emptied(TryAgain):
 def month_before(month: str) -> str:
     """The month before one, both as `YYYYMM`."""
     year, number = int(month[:4]), int(month[4:])
+    if not number:
+        return month  # there is one for all
     return f"{year - 1}12" if number == 1 else f"{year}{number - 1:02d}"

@@ -2,7 +2,9 @@
 work that are one transaction each, and when all is done.
 
 Theory. A stage holds its partitions for as long as the group lets it. Who had a partition in the generation before and
-has it in this one is the only one who had it, and goes on; everybody else reads it anew from what is kept. What was
+has it in this one is the only one who had it, and goes on; everybody else reads it anew from what is kept, all of an
+assignment at once and beside those that go on: who takes over the partitions of a worker that died tells of its own
+meanwhile. What was
 concluded since the last commit is written by the next, while the partition goes on taking; a slice is gathered in the
 loop and written in a thread. A write that Kafka does not take now is tried again, for ever; one that is fenced means
 that somebody else has the partition.
@@ -11,8 +13,11 @@ that somebody else has the partition.
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, Generic, Protocol, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from faust.types import TP
 
@@ -24,6 +29,7 @@ from streams.distributed.transport import Batch
 _AGAIN: Final = 0.5  # seconds before what Kafka did not take is given again
 _PIECE: Final = 2_000  # records that are taken before the loop may do something else
 _IDLE_EVERY: Final = 1.0
+_AT_ONCE: Final = 8  # partitions that are stood up at the same time
 
 Tell = Callable[..., object]
 """Logs what happened: a name, and values that are nobody's."""
@@ -45,6 +51,22 @@ class Work(Protocol):
     def collect(self, *, idle: bool) -> list[Out]:
         """All that is to be written of what was taken; nothing where there is none."""
 
+    def figures(self) -> Figures:
+        """Where it stands, for who looks at it from outside."""
+
+    def end(self) -> None:
+        """Wait for nothing any more: the worker is to end."""
+
+
+class Figures(NamedTuple):
+    """Where the work of a partition stands: its clock in microseconds (0 for none yet), promises that are kept in mind,
+    hand-overs that are awaited, and whether it waits for a service that is away."""
+
+    clock: int = 0
+    waits: int = 0
+    awaited: int = 0
+    pauses: bool = False
+
 
 W = TypeVar("W", bound=Work)
 
@@ -61,6 +83,24 @@ class Held(Generic[W]):
         self.committing: asyncio.Task[None] | None = None
         self.taken: int = 0  # records since the last slice was collected
         self.is_lost: bool = False
+        self.poison: int = 0  # records that were set apart
+        self.slices: int = 0
+        self.commit_seconds: float = 0.0  # that the last one took
+        self.pauses: bool = False  # Kafka does not take what was concluded
+        self.restands: bool = False  # it is stood up again without a record
+
+
+class Opening:
+    """A partition that is being stood up."""
+
+    def __init__(self, generation: int) -> None:
+        self.generation: int = generation
+        self.is_lost: bool = False
+        self.task: asyncio.Task[None]
+
+
+class Ended(Exception):
+    """The worker is to end."""
 
 
 class Stage(Generic[W]):
@@ -69,33 +109,82 @@ class Stage(Generic[W]):
     def __init__(self, topic: str, open_: Callable[[int], tuple[W, Transactions]], tell: Tell) -> None:
         self.topic: str = topic
         self.held: dict[TP, Held[W]] = {}
+        self.opening: dict[TP, Opening] = {}
+        self.assigned: frozenset[TP] = frozenset()
         self.generation: int = -1
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.stands: asyncio.Event = asyncio.Event()
+        """Set when all of the first assignment stood."""
         self.seek: Callable[[TP, int], Awaitable[None]]
         self.ack: Callable[[Any], object]
         self._open: Callable[[int], tuple[W, Transactions]] = open_
         self._tell: Tell = tell
+        self._threads: ThreadPoolExecutor = ThreadPoolExecutor(_AT_ONCE, "opening")
+        self._ended: threading.Event = threading.Event()
 
     async def positions(self, assigned: set[TP], generation: int) -> Mapping[TP, int]:
-        """Stand the partitions of an assignment up; where to read each from."""
-        mine = {tp for tp in assigned if tp.topic == self.topic}
+        """Where to read each partition of an assignment from that stands already; the others are stood up, and sought
+        when they do."""
+        mine = frozenset(tp for tp in assigned if tp.topic == self.topic)
+        for tp, opening in list(self.opening.items()):
+            if tp not in mine or generation - opening.generation > 1:
+                opening.is_lost = True
+                del self.opening[tp]
+            else:
+                opening.generation = generation
         for tp, held in list(self.held.items()):
             if tp not in mine or generation - held.generation > 1:
                 await self._let_go(held)
+            else:
+                held.generation = generation
+        self.assigned, self.generation = mine, generation
         for tp in sorted(mine):
-            if tp not in self.held:
-                work, transactions = await asyncio.to_thread(self._open_patiently, tp.partition)
-                self.held[tp] = Held(tp, work, transactions, generation)
-                self._tell("partition.opened", topic=tp.topic, partition=tp.partition, offset=work.next)
-            self.held[tp].generation = generation
-        self.generation = generation
-        return {tp: self.held[tp].work.next for tp in mine}
+            if tp not in self.held and tp not in self.opening:
+                self.opening[tp] = opening = Opening(generation)
+                opening.task = asyncio.create_task(self._stand_up(tp, opening))
+        self._note_standing()
+        return {tp: held.work.next for tp, held in self.held.items()}
+
+    async def _stand_up(self, tp: TP, opening: Opening) -> None:
+        loop = asyncio.get_running_loop()
+        began = time.monotonic()
+        try:
+            work, transactions = await loop.run_in_executor(self._threads, self._open_patiently, tp.partition)
+        except Ended:
+            return
+        except Exception as wrong:  # noqa: BLE001 - a task's edge: the application ends of it
+            if not self.failed.done():
+                self.failed.set_exception(wrong)
+            return
+        if opening.is_lost:
+            transactions.close()
+            return
+        self.held[tp] = Held(tp, work, transactions, opening.generation)
+        del self.opening[tp]
+        seconds = round(time.monotonic() - began, 3)
+        self._tell("partition.opened", topic=tp.topic, partition=tp.partition, offset=work.next, seconds=seconds)
+        await self.seek(tp, work.next)
+        self._note_standing()
+
+    def _note_standing(self) -> None:
+        if not self.opening:
+            self.stands.set()
 
     def _open_patiently(self, partition: int) -> tuple[W, Transactions]:
-        while True:
+        while not self._ended.is_set():
             try:
                 return self._open(partition)
             except TryAgain as wrong:
                 self._tell("partition.waits", partition=partition, reason=str(wrong))
+                self._ended.wait(_AGAIN)
+        raise Ended
+
+    def end(self) -> None:
+        """Wait for nothing any more: what is not durable by now is worked again by whoever has it next."""
+        self._ended.set()
+        for held in self.held.values():
+            held.work.end()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _let_go(self, held: Held[W]) -> None:
         held.is_lost = True
@@ -123,6 +212,8 @@ class Stage(Generic[W]):
             except Fenced:
                 self._lose(held)
                 return
+            except Ended:
+                return
             except Poison as wrong:
                 await self._go_on_without(held, wrong.offset, piece)
                 return
@@ -137,11 +228,13 @@ class Stage(Generic[W]):
     async def _go_on_without(self, held: Held[W], offset: int, piece: Sequence[Any]) -> None:
         """Stand a partition up anew without a record on which its stage failed."""
         self._tell("record.poison", topic=held.tp.topic, partition=held.tp.partition, offset=offset)
+        held.poison += 1
         while held.committing is not None:
             await asyncio.wait([held.committing])
         raw = next((record.value or b"" for record in piece if record.offset == offset), b"")
+        held.restands = True
         await asyncio.to_thread(held.work.isolate, offset, raw)
-        held.taken = 0
+        held.taken, held.restands = 0, False
         await self.seek(held.tp, held.work.next)
 
     def _commit_soon(self, held: Held[W]) -> None:
@@ -167,14 +260,20 @@ class Stage(Generic[W]):
 
     async def _write(self, held: Held[W], records: list[Out]) -> bool:
         while not held.is_lost:
+            began = time.monotonic()
             try:
                 await asyncio.to_thread(held.transactions.write, records)
             except TryAgain as wrong:
-                self._tell("slice.waits", topic=held.tp.topic, partition=held.tp.partition, reason=str(wrong))
+                if not held.pauses:
+                    self._tell("slice.waits", topic=held.tp.topic, partition=held.tp.partition, reason=str(wrong))
+                held.pauses = True
                 await asyncio.sleep(_AGAIN)
             except Fenced:
                 self._lose(held)
             else:
+                held.pauses = False
+                held.slices += 1
+                held.commit_seconds = time.monotonic() - began
                 return True
         return False
 

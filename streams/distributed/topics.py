@@ -23,7 +23,6 @@ from streams.distributed.names import (
     JOURNEYS,
     MEASURES,
     PERSONS,
-    SEEN,
     STATE,
     TASKS,
 )
@@ -125,18 +124,6 @@ def topics(partitions: int = PARTITIONS) -> tuple[Topic, ...]:
             written_by=(Role.IDENTIFY,),
             read_by=(Role.IDENTIFY, Role.READ),
             max_message_bytes=_LARGE,
-        ),
-        Topic(
-            name=SEEN,
-            partitions=1,
-            policy="delete",
-            retention=_YEAR,
-            key="a hash of the message's id",
-            content="a hash of what it said, so that a repetition is told from a conflict",
-            media_type=_PACKED,
-            doc="Which messages were taken, as hashes: a repetition changes nothing.",
-            written_by=(Role.IDENTIFY,),
-            read_by=(Role.IDENTIFY,),
         ),
         Topic(
             name=STATE,

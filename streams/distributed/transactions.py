@@ -52,6 +52,8 @@ class Transactions:
         )
         self.id: str = id_
         self._last: int = 0
+        self._aborts: bool = False  # what was begun is to be undone first
+        self.is_open: bool = False  # nobody took the id since
 
     def open(self) -> None:
         """Take the id: whoever had it before is fenced, and what it had begun is undone. Raises TryAgain where no
@@ -60,11 +62,14 @@ class Transactions:
             self._producer.init_transactions(_OPEN)
         except KafkaException as wrong:
             raise _told(wrong) from wrong
+        self.is_open = True
 
     def write(self, records: Iterable[Out]) -> int:
         """Write records in one transaction; they are durable when this returns, with the offset of the last one. Raises
         Fenced, and TryAgain where the brokers do not take them now: nothing was written, they may be given again."""
         *most, last = records
+        if self._aborts:
+            self._abort()
         try:
             self._producer.begin_transaction()
             for record in most:
@@ -73,10 +78,21 @@ class Transactions:
             self._commit()
         except KafkaException as wrong:
             error = wrong.args[0]
+            told = _told(wrong)
+            self.is_open = not isinstance(told, Fenced)
             if isinstance(error, KafkaError) and error.txn_requires_abort():
-                self._producer.abort_transaction(_COMMIT)
-            raise _told(wrong) from wrong
+                self._aborts = True
+                self._abort()
+            raise told from wrong
         return self._last
+
+    def _abort(self) -> None:
+        """Undo what was begun; where no broker answers, before the next."""
+        try:
+            self._producer.abort_transaction(_COMMIT)
+        except KafkaException as wrong:
+            raise _told(wrong) from wrong
+        self._aborts = False
 
     def _commit(self) -> None:
         while True:
@@ -104,6 +120,7 @@ class Transactions:
 
     def close(self) -> None:
         """Let go of what was not committed."""
+        self.is_open = False
         self._producer.purge()
 
 
@@ -112,4 +129,6 @@ def _told(wrong: KafkaException) -> PxError:
     code = error.code() if isinstance(error, KafkaError) else None
     if code in (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH):  # noqa: SLF001 - so named
         return Fenced("another worker has this partition by now")
+    if isinstance(error, KafkaError) and error.fatal():
+        return Fenced(f"this producer can write no more ({error.name()}): the partition is to be taken anew")
     return TryAgain(f"Kafka does not take it now ({error.name() if isinstance(error, KafkaError) else 'unknown'})")

@@ -11,11 +11,13 @@ A batch says from where to where it reaches, for offsets of a log with transacti
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 import aiokafka
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -63,16 +65,21 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         )
 
     async def position_of(self, tps: Iterable[TP]) -> dict[TP, int]:
-        """Up to where each partition was handed over."""
+        """Up to where each partition was handed over, of those that are still ours."""
         consumer = self._ensure_consumer()
         found: dict[TP, int] = {}
         for tp in tps:
-            found[tp] = await consumer.position(driver.ensure_aiokafka_TP(tp))
+            with contextlib.suppress(IllegalStateError):  # it was taken from us
+                found[tp] = await consumer.position(driver.ensure_aiokafka_TP(tp))
         return found
+
+    def on_crash(self, msg: str, *fmt: Any, **kwargs: Any) -> None:
+        """The application tells of what it ends of; nothing is printed."""
 
     def stable_end(self, tp: TP) -> int:
         """Up to where a partition is committed, as far as is known."""
-        return self._ensure_consumer().last_stable_offset(driver.ensure_aiokafka_TP(tp)) or 0
+        consumer, asked = self._ensure_consumer(), driver.ensure_aiokafka_TP(tp)
+        return consumer.last_stable_offset(asked) or 0 if asked in consumer.assignment() else 0
 
 
 class BatchConsumer(driver.Consumer):
@@ -97,12 +104,20 @@ class BatchConsumer(driver.Consumer):
         for tp, offset in wanted.items():
             await self.seek_to(tp, offset)
 
+    def resume_partitions(self, tps: Iterable[TP]) -> None:
+        """Fetch those that stand; the others wait until they are sought."""
+        super().resume_partitions({tp for tp in tps if tp in self._next})
+
     async def seek_to(self, tp: TP, offset: int) -> None:
         """Read a partition from an offset on."""
-        self._thread.seek(driver.ensure_aiokafka_TP(tp), offset)
+        try:
+            self._thread.seek(driver.ensure_aiokafka_TP(tp), offset)
+        except IllegalStateError:
+            return  # it was taken from us; the next assignment says where to read
         self._next[tp] = offset
         self._read_offset[tp] = None
         self._committed_offset[tp] = None
+        super().resume_partitions({tp})
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109 - Faust's own
         """A message for each partition of which something was fetched."""
@@ -116,14 +131,24 @@ class BatchConsumer(driver.Consumer):
             if not self.flow_active or generation != self.app.consumer_generation_id:
                 return
             begin = self._next.get(tp)
-            if begin is None or found[0].offset < begin:
-                continue  # fetched before the partition was sought
+            if begin is None or found[0].offset < begin or tp not in ends:
+                continue  # fetched before the partition was sought, or ours no more
             end = max(ends[tp], found[-1].offset + 1)
             self._next[tp] = end
             message = self._to_message(tp, found[-1])
             message.value = Batch(begin, end, found)  # type: ignore[assignment]  # what is raw for Faust
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             yield tp, message
+
+    async def lags(self, taken: Mapping[TP, int]) -> Mapping[TP, int]:
+        """How many offsets lie between what was taken of each partition and its end, as far as is known; marks of
+        transactions that nobody is handed count as taken."""
+        read = await self._thread.call_thread(self._thread.position_of, list(taken))
+        found: dict[TP, int] = {}
+        for tp, offset in taken.items():
+            upto = offset if offset < self._next.get(tp, 0) else max(offset, read.get(tp, 0))
+            found[tp] = max(self._thread.stable_end(tp) - upto, 0)
+        return found
 
     def highwater(self, tp: TP) -> int:
         return self._thread.stable_end(tp)

@@ -1,7 +1,7 @@
 """Records of px.events: CloudEvents 1.0 in structured JSON, with what the hub adds to each.
 
 `subject` is the identifier that the event came under, `also` the others; `recorded` the log time, in RFC 3339;
-`precision` in microseconds; `following` how many more events of the same message come in this partition. A few types
+`precision` in seconds; `following` how many more events of the same message come in this partition. A few types
 say something of circles or of the clock, and nothing of a patient's care: they are `CONTROL`. The key of a record is
 the circle of its person (streams/core/circle.py), so that all of it stands in one partition, in order.
 """
@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 
 from schemas.alert import Alert
-from schemas.event import Event
+from schemas.event import SECOND, Event
 from schemas.instant import read_instant, write_instant
 from streams.core.circle import Circle
 from streams.core.identity import id_of, person_identifier
@@ -43,7 +44,7 @@ class Envelope(msgspec.Struct, gc=False):
     time: str = ""
     data: dict[str, Any] | None = None
     subject: str | None = None
-    also: list[str] | None = None
+    also: str | None = None
     person: str | None = None
     facility: str | None = None
     sensitivity: str | None = None
@@ -62,7 +63,7 @@ class _Written(msgspec.Struct, omit_defaults=True):
     type: str
     time: str
     subject: str | None = None
-    also: list[str] | None = None
+    also: str | None = None
     person: str | None = None
     facility: str | None = None
     sensitivity: str | None = None
@@ -99,12 +100,12 @@ def write_event(event: Event, recorded: str, following: int = 0) -> bytes:
             event.type,
             write_instant(event.time),
             names[0] if names else None,
-            list(names[1:]) if len(names) > 1 else None,
+            write_names(names[1:]) if len(names) > 1 else None,
             id_of(names[0]) if names else None,
             event.facility,
             event.sensitivity,
             recorded,
-            event.precision,
+            event.precision // SECOND,
             following,
             event.data,
         )
@@ -115,7 +116,7 @@ def read_event(wire: Envelope) -> Event:
     """The event of a record. Raises ValueError for a time that is none."""
     subject = wire.subject
     if subject is not None:
-        names = (subject,) if wire.also is None else (subject, *wire.also)
+        names = (subject,) if wire.also is None else (subject, *read_names(wire.also))
     else:
         names = (person_identifier(wire.person),) if wire.person else ()
     return Event(
@@ -126,9 +127,19 @@ def read_event(wire: Envelope) -> Event:
         wire.data if wire.data is not None else {},
         names,
         wire.facility,
-        wire.precision,
+        wire.precision * SECOND,
         wire.sensitivity,
     )
+
+
+def write_names(names: Iterable[str]) -> str:
+    """Several identifiers as one text, for an extension of a CloudEvent is no list."""
+    return ",".join(name.replace("%", "%25").replace(",", "%2C") for name in names)
+
+
+def read_names(text: str) -> list[str]:
+    """The other way."""
+    return [name.replace("%2C", ",").replace("%25", "%") for name in text.split(",")]
 
 
 def write_tick(clock: int, id_: str) -> bytes:

@@ -55,7 +55,7 @@ def test_how_many_copies_must_be_in_step(copies: int, in_step: str) -> None:
 def test_disclosures_are_kept_for_six_years_and_what_came_for_more_than_one() -> None:
     kept = {name: topic.retention or 0 for name, topic in BY_NAME.items()}
     assert kept["px.audit"] >= 6 * 365 + 1
-    assert kept["px.inbound"] == kept["px.events"] == kept["px.seen"] == kept["px.dead-letters"] == 400
+    assert kept["px.inbound"] == kept["px.events"] == kept["px.dead-letters"] == 400
 
 
 def test_a_topic_that_contradicts_itself_is_none() -> None:
