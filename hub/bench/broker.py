@@ -9,8 +9,10 @@ from threading import Event
 from time import monotonic
 from typing import Any, Final
 
+import redis
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
+from redis.exceptions import RedisError
 
 from hub.bench.three_waits import Placed
 from hub.kafka.admin import compare, copies, open_admin
@@ -18,7 +20,6 @@ from hub.kafka.settings import KafkaSettings
 from schemas.errors import TryAgain, WrongUse
 from streams.distributed.names import EVENTS
 from streams.distributed.reading import ends_of, read_topic
-from streams.distributed.shelf import RedisShelf
 from streams.distributed.topics import PARTITIONS, topics
 
 _SECONDS: Final = 30.0
@@ -60,7 +61,13 @@ class Own:
         self.delete(*names)
         self.make()
         if not names:
-            RedisShelf(self.redis).clear()
+            self.clear()
+
+    def clear(self) -> None:
+        """Delete what a hub keeps in Redis. Raises TryAgain."""
+        with _redis(self.redis) as client:
+            for key in client.scan_iter(match="px:*", count=1000):
+                client.unlink(key)
 
     def write(self, topic: str, records: Iterable[Placed]) -> int:
         """Write records in their order; how many there were when all are on the brokers. Raises TryAgain."""
@@ -96,9 +103,18 @@ _WRITING: Final[dict[str, Any]] = {
 
 
 @contextmanager
-def own_services(kafka: KafkaSettings, redis: str) -> Iterator[Own]:
+def _redis(url: str) -> Iterator[Any]:
+    try:
+        with redis.Redis.from_url(url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS) as client:
+            yield client
+    except RedisError as wrong:
+        raise TryAgain(f"Redis does not answer ({type(wrong).__name__})") from wrong
+
+
+@contextmanager
+def own_services(kafka: KafkaSettings, url: str) -> Iterator[Own]:
     """The services with empty topics, which are deleted at the end. Raises WrongUse where they hold anything."""
-    own = Own(kafka, redis)
+    own = Own(kafka, url)
     _refuse_what_is_used(own)
     try:
         own.make()
@@ -106,7 +122,7 @@ def own_services(kafka: KafkaSettings, redis: str) -> Iterator[Own]:
     finally:
         own.delete()
         _forget_groups(own)
-        RedisShelf(redis).clear()
+        own.clear()
 
 
 def _refuse_what_is_used(own: Own) -> None:
@@ -117,8 +133,9 @@ def _refuse_what_is_used(own: Own) -> None:
     for name, topic in sorted(told.items()):
         if name.startswith("px.") and any(ends_of(own.client(), name, len(topic.partitions))):
             raise WrongUse(f"{name} holds something: give the benchmark a broker of its own, it deletes the topics")
-    if RedisShelf(own.redis).mark() is not None:
-        raise WrongUse("this Redis holds an index of a hub: give the benchmark one of its own, it empties it")
+    with _redis(own.redis) as client:
+        if next(client.scan_iter(match="px:*", count=1000), None) is not None:
+            raise WrongUse("this Redis holds what a hub keeps: give the benchmark one of its own, it empties it")
 
 
 def _forget_groups(own: Own) -> None:

@@ -41,6 +41,10 @@ CLOSED_AFTER: Final = 48 * HOUR
 _SPAN: Final = 35 * DAY
 """All orders begin within it, however many: so the mix is the same at any number of events."""
 _EVENTS_AN_ORDER: Final = 5
+CLOSED: Final = FIRST + 42 * DAY
+"""Behind all of it, for who names an end of the clock beforehand."""
+_ALERTING: Final = 10  # of so many events one makes an alert at once
+_HELD: Final = Step(0, "contact.ended", "CALLS", {"contact_id": "#", "channel": "voice", "queue_seconds": 150})
 _EVENTS_A_PERSON: Final = 20
 _WAITS_A_PERSON: Final = 20
 _SAID: Final = {"order_id": "#", "code": "24323-8", "priority": "R"}
@@ -108,6 +112,14 @@ def write_open(count: int) -> Iterator[bytes]:
         yield write_line(number, at, _IN_TIME[0], number, number % people)
 
 
+def write_soon(count: int, at: int) -> Iterator[bytes]:
+    """Orders that are placed at an instant, and among them, each tenth, calls that were held for too long."""
+    people = max(1, count // _EVENTS_A_PERSON)
+    for number in range(count):
+        step = _HELD if number % _ALERTING == 0 else _IN_TIME[0]
+        yield write_line(number, at, step, number, number % people)
+
+
 def declare(folder: Path, *more: str) -> Path:
     """The thresholds as a file in a folder."""
     path = folder / "three-waits.yaml"
@@ -120,12 +132,12 @@ def declared(path: Path) -> Declared:
 
 
 def read_lines(lines: Iterable[bytes]) -> Iterator[Event]:
-    """The events of lines, as a door reads them. Raises ValueError for what is none."""
+    """The events of lines, as a door reads them. Raises TypeError for what is none."""
     reader = CloudEventReader(default_zone="UTC")
     for line in lines:
         event = reader.read(line, "bench")
         if not isinstance(event, Event):
-            raise ValueError("a line of the workload is no event")
+            raise TypeError("a line of the workload is no event")
         yield event
 
 

@@ -1,6 +1,6 @@
 """A correlate worker in a process of its own, as `pxhub work correlate --clock event` makes it, that says what it took.
 
-What is measured begins where the partitions are read from is known, before the first fetch, and ends when the last
+What is measured begins when the first partition stands, before the first fetch, and ends when the last
 slice that held any of what was there is committed: alerts, checkpoints and positions of all partitions. The
 processor's time is that of all threads of the process.
 """
@@ -27,11 +27,11 @@ from faust.types import TP
 from hub.bench.engine import resident
 from hub.bench.three_waits import declared
 from hub.kafka.settings import KafkaSettings
-from hub.kafka.work import WorkSettings, look_at, make_stage
+from hub.kafka.work import WorkSettings, keep_still, look_at, make_stage
 from hub.telemetry import start_telemetry
 from streams.distributed.stage import Stage
 from streams.distributed.topics import PARTITIONS
-from streams.distributed.transport import Batch
+from streams.distributed.transport import Batch, attach
 
 _STARTS: Final = 120.0  # seconds until a worker must hold its partitions
 _WORKS: Final = 1800.0
@@ -39,8 +39,8 @@ _WORKS: Final = 1800.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What a worker is to do: judge px.events up to `ends` by the thresholds of a file, with so many workers in all. One
-    of several, or one with `is_held`, waits until it is told to go. `profile` is a file for cProfile."""
+    """What a worker is to do: judge px.events up to `ends` by the thresholds of a file, with so many workers in all.
+    One with `is_held`, waits until it is told to go. `profile` is a file for cProfile."""
 
     kafka: KafkaSettings
     thresholds: Path
@@ -71,23 +71,31 @@ class _Watch:
 
     def __init__(self, stage: Stage[Any], asked: Asked) -> None:
         self._stage, self._asked = stage, asked
-        self._positions, self._take = stage.positions, stage.take
+        self._positions, self._take, self._seek = stage.positions, stage.take, stage.seek
         self.share: int = PARTITIONS // asked.workers
         self.holds: asyncio.Event = asyncio.Event()
         self.go: asyncio.Event = asyncio.Event()
         self.taken: asyncio.Event = asyncio.Event()
-        self.began: tuple[float, float, int] = (0.0, 0.0, 0)
-        self._is_begun: bool = False
+        self.began: tuple[float, float, int] | None = None
         stage.positions = self.positions  # type: ignore[method-assign]  # what is measured is the stage itself
         stage.take = self.take  # type: ignore[method-assign]
+        stage.seek = self.seek
 
     async def positions(self, assigned: set[TP], generation: int) -> Mapping[TP, int]:
         found = await self._positions(assigned, generation)
-        if len(found) == self.share:
-            self.holds.set()
-        if not self._is_begun:
-            self.note_begun()
+        self._note_share()
         return found
+
+    async def seek(self, tp: TP, offset: int) -> None:
+        """A partition stands: it is fetched from now on."""
+        if self.began is None:
+            self.note_begun()
+        await self._seek(tp, offset)
+        self._note_share()
+
+    def _note_share(self) -> None:
+        if len(self._stage.held) == self.share:
+            self.holds.set()
 
     def note_begun(self) -> None:
         self.began = (time.monotonic(), time.process_time(), resident())
@@ -95,7 +103,6 @@ class _Watch:
     async def take(self, tp: TP, batch: Batch, message: Any) -> None:
         if self._asked.is_held:
             await self.go.wait()
-        self._is_begun = True
         await self._take(tp, batch, message)
         self.look()
 
@@ -110,13 +117,14 @@ async def _work(asked: Asked, parent: Connection) -> Worked:
     from streams.distributed.app import make_app, run_app  # noqa: PLC0415 - Faust takes long to load
 
     settings = WorkSettings(stage="correlate", kafka=asked.kafka, redis="", clock="event")
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:  # noqa: ASYNC230 - nothing waits for it
         log = start_telemetry(nowhere)
         stage = make_stage(settings, declared(asked.thresholds), look_at(asked.kafka), log)
-        watch, ended, found = _Watch(stage, asked), asyncio.Event(), list[Worked]()
         client = {k: v for k, v in asked.kafka.for_aiokafka().items() if k != "bootstrap_servers"}
         credentials = asked.kafka.faust_credentials()
         app = make_app("px-correlate", asked.kafka.servers, stage, client, credentials=credentials)
+        watch, ended, found = _Watch(stage, asked), asyncio.Event(), list[Worked]()
+        attach(app, watch.positions, client)
         gc.collect()
         gc.freeze()
         gc.disable()  # as hub/kafka/work.py has it
@@ -132,14 +140,17 @@ async def _work(asked: Asked, parent: Connection) -> Worked:
                 watch.look()
                 await watch.taken.wait()
                 await stage.settle()
-                began, cpu, before = watch.began
+                began, cpu, before = watch.began or (0.0, 0.0, 0)
                 found.append(Worked(began, time.monotonic(), time.process_time() - cpu, before, resident()))
             finally:
                 ended.set()
 
-        measuring = asyncio.create_task(measure())
-        await run_app(app, stage, ended, lambda: None)
-        await measuring
+        measuring, still = asyncio.create_task(measure()), asyncio.create_task(keep_still())
+        try:
+            await run_app(app, stage, ended, lambda: None)
+            await measuring
+        finally:
+            still.cancel()
     return found[0]
 
 
@@ -161,7 +172,7 @@ def _profiled(path: Path | None) -> Iterator[None]:
     try:
         yield
     finally:
-        threading.setprofile(None)  # type: ignore[arg-type]  # None takes it back
+        threading.setprofile(None)
         profiles[0].disable()
         told = [pstats.Stats(profile) for profile in profiles]
         for other in told[1:]:

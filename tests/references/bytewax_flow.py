@@ -89,7 +89,7 @@ taken = 0
 
 
 def decoded(message: object) -> tuple[str, dict] | None:
-    global taken
+    global taken  # noqa: PLW0603 - what it reports
     taken += 1
     value = orjson.loads(message.value)
     return None if value["type"] == TICKED else (message.key.decode(), value)
@@ -110,4 +110,4 @@ if __name__ == "__main__":
     wall, cpu = time.monotonic(), time.process_time()
     run_main(made)
     spent = {"wall": time.monotonic() - wall, "cpu": time.process_time() - cpu}
-    print(json.dumps({"events": taken, **spent}), flush=True)
+    print(json.dumps({"events": taken, **spent}), flush=True)  # noqa: T201
