@@ -62,6 +62,8 @@ class Bench:
             seconds = drive(engine.apply, engine.advance, events)
             del engine, events
         yield Figure("reference: the engine alone, events in memory", count / seconds, "events/CPU s")
+        if self.profile is not None:
+            name += ", under cProfile"
         worked = self._correlate()
         self._rate = count / worked.cpu
         yield Figure(f"correlate, one worker, {name}", self._rate, "events/CPU s", "120,000 or more")
