@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo demo-distributed test test-fast check bench nightly services services-stop lock wheel clean
+.PHONY: help setup demo demo-distributed test test-fast check bench bench-distributed nightly services services-stop lock wheel clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -60,6 +60,10 @@ bench: setup ## speed and memory, each figure beside a reference of the same run
 	@$(BIN)/pxhub bench due
 	@$(BIN)/pxhub bench contact
 	@$(BIN)/pxhub bench identity
+	@$(MAKE) --no-print-directory bench-distributed
+
+bench-distributed: setup ## the distributed runtime, on a Kafka and a Redis of its own, beside Faust and Bytewax
+	@$(PYTHON) deploy/services/during.py $(BIN)/pxhub bench distributed --kafka {kafka} --redis {redis}
 
 nightly: setup ## the properties again, with new examples and thirty times as many; fifty kills; 100,000 spoilt messages
 	PXHUB_PROPERTIES=nightly $(PYTEST) -n $(WORKERS) --dist worksteal --timeout 7200 tests/properties

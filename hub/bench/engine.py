@@ -107,7 +107,7 @@ def open_and_measure(waits: int) -> tuple[float, float]:
     reader = CloudEventReader(times=engine.compiled.anchors)
     people = max(1, waits // _WAITS_A_PERSON)
     with uncollected():
-        before = _resident()
+        before = resident()
         for number in range(waits):
             at = FIRST - HOUR + number * HOUR // waits // SECOND * SECOND
             line = write_line(number, at, _ORDER, number, number % people)
@@ -115,7 +115,7 @@ def open_and_measure(waits: int) -> tuple[float, float]:
             if isinstance(event, Event):
                 engine.advance(event.time - 1)
                 engine.apply(event)
-        bytes_each = (_resident() - before) / max(1, engine.counts["waits"])
+        bytes_each = (resident() - before) / max(1, engine.counts["waits"])
         events = [
             event
             for line in write_lines(_MIXED)
@@ -124,7 +124,7 @@ def open_and_measure(waits: int) -> tuple[float, float]:
         return bytes_each, drive(engine.apply, engine.advance, events) / len(events) * 1e6
 
 
-def _resident() -> int:
+def resident() -> int:
     """The memory that this process holds, in bytes: what it holds now where the system tells (Linux), else the most
     that it ever held, which serves as well for what only grows."""
     told = Path("/proc/self/statm")

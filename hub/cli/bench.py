@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 from enum import StrEnum
 from itertools import chain
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -14,6 +16,8 @@ import typer
 import hub.bench.engine
 import hub.bench.replay
 from hub.bench.figure import Figure
+from hub.cli.topics import Kafka
+from hub.kafka.settings import read_kafka_settings
 
 bench_app = typer.Typer(name="bench", help="Measure speed and memory.", no_args_is_help=True, add_completion=False)
 _NAME_WIDTH = 76
@@ -96,6 +100,26 @@ def identity(
     import hub.bench.identity  # noqa: PLC0415 - it loads what no other benchmark needs
 
     _write(hub.bench.identity.run(persons, contacts), format_)
+
+
+@bench_app.command("distributed")
+def distributed(
+    kafka: Kafka,
+    redis: Annotated[str, typer.Option("--redis", metavar="URL", help="A Redis that is the benchmark's own.")],
+    events: Annotated[int, typer.Option(min=100, help="How many events.")] = 1_000_000,
+    only: Annotated[
+        str, typer.Option(metavar="PARTS", help="Some of a,b,c,d,e,f (docs/benchmarks.md).")
+    ] = "a,b,c,d,e,f",
+    profile: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="cProfile of the first correlate worker.")
+    ] = None,
+    format_: FormatOption = Format.TABLE,
+) -> None:
+    """The distributed runtime on a Kafka and a Redis of its own, beside Faust and Bytewax. It deletes what is there."""
+    import hub.bench.distributed  # noqa: PLC0415 - it loads Kafka's clients and Faust
+
+    settings = read_kafka_settings(kafka, os.environ)
+    _write(hub.bench.distributed.run(settings, redis, events, only, profile), format_)
 
 
 @bench_app.command("hl7")

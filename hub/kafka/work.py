@@ -140,7 +140,7 @@ async def work(settings: WorkSettings, declared: Declared, log: BoundLogger, rea
     gc.collect()
     gc.freeze()
     gc.disable()  # records make no cycles, and a million of them would be walked in vain
-    still = asyncio.create_task(_keep_still())
+    still = asyncio.create_task(keep_still())
     views_end = _follow_views(settings, cluster, log)
     watching = asyncio.create_task(_end_when_caught_up(settings, stage, cluster, ended))
     watching.add_done_callback(lambda _: ended.set() if settings.until_caught_up else None)
@@ -166,7 +166,7 @@ def _follow_views(settings: WorkSettings, cluster: Cluster, log: BoundLogger) ->
     return stop
 
 
-async def _keep_still() -> None:
+async def keep_still() -> None:
     """What libraries make in circles is collected while it is young; what stays is kept from the collector."""
     while True:
         await asyncio.sleep(_STILL_EVERY)
