@@ -107,6 +107,11 @@ class Engine(Evidence):
         self.identity.count, self._running.count = persons, waits
         self._running.without_due, self._running.without_key = without_due, without_key
 
+    def recount(self) -> None:
+        """Count the waits that are here: they were read back, which counts none."""
+        persons = self.identity.persons()
+        self._running.count = sum(len(journey.waits) for person in persons for journey in person.every_journey())
+
     @property
     def untaken(self) -> int:
         """How many transitions were not taken yet."""

@@ -389,6 +389,7 @@ class Partition:
     def end_recovery(self) -> None:
         """All up to the position was put again: what was said on the way was said before."""
         self._covers.clear()
+        self.engine.recount()
         self.take_transitions()
         for given in (self.counted, self.handed, self.buried):
             given.clear()
