@@ -35,6 +35,7 @@ _COMMANDS = {
     "work": ("hub.cli.work", "work_command", "A worker of the hub in Kafka: identify, correlate, measure."),
     "load": ("hub.cli.load", "load_command", "Files into the hub in Kafka."),
     "topics": ("hub.cli.topics", "topics_app", "The topics in Kafka: plan, make, check."),
+    "redis": ("hub.cli.redis", "redis_app", "What Redis holds for a hub in Kafka, made anew."),
     "doctor": ("hub.cli.doctor", "doctor", "Say whether this machine has what the hub needs."),
 }
 

@@ -60,9 +60,10 @@ class AlertSaid(AlertLine, kw_only=True):
 
 
 class AlertShown(AlertLine, kw_only=True):
-    """An alert in its last state, with its explanation, line by line."""
+    """An alert in its last state, with its explanation, line by line; without it where the hub that is asked does not
+    judge itself (docs/distributed.md)."""
 
-    explanation: list[str]
+    explanation: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 def alert_fields(alert: Alert, directory: Directory | None = None) -> dict[str, object]:

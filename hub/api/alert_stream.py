@@ -15,13 +15,12 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from hub.api.alerts import WHY_GONE
-from hub.api.cursor import Cursors
-from hub.api.feed import Feed, Line
+from hub.api.cursor import ReadsCursors
+from hub.api.feed import RESET, Line
 from hub.api.parameters import Narrowing, read_after, read_narrowing, read_query
 from hub.api.problems import gone, unavailable
-from hub.api.reads import Reads
 from schemas.errors import StoreFailed
-from streams.embedded.following import Ahead, Gone, check_cursor
+from streams.embedded.following import Ahead, Gone
 
 LAST_EVENT_ID: Final = "last-event-id"
 PING_SECONDS: Final = 15
@@ -41,6 +40,26 @@ class Connection(Protocol):
         """Let one more message into the buffer, and close when it is read, or soon."""
 
 
+class Follows(Protocol):
+    """Transitions as they come, each with a cursor."""
+
+    cursors: ReadsCursors
+    closed: bool
+
+    @property
+    def now(self) -> int:
+        """The cursor of the last transition. Raises StoreFailed."""
+
+    async def check(self, after: int) -> None:
+        """Raises Gone or Ahead where nothing can be given behind a cursor, and StoreFailed."""
+
+    async def page(self, after: int) -> list[Line]:
+        """Some of the transitions that follow, in order. Raises Gone and StoreFailed."""
+
+    async def wait_beyond(self, cursor: int) -> None:
+        """Return when there is a transition beyond this cursor, or no more come."""
+
+
 class StreamCounts:
     """How many streams are open, and how many were cut off."""
 
@@ -54,15 +73,13 @@ class AlertStream:
 
     def __init__(
         self,
-        feed: Feed,
-        reads: Reads,
+        feed: Follows,
         counts: StreamCounts,
         *,
         slow_seconds: float = SLOW_SECONDS,
         most: int = STREAMS,
     ) -> None:
-        self._feed: Feed = feed
-        self._reads: Reads = reads
+        self._feed: Follows = feed
         self._counts: StreamCounts = counts
         self._slow_seconds: float = slow_seconds
         self._most: int = most
@@ -80,10 +97,10 @@ class AlertStream:
         after = self._feed.now
         if text is not None:
             after = read_after(name, text, self._feed.cursors)
-            try:
-                await self._reads.ask(lambda reader: check_cursor(reader, after))
-            except (Ahead, Gone) as wrong:
-                raise gone(WHY_GONE[type(wrong)]) from None
+        try:
+            await self._feed.check(after)
+        except (Ahead, Gone) as wrong:
+            raise gone(WHY_GONE[type(wrong)]) from None
         if request.method == "HEAD":
             return _head()
         followed = _Followed(self._feed, after, asked)
@@ -93,8 +110,8 @@ class AlertStream:
 class _Followed:
     """What one client is sent; `cursor` is what it holds once all of it was written."""
 
-    def __init__(self, feed: Feed, after: int, asked: Narrowing) -> None:
-        self._feed: Feed = feed
+    def __init__(self, feed: Follows, after: int, asked: Narrowing) -> None:
+        self._feed: Follows = feed
         self._asked: Narrowing = asked
         self.cursor: int = after
 
@@ -108,7 +125,7 @@ class _Followed:
                 return  # the client comes again with its cursor, and is told
             chunk = bytearray()
             for line in page:
-                if takes(line.state, line.threshold, line.facility):
+                if line.state == RESET or takes(line.state, line.threshold, line.facility):
                     chunk += write_event(line, feed.cursors)
                 self.cursor = line.cursor
                 if len(chunk) >= _CHUNK:
@@ -150,7 +167,7 @@ def _head() -> Response:
     return answer
 
 
-def write_event(line: Line, cursors: Cursors) -> bytes:
+def write_event(line: Line, cursors: ReadsCursors) -> bytes:
     """A transition as a server-sent event."""
     id_ = cursors.write(line.cursor).encode()
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (id_, line.state.encode(), line.data)

@@ -28,7 +28,7 @@ WHY_GONE: Final = {
     Gone: "what follows the cursor was purged",
     Ahead: "this store has not come so far: the cursor is of before a restore",
 }
-_KNOWN: Final = ("after", "limit", "state", "threshold", "facility")
+KNOWN: Final = ("after", "limit", "state", "threshold", "facility")
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -50,7 +50,7 @@ class AlertPages:
 
     async def list_alerts(self, request: Request) -> Response:
         """GET /v1/alerts"""
-        query = read_query(request, _KNOWN)
+        query = read_query(request, KNOWN)
         after = read_after("after", query["after"], self._cursors) if "after" in query else 0
         limit, asked = read_limit(query), read_narrowing(query)
         try:

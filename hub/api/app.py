@@ -99,7 +99,7 @@ def make_app(  # noqa: PLR0913 - what it stands on
     registry = CollectorRegistry()
     counts = HttpCounts(registry)
     metrics = Metrics(intake, pages, feed, healths, streams, registry, lambda: {**counters(), **fhir.numbers})
-    stream = AlertStream(feed, pages, streams, slow_seconds=slow_seconds, most=streams_at_once)
+    stream = AlertStream(feed, streams, slow_seconds=slow_seconds, most=streams_at_once)
     routes = [
         Route("/livez", healths.livez, methods=["GET"]),
         Route("/readyz", healths.readyz, methods=["GET"]),

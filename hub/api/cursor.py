@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from hashlib import blake2b
-from typing import Final
+from typing import Final, Protocol
 
 from schemas.errors import PxError
 from streams.embedded.reader import Reader
@@ -20,6 +20,16 @@ _PLACE, _STORE, _CHECK = 8, 4, 3  # bytes
 
 class OtherStore(PxError):
     """The cursor is of another store."""
+
+
+class ReadsCursors(Protocol):
+    """Cursors as texts, and back."""
+
+    def write(self, number: int) -> str:
+        """The text of a cursor."""
+
+    def read(self, text: str) -> int:
+        """The cursor of a text. Raises ValueError for what is none, and OtherStore."""
 
 
 class Cursors:

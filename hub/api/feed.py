@@ -14,19 +14,21 @@ from typing import Final
 import msgspec
 
 from hub.alert_line import alert_change
-from hub.api.cursor import Cursors
+from hub.api.cursor import Cursors, ReadsCursors
 from hub.api.reads import Reads
 from hub.serve.intake import Intake
 from schemas.alert import OPEN
 from schemas.errors import StoreFailed
 from streams.core.directory import Directory
 from streams.embedded.directory import StoredDirectory
-from streams.embedded.following import Row, open_alerts, read_page
+from streams.embedded.following import Row, check_cursor, open_alerts, read_page
 from streams.embedded.reader import Reader
 
 _KEPT: Final = 2_000  # transitions in memory, about a megabyte
 _PAGE: Final = 200  # of one read: what a follower that lags holds while it sends
 _AGAIN: Final = 1.0  # seconds until a store that cannot be read is asked again
+RESET: Final = "reset"
+"""The state of a line that is no transition: all before it is gone, and what stands is to be read anew."""
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -46,7 +48,7 @@ class Feed:
     def __init__(self, intake: Intake, reads: Reads, cursors: Cursors) -> None:
         self._intake: Intake = intake
         self._reads: Reads = reads
-        self.cursors: Cursors = cursors
+        self.cursors: ReadsCursors = cursors
         self.tip: int = intake.cursor
         """The cursor of the last transition in memory; all up to it are durable."""
         self._kept: deque[Line] = deque(maxlen=_KEPT)
@@ -74,6 +76,10 @@ class Feed:
     def now(self) -> int:
         """The cursor of the last transition that is durable."""
         return self._intake.cursor
+
+    async def check(self, after: int) -> None:
+        """Raises Gone or Ahead where nothing can be given behind a cursor."""
+        await self._reads.ask(lambda reader: check_cursor(reader, after))
 
     async def wait_beyond(self, cursor: int) -> None:
         """Return when there is a transition beyond this cursor, or the stream was closed."""
@@ -138,7 +144,7 @@ class Feed:
         news.set()
 
 
-def write_line(row: Row, cursors: Cursors, directory: Directory | None = None) -> Line:
+def write_line(row: Row, cursors: ReadsCursors, directory: Directory | None = None) -> Line:
     """A transition as it is sent."""
     cursor, at, alert = row
     data = _encode(alert_change(cursors.write(cursor), at, alert, directory))

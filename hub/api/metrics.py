@@ -139,10 +139,15 @@ class Metrics:
     def _state(self) -> Iterator[Metric]:
         failed = self._intake.condition.failed is not None
         yield GaugeMetricFamily("pxhub_store_writable", "1 while the store takes what comes.", value=not failed)
-        yield GaugeMetricFamily("pxhub_http_streams_open", "Clients of the alert stream.", value=self._streams.open)
-        yield CounterMetricFamily(
-            "pxhub_http_streams_cut", "Clients of the alert stream cut off: too slow.", value=self._streams.cut
-        )
+        yield from streams_of(self._streams)
+
+
+def streams_of(streams: StreamCounts) -> Iterator[Metric]:
+    """Who follows the alerts."""
+    yield GaugeMetricFamily("pxhub_http_streams_open", "Clients of the alert stream.", value=streams.open)
+    yield CounterMetricFamily(
+        "pxhub_http_streams_cut", "Clients of the alert stream cut off: too slow.", value=streams.cut
+    )
 
 
 def answer_metrics(families: list[Metric], registry: CollectorRegistry) -> Response:

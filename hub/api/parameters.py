@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from starlette.requests import Request
 
-from hub.api.cursor import Cursors, OtherStore
+from hub.api.cursor import OtherStore, ReadsCursors
 from hub.api.problems import bad_parameter, gone
 from schemas.alert import State
 from schemas.declaration import suggest
@@ -59,7 +59,7 @@ def read_narrowing(query: dict[str, str]) -> Narrowing:
     return Narrowing(state, query.get("threshold"), query.get("facility"))
 
 
-def read_after(name: str, text: str, cursors: Cursors) -> int:
+def read_after(name: str, text: str, cursors: ReadsCursors) -> int:
     """The number that a cursor stands for; `name` says where it was given."""
     try:
         return cursors.read(text)

@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from hub import __version__
+from hub.api.alert_stream import AlertStream, StreamCounts
 from hub.api.app import LOOPBACK_NAMES, put_together
 from hub.api.bodies import Bodies, BodySettings
 from hub.api.events import EventIntake
@@ -21,16 +22,20 @@ from hub.api.hooks import HookDoor, HookIntake
 from hub.api.metrics import Counters, HttpCounts, no_counters
 from hub.api.openapi import serve_openapi
 from hub.api.plain_health import PlainHealths, PlainMetrics
+from hub.api.view_alerts import ViewAlerts
+from hub.api.view_feed import ViewFeed
 from hub.asyncapi import serve_asyncapi
 from hub.kafka.intake import KafkaIntake
 from hub.site_fhir import FhirServer
+from streams.distributed.view_reads import ViewReads
 
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
 
 
-def make_plain_app(
+def make_plain_app(  # noqa: PLR0913 - what it stands on
     intake: KafkaIntake,
+    views: ViewReads,
     clock: Callable[[], int],
     hooks: HookDoor,
     *,
@@ -39,9 +44,11 @@ def make_plain_app(
     hosts: frozenset[str] | None = LOOPBACK_NAMES,
     fhir_servers: Mapping[str, FhirServer] | None = None,
 ) -> Starlette:
-    """The app over an intake. `clock` tells the machine's time in microseconds; `counters` are numbers of other doors
-    for /metrics; `hosts` are the names it may be called by, None for any; `hooks` takes deliveries of webhooks."""
-    bodies, healths = Bodies(BodySettings()), PlainHealths(intake)
+    """The app over an intake and the views of alerts. `clock` tells the machine's time in microseconds; `counters` are
+    numbers of other doors for /metrics; `hosts` are the names it may be called by, None for any; `hooks` takes
+    deliveries of webhooks. Its `state.feed` is to be closed before a graceful stop, for streams end by nothing else."""
+    bodies, feed, streams = Bodies(BodySettings()), ViewFeed(views), StreamCounts()
+    healths, alerts = PlainHealths(intake, feed), ViewAlerts(views)
     registry = CollectorRegistry()
     counts = HttpCounts(registry)
     fhir = FhirDoor(intake, PlainPlanning(), bodies, clock, servers=fhir_servers, version=__version__)
@@ -49,19 +56,27 @@ def make_plain_app(
         Route("/livez", healths.livez, methods=["GET"]),
         Route("/readyz", healths.readyz, methods=["GET"]),
         Route("/healthz", healths.healthz, methods=["GET"]),
-        Route("/metrics", PlainMetrics(intake, registry, counters).metrics, methods=["GET"]),
+        Route("/metrics", PlainMetrics(intake, feed, views, streams, registry, counters).metrics, methods=["GET"]),
         Route("/openapi.json", serve_openapi, methods=["GET"]),
         Route("/asyncapi.json", serve_asyncapi, methods=["GET"]),
         Route("/v1/events", EventIntake(intake, bodies).post_events, methods=["POST"]),
         Route("/v1/feedback", FeedbackIntake(intake, bodies, clock).post_feedback, methods=["POST"]),
         Route("/v1/hooks/{source}", HookIntake(hooks, intake, clock).post_hook, methods=["POST"]),
+        Route("/v1/alerts", alerts.list_alerts, methods=["GET"]),
+        Route("/v1/alerts/stream", AlertStream(feed, streams).stream_alerts, methods=["GET"]),
+        Route("/v1/alerts/{id}", alerts.show_alert, methods=["GET"]),
         *fhir.routes(),
     ]
 
     @contextlib.asynccontextmanager
     async def life(_: Starlette) -> AsyncIterator[None]:
+        await feed.start()
         await fhir.start()
         yield
         await fhir.close()
+        await feed.close()
+        await views.close()
 
-    return put_together(routes, life, counts, hosts=hosts, log=log)
+    app = put_together(routes, life, counts, hosts=hosts, log=log)
+    app.state.feed = feed
+    return app

@@ -23,6 +23,7 @@ from hub.serve.service import ServeSettings, live_reader, machine_time, read_set
 from schemas.errors import TryAgain, WrongUse
 from streams.core.compiled import compile_thresholds
 from streams.distributed.names import COMMENTS, INBOUND
+from streams.distributed.view_reads import ViewReads
 
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
@@ -38,7 +39,7 @@ class KafkaService:
         self.log: BoundLogger = log
         self.declared: Declared = read_settings(settings)
         self._settings: ServeSettings = settings
-        self._redis: str = redis
+        self._views: ViewReads = views_at(redis)
         self._counters: list[Counters] = []
         with ExitStack() as held:
             self._openings: list[Callable[[], Awaitable[Door]]] = []
@@ -66,6 +67,7 @@ class KafkaService:
                 self.log.warning("hooks.unsigned", webhook=", ".join(hooks.unsigned), count=len(hooks.unsigned))
             app = make_plain_app(
                 self.intake,
+                self._views,
                 machine_time,
                 hooks,
                 log=self.log,
@@ -94,6 +96,14 @@ class KafkaService:
             await life.drain(doors, self.intake, taking)
             self._held.close()
         self.log.info("service.stopped", messages=self.intake.counts.total())
+
+
+def views_at(redis: str) -> ViewReads:
+    """The views at a URL; it is not asked for anything. Raises WrongUse for what is no URL of a Redis."""
+    try:
+        return ViewReads(redis)
+    except ValueError as wrong:
+        raise WrongUse("--redis: a URL such as redis://127.0.0.1:6379/0 is expected") from wrong
 
 
 def check_topics(kafka: KafkaSettings) -> None:

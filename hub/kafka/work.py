@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -27,9 +28,11 @@ from streams.distributed.correlate import open_correlating
 from streams.distributed.counting import is_counted
 from streams.distributed.identifying import Identifying
 from streams.distributed.measure import Measuring
-from streams.distributed.names import COUNTED, EVENTS, INBOUND
+from streams.distributed.names import ALERTS, COUNTED, EVENTS, INBOUND
 from streams.distributed.shelf import RedisShelf
 from streams.distributed.stage import Stage
+from streams.distributed.view_shelf import ViewShelf
+from streams.distributed.views import Views
 from streams.embedded.judging import name_of
 from streams.embedded.runtime import Clock
 
@@ -138,6 +141,7 @@ async def work(settings: WorkSettings, declared: Declared, log: BoundLogger, rea
     gc.freeze()
     gc.disable()  # records make no cycles, and a million of them would be walked in vain
     still = asyncio.create_task(_keep_still())
+    views_end = _follow_views(settings, cluster, log)
     watching = asyncio.create_task(_end_when_caught_up(settings, stage, cluster, ended))
     watching.add_done_callback(lambda _: ended.set() if settings.until_caught_up else None)
     try:
@@ -149,6 +153,17 @@ async def work(settings: WorkSettings, declared: Declared, log: BoundLogger, rea
     finally:
         watching.cancel()
         still.cancel()
+        views_end.set()
+
+
+def _follow_views(settings: WorkSettings, cluster: Cluster, log: BoundLogger) -> threading.Event:
+    """Measure keeps the read views in Redis meanwhile, in a thread of its own; what it ends by is given."""
+    stop = threading.Event()
+    if settings.stage == "measure" and ALERTS in cluster.partitions:
+        client = settings.kafka.for_confluent()
+        views = Views(client, ViewShelf(settings.redis), cluster.id, cluster.partitions[ALERTS], log.info)
+        threading.Thread(target=views.run, args=(stop,), name="views", daemon=True).start()
+    return stop
 
 
 async def _keep_still() -> None:

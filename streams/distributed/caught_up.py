@@ -15,10 +15,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from streams.distributed.correlate import Correlating
-from streams.distributed.identifying import STANDING, read_standing
+from streams.distributed.identifying import read_standing
 from streams.distributed.measure import Measuring
 from streams.distributed.names import COUNTED, EVENTS, INBOUND
 from streams.distributed.reading import ends_of, read_topic
+from streams.distributed.rebuild import STANDING
 from streams.distributed.shelf import RedisShelf
 from streams.distributed.stage import Stage
 
@@ -72,7 +73,7 @@ class Progress:
         if not await asyncio.to_thread(self._has_identified, inbound):
             return False
         if self._stage == "correlate":
-            awaiting = any(isinstance(work, Correlating) and work.partition.is_awaiting for work in works.values())
+            awaiting = any(isinstance(work, Correlating) and work.partition.awaited for work in works.values())
             return not awaiting and await asyncio.to_thread(self._are_read, EVENTS, works)
         if not await asyncio.to_thread(self._are_read, COUNTED, works):
             return False

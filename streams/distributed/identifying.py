@@ -17,18 +17,17 @@ import msgspec
 from schemas.errors import TryAgain
 from schemas.identity import IdentityRules
 from streams.distributed.formats import check_unread
-from streams.distributed.identify import FORMAT, POSITION, Identify, Standing, read_row, row_key
+from streams.distributed.identify import FORMAT, Identify, Standing, row_key
 from streams.distributed.index import SEEN, Change, Index
 from streams.distributed.names import PERSONS
-from streams.distributed.reading import ends_of, read_topic
+from streams.distributed.rebuild import STANDING, rebuild
 from streams.distributed.shelf import Emptied, RedisShelf, month_before
 from streams.distributed.stage import Ended, Figures, Tell
 from streams.distributed.transactions import Out, Transactions
 
 ID: Final = "px-identify-0"
 _AGAIN: Final = 0.5  # seconds before Redis is asked again
-_BATCH: Final = 20_000  # rows of px.persons that are put into Redis at once
-STANDING: Final = "position"
+_AT_ONCE: Final = 20_000  # ids that are let go of in one transaction
 Answer = TypeVar("Answer")
 
 
@@ -73,32 +72,9 @@ class Identifying:
     def recover(self) -> None:
         """Put into Redis what it lacks of px.persons, and stand where was committed last. Raises TryAgain."""
         self._is_half = True
-        shelf, mark = self._shelf, self._shelf.mark()
-        begin = mark[1] if mark is not None and mark[0] == self._log else 0
-        [end] = ends_of(self._client, PERSONS, 1)
-        if begin > end or (begin == 0 and mark is not None):
-            shelf.clear()
-            begin = 0
-        if begin == 0:
-            self._tell("index.rebuilt", offset=end)
-        rows: list[tuple[str, Change]] = []
-        last = begin - 1
-        for record in read_topic(self._client, PERSONS, 0, begin=begin):
-            last = record.offset
-            if record.key is None:
-                continue
-            if record.key == POSITION:
-                rows.append(("", (STANDING, b"", record.value)))
-            elif (row := read_row(record.key, record.value)) is not None:
-                rows.append(row)
-            if len(rows) >= _BATCH:
-                shelf.put(rows, self._log, record.offset + 1)
-                rows = []
-        if last < self._written:
-            raise TryAgain("Kafka does not yet give what it has taken of px.persons")
-        shelf.put(rows, self._log, end)
+        rebuild(self._client, self._shelf, self._log, self._tell, least=self._written)
         self.identify.index.forget()
-        [kept] = shelf.fetch(STANDING, [b""])
+        [kept] = self._shelf.fetch(STANDING, [b""])
         self.identify.stand(read_standing(kept))
         self._is_half = False
         self._look_for_seen()
@@ -150,8 +126,8 @@ class Identifying:
         """Let go of the ids that were met before the last two months."""
         month = month_before(self._shelf.months[1])
         keys = self._patiently(lambda: self._shelf.keys(f"{SEEN}:{month}"))
-        for at in range(0, len(keys), _BATCH):
-            some = keys[at : at + _BATCH]
+        for at in range(0, len(keys), _AT_ONCE):
+            some = keys[at : at + _AT_ONCE]
             gone = [Out(PERSONS, 0, row_key(SEEN, key, month), None) for key in some]
             upto = self._patiently(partial(self._transactions.write, gone))
             rows: list[tuple[str, Change]] = [(month, (SEEN, key, None)) for key in some]

@@ -42,8 +42,8 @@ class OtherThresholds(WrongUse):
 
     def __init__(self, topic: str) -> None:
         super().__init__(
-            f"{topic} was judged by other thresholds than these: run the workers with those, or judge the log anew: "
-            "end the workers, delete px.state, px.measures and px.counted, pxhub topics apply, and start them again"
+            f"{topic} was judged by other thresholds than these: run the workers with those, or have the log "
+            "judged anew: stop them, pxhub topics remake --kafka HOST:PORT --partitions N --yes, and start them"
         )
 
 

@@ -313,11 +313,6 @@ class Partition:
         return len(self._awaits)
 
     @property
-    def is_awaiting(self) -> bool:
-        """Whether a hand-over is to come."""
-        return bool(self._awaits)
-
-    @property
     def is_behind(self) -> bool:
         """Whether something changed that is not written."""
         return len(self._changed) > len(self._awaits) or bool(self._gone)
