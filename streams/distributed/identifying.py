@@ -72,7 +72,7 @@ class Identifying:
     def recover(self) -> None:
         """Put into Redis what it lacks of px.persons, and stand where was committed last. Raises TryAgain."""
         self._is_half = True
-        rebuild(self._client, self._shelf, self._log, self._tell, written=self._written)
+        rebuild(self._client, self._shelf, self._log, self._tell, least=self._written)
         self.identify.index.forget()
         [kept] = self._shelf.fetch(STANDING, [b""])
         self.identify.stand(read_standing(kept))

@@ -18,10 +18,12 @@ STANDING: Final = "position"
 _BATCH: Final = 20_000  # rows of px.persons that are put into Redis at once
 
 
-def rebuild(client: Mapping[str, Any], shelf: RedisShelf, log: str, tell: Tell, *, written: int = -1) -> int:
+def rebuild(client: Mapping[str, Any], shelf: RedisShelf, log: str, tell: Tell, *, least: int = -1) -> int:
     """Put into Redis what it lacks of px.persons: all of it where it holds nothing, or what is of another log. Returns
-    how many rows were put there. `log` names the cluster, `written` is an offset of px.persons that was committed.
-    Raises TryAgain where a service does not answer, or Kafka does not give what was committed yet.
+    how many rows were put there. `log` names the cluster. Raises TryAgain where a service does not answer.
+
+    `least` is an offset that is known to be committed: Kafka may give it a moment later. What is not committed yet lies
+    behind the mark, for who comes next.
 
     Who does this beside an identify that is at work disturbs nobody: that one finds the mark moved, and does it again.
     """
@@ -47,7 +49,7 @@ def rebuild(client: Mapping[str, Any], shelf: RedisShelf, log: str, tell: Tell, 
             shelf.put(rows, log, record.offset + 1)
             put += len(rows)
             rows = []
-    if last < written:
+    if last < least:
         raise TryAgain("Kafka does not yet give what it has taken of px.persons")
-    shelf.put(rows, log, end)
+    shelf.put(rows, log, last + 1)
     return put + len(rows)

@@ -64,7 +64,7 @@ def compare(declared: str, history: list[Told], end: int, seed: int) -> None:
                         rows[key] = value
                 again = recovered(Partition(found, "t", by_event=True, tail=tail), rows, log)
                 assert (again.applied, again.engine.clock) == (one.applied, max(one.engine.clock, 0))
-                assert again.is_awaiting == one.is_awaiting
+                assert again.awaited == one.awaited
         assert dict(again.checkpoint(everything=True)).keys() >= {b"position"}
 
 

@@ -215,7 +215,7 @@ class Run:
         while movable := self._movable():
             self.random.choice(movable)()
         for one in self.correlate:
-            assert not one.partition.is_awaiting
+            assert not one.partition.awaited
 
     def _movable(self) -> list[Callable[[], None]]:
         found: list[Callable[[], None]] = []
