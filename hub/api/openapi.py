@@ -25,6 +25,11 @@ from schemas.alert import State
 Json = dict[str, Any]
 _TYPES: Final = (AlertPage, AlertChange, AlertShown, EventVerdict, BatchVerdicts, Feedback, Health, HealthSum, Problem)
 _REF: Final = "#/components/schemas/{name}"
+_ABOUT: Final = (
+    "Events in, alerts out. Times are RFC 3339 in UTC; cursors are opaque. A hub over Kafka (serve --kafka) reads "
+    "alerts from Redis: a first page without a cursor gives alerts as they stand, and explanations and FHIR's "
+    "conditional requests (501, 412) need a hub over a store."
+)
 _TEXT: Final[Json] = {"type": "string"}
 _EVENT: Final[Json] = {
     "type": "object",
@@ -49,7 +54,7 @@ def openapi() -> Json:
         "info": {
             "title": "PX Hub",
             "version": "1",
-            "description": "Events in, alerts out. Times are RFC 3339 in UTC; cursors are opaque.",
+            "description": _ABOUT,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": {
@@ -206,7 +211,8 @@ def _post_hook() -> Json:
 def _stream() -> Json:
     told = (
         "First `opened`, with the cursor it goes on from; then an event a transition: `id` is its cursor, `event` its "
-        "state, `data` an AlertChange. A comment each 15 s. `lagging` is the last event of a client that was too slow."
+        "state, `data` an AlertChange. A comment each 15 s. `lagging` is the last event of a client that was too slow; "
+        "`reset`, over Kafka alone, says that what was before is gone: read the alerts anew."
     )
     return {"description": told, "content": {"text/event-stream": {"schema": _TEXT}}}
 

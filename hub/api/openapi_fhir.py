@@ -22,10 +22,11 @@ _REFUSED: Final = {
     406: "Answers are JSON.",
     408: "The body did not come in time.",
     409: "A version that came before, with other content.",
-    412: "If-Match names another version than the last, or several resources go by the identifier.",
+    412: "If-Match names another version than the last, or several resources go by the identifier; over Kafka, any.",
     413: f"Larger than {BODY_LIMIT} bytes, or more than {MOST} entries; nothing was kept.",
     415: "No JSON, or another version of FHIR; nothing was kept.",
     422: "It cannot be taken: the issue says where and what to mend; it is kept as a dead letter.",
+    501: "A hub over Kafka keeps no resources: send it without a search.",
     503: "Nothing can be taken now; see Retry-After.",
 }
 
@@ -50,7 +51,7 @@ def fhir_paths() -> Json:
             _parameter("source", "path", "A server of the site file that has a base."),
             _parameter("id", "path", "The id of its Subscription."),
         ],
-        "responses": {"200": _json("Noted, durably."), **_refused(404, 503)},
+        "responses": {"200": _json("Noted, durably."), **_refused(404, 501, 503)},
     }
     paths["/fhir/from/{source}/notify/{id}"] = {"post": knock}
     return paths

@@ -38,6 +38,7 @@ _WITHIN: Final = 10 * HOUR
 _A_PERSON: Final = 4
 _EVERY: Final = 0.2  # seconds between two promises that are broken on each partition
 _LOOK: Final = 0.05
+_REST: Final = 20.0  # seconds of little load, in which what is kept comes up to the log, before one is killed
 _THRESHOLDS: Final = """version: 1
 thresholds:
   - id: bench.told
@@ -258,13 +259,15 @@ def run(kafka: str, redis: str, waits: int, partitions: int, workers: int) -> It
             threading.Event().wait(_EVERY)
         probes = Probes(kafka, partitions)
         probes.start()
-        probes.await_told(set(range(partitions)), 0.0)
+        probes.await_told(set(range(partitions)), time.monotonic() + _REST)
         dying, left = ours[0], ours[1]
         lost = dying.partitions()
         killed = time.monotonic()
         dying.process.kill()
         noticed = _await_shared_anew(kafka, workers)
+        used = left.cpu()
         again = probes.await_told(lost, killed + 1)
+        used = left.cpu() - used
         kept = set(range(partitions)) - lost
         probes.await_told(kept, max(again.values()))
         probes.stop()
@@ -273,6 +276,7 @@ def run(kafka: str, redis: str, waits: int, partitions: int, workers: int) -> It
         yield Figure(f"{len(lost)} partitions stand again, after the noticing", max(stood), "s", "")
         yield Figure("all tell of alerts again, after the noticing", max(again.values()) - noticed, "s", "under 10")
         silences = [max(_silences(probes.told[p], killed), default=0.0) for p in kept]
+        yield Figure("of the processor, for that", used, "CPU s", "")
         yield Figure("the longest silence of a partition that was kept", max(silences, default=0.0), "s", "")
 
 

@@ -25,7 +25,7 @@ from hub.library_log import tell_failure
 from hub.site import read_site_leniently
 from hub.telemetry import start_telemetry
 from schemas.errors import PxError, WrongUse
-from streams.distributed.inbound import NewerFormat
+from streams.distributed.formats import NewerFormat
 
 Redis = Annotated[str, typer.Option("--redis", metavar="URL", help="Redis, such as redis://127.0.0.1:6379/0.")]
 _STOP_WITHIN: Final = 30.0  # seconds until a stage that does not end is killed

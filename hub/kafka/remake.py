@@ -16,15 +16,15 @@ from confluent_kafka.admin import AdminClient
 
 from hub.kafka.settings import KafkaSettings
 from schemas.errors import TryAgain, WrongUse
-from streams.distributed.names import AUDIT, INBOUND
+from streams.distributed.names import INBOUND
 from streams.distributed.reading import begins_of
-from streams.distributed.topics import topics
+from streams.distributed.topics import Role, topics
 
 GROUPS: Final = ("px-identify", "px-correlate", "px-measure")
 _SECONDS: Final = 30.0
 _LOOK: Final = 0.05
-DERIVED: Final = tuple(topic.name for topic in topics() if topic.name not in (INBOUND, AUDIT))
-"""Topics that a replay of px.inbound writes again."""
+DERIVED: Final = tuple(topic.name for topic in topics() if Role.CONNECT not in topic.written_by)
+"""Topics that a replay of px.inbound writes again: those that no door writes."""
 
 
 def forget_derived(kafka: KafkaSettings, tell: Callable[[str], object], *, purged: bool) -> None:

@@ -30,6 +30,8 @@ from streams.core.waits import (
 )
 
 _PERSON_KEY: Final = (PERSON,)
+_STATES: Final = {state.value: state for state in State}  # to call an enum costs as much as the rest of the look
+_LEVELS: Final = {level.value: level for level in Level}
 _STARTED: Final = attrgetter("start.time")
 
 
@@ -74,7 +76,7 @@ class Running:
             return
         deserved = standing(wait, self.clock)
         if deserved is not None:
-            self._say(wait, State(deserved[0]), Level(deserved[1]))
+            self._say(wait, _STATES[deserved[0]], _LEVELS[deserved[1]])
         elif wait.alert is not None:
             close = wait.close
             self._alerts.retract(wait.alert, ended_at=close.time if close else None)

@@ -7,6 +7,7 @@ So whatever order identify meets names in after a crash, it is the order of px.i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -14,6 +15,7 @@ from streams.core.circle import key_of
 from streams.distributed.index import CIRCLES, Index, key_bytes
 
 _REMEMBERED: Final = 1 << 20
+_NAME: Final = re.compile(rb"[0-9a-f]{16}")
 
 
 class Joined(NamedTuple):
@@ -26,6 +28,11 @@ class Joined(NamedTuple):
 def name_of(circle: bytes) -> bytes:
     """The key of px.events that a circle goes by."""
     return circle.hex().encode()
+
+
+def is_name(key: bytes | None) -> bool:
+    """Whether a key of px.events is one that a circle can go by."""
+    return key is not None and _NAME.fullmatch(key) is not None
 
 
 def partition_of(circle: bytes, partitions: int) -> int:

@@ -12,6 +12,8 @@ import msgspec
 
 from schemas.threshold import AverageRule, RateRule, SilenceRule, ThresholdSet
 from streams.core.circle import EventRow
+from streams.distributed.formats import check_format, check_unread
+from streams.distributed.names import COUNTED
 
 IDENTIFY: Final = -1
 """The origin of what was heard; the others are partitions."""
@@ -50,11 +52,11 @@ _read: Final = msgspec.msgpack.Decoder(Slice).decode
 
 
 def read_slice(value: bytes) -> Slice:
-    """A slice. Raises ValueError for what is none, or of a newer format."""
+    """A slice. Raises ValueError for what is none, and NewerFormat."""
     try:
         found = _read(value)
-    except msgspec.MsgspecError as wrong:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as wrong:
+        check_unread(COUNTED, value, FORMAT)
         raise ValueError("this is no slice") from wrong
-    if found.format > FORMAT:
-        raise ValueError("a newer version of the hub wrote this")
+    check_format(COUNTED, found.format, FORMAT)
     return found

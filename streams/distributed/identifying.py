@@ -16,8 +16,8 @@ import msgspec
 
 from schemas.errors import TryAgain
 from schemas.identity import IdentityRules
+from streams.distributed.formats import check_unread
 from streams.distributed.identify import FORMAT, Identify, Standing, row_key
-from streams.distributed.inbound import NewerFormat
 from streams.distributed.index import SEEN, Change, Index
 from streams.distributed.names import PERSONS
 from streams.distributed.rebuild import STANDING, rebuild
@@ -51,6 +51,8 @@ class Identifying:
         self._log: str = log
         self._tell: Tell = tell
         self._transactions: Transactions = Transactions(client, ID)
+        self._is_half: bool = False  # Redis is being filled anew, and that was not finished
+        self._written: int = -1  # the last offset of px.persons that was committed here
         self._is_away: bool = False
         self._forgotten: str = ""  # the month before which no ids are remembered
         self._ended: threading.Event = threading.Event()
@@ -69,10 +71,12 @@ class Identifying:
 
     def recover(self) -> None:
         """Put into Redis what it lacks of px.persons, and stand where was committed last. Raises TryAgain."""
-        rebuild(self._client, self._shelf, self._log, self._tell)
+        self._is_half = True
+        rebuild(self._client, self._shelf, self._log, self._tell, written=self._written)
         self.identify.index.forget()
         [kept] = self._shelf.fetch(STANDING, [b""])
         self.identify.stand(read_standing(kept))
+        self._is_half = False
         self._look_for_seen()
 
     def _look_for_seen(self) -> None:
@@ -101,11 +105,22 @@ class Identifying:
         at = self._patiently(lambda: self._transactions.write(out))
         rows = self.identify.changes()
         rows.append(("", (STANDING, b"", msgspec.msgpack.encode(self.identify.standing))))
-        self._patiently(lambda: self._shelf.put(rows, self._log, at + 1))
+        self._written = at
+        self._patiently(lambda: self._put(rows, at + 1))
         self.identify.index.note_written()
         if len(self._shelf.months) > 1 and self._forgotten != self._shelf.months[1]:
             self._forget_seen()
             self._forgotten = self._shelf.months[1]
+
+    def _put(self, rows: Sequence[tuple[str, Change]], offset: int) -> None:
+        """Into Redis, what px.persons has already; where Redis lost what it held, all of it. Raises TryAgain."""
+        try:
+            if not self._is_half:
+                self._shelf.put(rows, self._log, offset)
+                return
+        except Emptied:
+            self._is_half = True
+        self.recover()
 
     def _forget_seen(self) -> None:
         """Let go of the ids that were met before the last two months."""
@@ -116,9 +131,12 @@ class Identifying:
             gone = [Out(PERSONS, 0, row_key(SEEN, key, month), None) for key in some]
             upto = self._patiently(partial(self._transactions.write, gone))
             rows: list[tuple[str, Change]] = [(month, (SEEN, key, None)) for key in some]
-            self._patiently(partial(self._shelf.put, rows, self._log, upto + 1))
+            self._written = upto
+            self._patiently(partial(self._put, rows, upto + 1))
 
     def _worked(self, records: Sequence[Any], end: int) -> list[Out]:
+        if self._is_half:
+            self.recover()
         self._look_for_seen()
         standing, tallies = msgspec.structs.replace(self.identify.standing), self.identify.tallies.copy()
         try:
@@ -157,7 +175,5 @@ def read_standing(kept: bytes | None) -> Standing:
     """Where identify stands. Raises NewerFormat."""
     if kept is None:
         return Standing()
-    parts = msgspec.msgpack.decode(kept)
-    if isinstance(parts, list) and parts and isinstance(parts[0], int) and parts[0] > FORMAT:
-        raise NewerFormat("px.persons was written by a newer version of the hub: run that one")
+    check_unread(PERSONS, kept, FORMAT)
     return msgspec.msgpack.decode(kept, type=Standing)

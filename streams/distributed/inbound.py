@@ -10,16 +10,13 @@ from typing import Final
 
 import msgspec
 
-from schemas.errors import PxError, Reason
+from schemas.errors import Reason
 from schemas.message import Message
+from streams.distributed.formats import NewerFormat
 from streams.embedded.entries import written
 
 _NEWER: Final = re.compile(rb"[\x90-\x9f][\xa0-\xbf][mt](\d+)")
 _MEND_DATA: Final = "numbers of 64 bits and data nested 64 deep at most can be kept; write larger numbers as text"
-
-
-class NewerFormat(PxError):
-    """A newer version of the hub wrote this."""
 
 
 class Told(msgspec.Struct, array_like=True, tag="m1", frozen=True):

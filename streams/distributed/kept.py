@@ -8,7 +8,8 @@ import msgspec
 
 from schemas.errors import WrongUse
 from streams.core.circle import Circle
-from streams.distributed.inbound import NewerFormat
+from streams.distributed.formats import check_format, check_unread
+from streams.distributed.names import STATE
 from streams.distributed.wire import FORMAT
 
 POSITION: Final = b"position"
@@ -41,26 +42,20 @@ class OtherThresholds(WrongUse):
 
     def __init__(self, topic: str) -> None:
         super().__init__(
-            f"{topic} was judged by other thresholds than these: run the workers with those, or judge the log anew: "
-            "end the workers, delete px.state, px.measures and px.counted, pxhub topics apply, and start them again"
+            f"{topic} was judged by other thresholds than these: run the workers with those, or have the log "
+            "judged anew: stop them, pxhub topics remake --kafka HOST:PORT --partitions N --yes, and start them"
         )
 
 
 def check_judged(position: Position, name: str) -> None:
     """Raises OtherThresholds where a position is of another set than the one of this name."""
     if position.applied >= 0 and position.judged_by != name:
-        raise OtherThresholds("px.state")
-
-
-def check_format(format_: int) -> None:
-    """Raises NewerFormat."""
-    if format_ > FORMAT:
-        raise NewerFormat(f"px.state is of format {format_}, and this version knows up to {FORMAT}: run the newer one")
+        raise OtherThresholds(STATE)
 
 
 def read_position(value: bytes) -> Position:
     """Raises NewerFormat."""
-    check_format(_format_of(value))
+    check_unread(STATE, value, FORMAT)
     return msgspec.msgpack.decode(value, type=Position)
 
 
@@ -72,12 +67,7 @@ def read_row(value: bytes) -> Row:
     try:
         row = _rows.decode(value)
     except msgspec.ValidationError:
-        check_format(_format_of(value))
+        check_unread(STATE, value, FORMAT)
         raise
-    check_format(row.format)
+    check_format(STATE, row.format, FORMAT)
     return row
-
-
-def _format_of(value: bytes) -> int:
-    parts = msgspec.msgpack.decode(value)
-    return parts[0] if isinstance(parts, list) and parts and isinstance(parts[0], int) else 0

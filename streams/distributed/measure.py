@@ -22,7 +22,7 @@ from streams.core.silence_rows import HourRow, SilenceRow, has_changed, write_ho
 from streams.core.silence_rows import note_written as note_silence
 from streams.distributed.correlate import WriteAlert
 from streams.distributed.counting import IDENTIFY, is_counted, read_slice
-from streams.distributed.inbound import NewerFormat
+from streams.distributed.formats import check_unread
 from streams.distributed.kept import OtherThresholds
 from streams.distributed.letters import Letter, write_letter
 from streams.distributed.names import ALERTS, COUNTED, DEAD_LETTERS, MEASURES
@@ -90,9 +90,13 @@ class Measuring:
         return self, transactions
 
     def recover(self) -> None:
+        self.stand(last_by_key(read_topic(self._client, MEASURES, 0)))
+
+    def stand(self, rows: Mapping[bytes, bytes]) -> None:
+        """Stand as the rows of px.measures say. Raises NewerFormat and OtherThresholds."""
         thresholds, name = self._made
         self.engine = engine = Engine(thresholds, keeps_all=False)
-        rows = last_by_key(read_topic(self._client, MEASURES, 0))
+        rows = dict(rows)
         self.position = _position(rows.pop(_POSITION, None))
         if self.position.next and self.position.judged_by != name:
             raise OtherThresholds(MEASURES)
@@ -171,9 +175,7 @@ class Measuring:
 def _position(kept: bytes | None) -> Position:
     if kept is None:
         return Position()
-    parts = msgspec.msgpack.decode(kept)
-    if isinstance(parts, list) and parts and isinstance(parts[0], int) and parts[0] > FORMAT:
-        raise NewerFormat("px.measures was written by a newer version of the hub: run that one")
+    check_unread(MEASURES, kept, FORMAT)
     return msgspec.msgpack.decode(kept, type=Position)
 
 

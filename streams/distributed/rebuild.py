@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from schemas.errors import TryAgain
 from streams.distributed.identify import POSITION, read_row
 from streams.distributed.index import Change
 from streams.distributed.names import PERSONS
@@ -17,9 +18,10 @@ STANDING: Final = "position"
 _BATCH: Final = 20_000  # rows of px.persons that are put into Redis at once
 
 
-def rebuild(client: Mapping[str, Any], shelf: RedisShelf, log: str, tell: Tell) -> int:
+def rebuild(client: Mapping[str, Any], shelf: RedisShelf, log: str, tell: Tell, *, written: int = -1) -> int:
     """Put into Redis what it lacks of px.persons: all of it where it holds nothing, or what is of another log. Returns
-    how many rows were put there. `log` names the cluster. Raises TryAgain where a service does not answer.
+    how many rows were put there. `log` names the cluster, `written` is an offset of px.persons that was committed.
+    Raises TryAgain where a service does not answer, or Kafka does not give what was committed yet.
 
     Who does this beside an identify that is at work disturbs nobody: that one finds the mark moved, and does it again.
     """
@@ -31,9 +33,10 @@ def rebuild(client: Mapping[str, Any], shelf: RedisShelf, log: str, tell: Tell) 
         begin = 0
     if begin == 0:
         tell("index.rebuilt", offset=end)
-    put = 0
+    put, last = 0, begin - 1
     rows: list[tuple[str, Change]] = []
     for record in read_topic(client, PERSONS, 0, begin=begin):
+        last = record.offset
         if record.key is None:
             continue
         if record.key == POSITION:
@@ -44,5 +47,7 @@ def rebuild(client: Mapping[str, Any], shelf: RedisShelf, log: str, tell: Tell) 
             shelf.put(rows, log, record.offset + 1)
             put += len(rows)
             rows = []
+    if last < written:
+        raise TryAgain("Kafka does not yet give what it has taken of px.persons")
     shelf.put(rows, log, end)
     return put + len(rows)

@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn
 
 import redis
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, WatchError
 from redis.retry import Retry
 
 from schemas.errors import TryAgain
@@ -21,6 +21,7 @@ from streams.distributed.index import SEEN, TABLES, Change
 _PREFIX: Final = "px:index"
 _SECONDS: Final = 5.0
 _AT_ONCE: Final = 5_000  # keys of a command
+_GONE: Final = "Redis does not hold what was put there"
 
 
 class RedisShelf:
@@ -52,7 +53,7 @@ class RedisShelf:
         except RedisError as wrong:
             self._refuse(wrong)
         if mark != self._expected:
-            raise Emptied("Redis does not hold what was put there")
+            raise Emptied(_GONE)
         found: list[bytes | None] = [None] * len(keys)
         pieces = (len(keys) + _AT_ONCE - 1) // _AT_ONCE
         for number, answer in enumerate(answers):
@@ -83,7 +84,8 @@ class RedisShelf:
 
     def put(self, changes: Iterable[tuple[str, Change]], log: str, offset: int) -> None:
         """Put in what was committed up to, not including, an offset of px.persons; each with the month of what was
-        seen. Raises TryAgain."""
+        seen. It goes in where the mark is the one that was left there, so that nothing is put on top of what is gone.
+        Raises TryAgain, and Emptied."""
         mark = f"{log} {offset}".encode()
         new: dict[str, dict[bytes, bytes]] = {}
         gone: dict[str, list[bytes]] = {}
@@ -95,12 +97,20 @@ class RedisShelf:
                 new.setdefault(bucket, {})[key] = value
         try:
             pipe = self._redis.pipeline(transaction=True)
+            pipe.watch(self._key("mark"))
+            found = pipe.get(self._key("mark"))
+            if found not in {self._expected, mark}:  # the new one: it was put in, and the answer was lost
+                pipe.reset()
+                raise Emptied(_GONE)
+            pipe.multi()
             for bucket, rows in new.items():
                 pipe.hset(self._key(bucket), mapping=rows)
             for bucket, keys in gone.items():
                 pipe.hdel(self._key(bucket), *keys)
             pipe.set(self._key("mark"), mark)
             pipe.execute()
+        except WatchError as wrong:
+            raise Emptied(_GONE) from wrong
         except RedisError as wrong:
             self._refuse(wrong)
         self._expected = mark

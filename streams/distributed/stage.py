@@ -153,8 +153,7 @@ class Stage(Generic[W]):
         except Ended:
             return
         except Exception as wrong:  # noqa: BLE001 - a task's edge: the application ends of it
-            if not self.failed.done():
-                self.failed.set_exception(wrong)
+            self._fail(wrong)
             return
         if opening.is_lost:
             transactions.close()
@@ -165,6 +164,10 @@ class Stage(Generic[W]):
         self._tell("partition.opened", topic=tp.topic, partition=tp.partition, offset=work.next, seconds=seconds)
         await self.seek(tp, work.next)
         self._note_standing()
+
+    def _fail(self, wrong: Exception) -> None:
+        if not self.failed.done():
+            self.failed.set_exception(wrong)
 
     def _note_standing(self) -> None:
         if not self.opening:
@@ -217,6 +220,9 @@ class Stage(Generic[W]):
             except Poison as wrong:
                 await self._go_on_without(held, wrong.offset, piece)
                 return
+            except Exception as wrong:  # noqa: BLE001 - Faust would start the agent again, and it would fail again
+                self._fail(wrong)
+                return
             held.taken += len(piece)
             if held.is_lost:
                 return
@@ -255,6 +261,9 @@ class Stage(Generic[W]):
                     self.ack(message)
                 if not held.taken:
                     break
+        except Exception as wrong:  # noqa: BLE001 - what was concluded is here alone: to go on would be to lose it
+            held.is_lost = True
+            self._fail(wrong)
         finally:
             held.committing = None
 

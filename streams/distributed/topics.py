@@ -173,7 +173,7 @@ def topics(partitions: int = PARTITIONS) -> tuple[Topic, ...]:
             media_type=_JSON,
             doc="Every transition of every alert; of an alert that is over the last one stays.",
             written_by=(Role.CORRELATE, Role.MEASURE),
-            read_by=(Role.READ,),
+            read_by=(Role.MEASURE, Role.READ),
         ),
         Topic(
             name=DEAD_LETTERS,

@@ -20,6 +20,8 @@ from schemas.event import SECOND, Event
 from schemas.instant import read_instant, write_instant
 from streams.core.circle import Circle
 from streams.core.identity import id_of, person_identifier
+from streams.distributed.formats import check_format, check_unread
+from streams.distributed.names import EVENTS
 
 TICKED: Final = "clock.ticked"
 ASKED: Final = "circle.asked"
@@ -164,8 +166,25 @@ def write_given(id_: str, now: str, circle: Circle, alerts: list[Alert]) -> byte
 
 
 def read_given(wire: Envelope) -> Given:
-    """What was handed over. Raises ValueError for what cannot be read."""
+    """What was handed over. Raises ValueError for what cannot be read, and NewerFormat."""
+    body = b""
     try:
-        return _unpack(base64.b64decode(wire.data_base64 or "", validate=True))
-    except (msgspec.MsgspecError, binascii.Error) as wrong:
+        body = base64.b64decode(wire.data_base64 or "", validate=True)
+        given = _unpack(body)
+    except (msgspec.MsgspecError, binascii.Error, UnicodeDecodeError, RecursionError) as wrong:
+        check_unread(EVENTS, body, FORMAT)
         raise ValueError("a hand-over cannot be read") from wrong
+    check_format(EVENTS, given.format, FORMAT)
+    return given
+
+
+def read_told(wire: Envelope) -> Event | Given | int | None:
+    """What a record tells: an event, a circle, an instant, or (None) something about circles. Raises ValueError and
+    NewerFormat."""
+    if wire.type not in CONTROL:
+        event = read_event(wire)
+        event.recorded = read_instant(wire.recorded) if wire.recorded else 0
+        return event
+    if wire.type == TICKED:
+        return read_instant(wire.time)
+    return read_given(wire) if wire.type == GIVEN else None

@@ -14,7 +14,8 @@ from tests.kafka.running import ARRIVAL, KafkaHub, comparable, replayed, run
 from tests.services import fresh_kafka, kafka, redis_run, redis_url
 
 __all__ = ["fresh_kafka", "kafka", "redis_run", "redis_url"]  # pytest finds them here
-CORPUS = Path("/work/shared/corpus")
+_PLACES = [folder / "shared" / "corpus" for folder in Path(__file__).parents]
+CORPUS = next((place for place in _PLACES if place.is_dir()), _PLACES[-1])
 
 
 @pytest.fixture(scope="module")
