@@ -140,7 +140,7 @@ class Partition:
                 self.recorded = max(self.recorded, last_at)
                 if by_event:  # what happens at an instant is heard before the clock reaches it
                     advance(self.recorded - 1)
-                apply(event, self.recorded if by_event else last_at)
+                apply(event, last_at)
             except Exception as wrong:  # a record's edge: whatever it is, the rest of the log goes on
                 raise Poison(offset) from wrong
             self.applied = offset
@@ -174,7 +174,7 @@ class Partition:
         self.applied = offset
 
     def _take(self, event: Event, wire: Envelope, record: Record) -> None:
-        at = event.recorded or (event.time if self._by_event else record.timestamp * 1000)
+        at = event.recorded or (max(event.time, self.recorded) if self._by_event else record.timestamp * 1000)
         key = record.key or b""
         if wire.following or self._gathered:
             if not self._gathered:
@@ -191,13 +191,13 @@ class Partition:
         if key not in self._changed:
             self._changed[key] = record.offset
         if key in self._awaits:
-            self._waiting[key].append(([event], self._log_time(at)))
+            self._waiting[key].append(([event], at))
             return
         if at > self.recorded:
             self.recorded = at
             if self._by_event and not self._awaits:
                 self.engine.advance(at - 1)  # what happens at an instant is heard before the clock reaches it
-        self.engine.apply(event, self.recorded if self._by_event else at)
+        self.engine.apply(event, at)
 
     def _put_gathered(self, gathered: list[tuple[Event, bytes, int]], offset: int) -> None:
         """The events of one message, a circle at a time; `offset` is of the last. Who puts the log again must begin at
@@ -213,17 +213,13 @@ class Partition:
                 self._learn(key, event)
             self._changed.setdefault(key, self._begun)
             if key in self._awaits:
-                self._waiting[key].append((events, self._log_time(at)))
+                self._waiting[key].append((events, at))
                 continue
             if at > self.recorded:
                 self.recorded = at
                 if self._by_event and not self._awaits:
                     self.engine.advance(at - 1)
-            self._put(events, self._log_time(at))
-
-    def _log_time(self, at: int) -> int:
-        """By event time the clock is the largest that was told."""
-        return max(at, self.recorded) if self._by_event else at
+            self._put(events, at)
 
     def _put(self, events: Sequence[Event], at: int) -> None:
         self.engine.apply(events[0], at) if len(events) == 1 else self.engine.apply_together(events, at)
