@@ -107,6 +107,10 @@ class Engine(Evidence):
         self.identity.count, self._running.count = persons, waits
         self._running.without_due, self._running.without_key = without_due, without_key
 
+    def say_at(self, at: int) -> None:
+        """What is said before the next event or tick is said at this log time."""
+        self._alerts.now = at
+
     def recount(self) -> None:
         """Count the waits that are here: they were read back, which counts none."""
         persons = self.identity.persons()

@@ -279,6 +279,7 @@ class Partition:
         self._changed.setdefault(key, offset)
         held = self._names.setdefault(key, [])
         held += [name for name in given.circle.names if name not in held]
+        self.engine.say_at(self.recorded)
         read_circle(self.engine, given.circle, given.alerts)
         awaited = self._awaits.get(key, set())
         awaited.discard(id_)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from random import Random
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,9 +21,12 @@ DEEP = settings().max_examples
 
 
 def said(one: Partition) -> list[tuple[object, ...]]:
-    """All that a slice of work says, taken."""
-    changes = [(change.at, change.alert) for change in one.take_transitions()]
-    found = [*changes, *one.handed, *one.buried, *((counts, event.id) for counts, event in one.counted)]
+    """All that a slice of work says, taken, without what arrival decides (DESIGN: `fired_at`, `late_start`, and when it
+    was said): who read evidence back heard it at another moment."""
+    alerts = [change.alert for change in one.take_transitions()]
+    changes = [(msgspec.structs.replace(alert, fired_at=0, late_start=False),) for alert in alerts]
+    handed = [(number, key) for number, key, _ in one.handed]
+    found = [*changes, *handed, *one.buried, *((counts, event.id) for counts, event in one.counted)]
     one.handed.clear()
     one.buried.clear()
     one.counted.clear()
