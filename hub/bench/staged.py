@@ -64,7 +64,8 @@ class Stages:
         self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)  # noqa: S603 - our own
         self._opened: dict[tuple[str, int], int] = {}
         self._is_open = threading.Event()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listening = threading.Thread(target=self._listen, daemon=True)
+        self._listening.start()
 
     def _listen(self) -> None:
         assert self._process.stderr is not None  # noqa: S101 - asked for above
@@ -94,6 +95,10 @@ class Stages:
             self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
+            self._process.wait()
+        self._listening.join(10)
+        assert self._process.stderr is not None  # noqa: S101 - asked for above
+        self._process.stderr.close()
 
 
 @contextmanager

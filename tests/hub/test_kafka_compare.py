@@ -63,7 +63,9 @@ def test_a_right_too_many_is_told_and_left() -> None:
 @pytest.mark.parametrize("prefix", ["pxhub-", "User:pxhub-"])
 def test_a_principal_is_the_prefix_and_the_role(prefix: str) -> None:
     named = {right.principal for right in rights(grants(DECLARED), prefix)}
-    assert named == {f"User:pxhub-{role}" for role in ("connect", "identify", "correlate", "measure", "read")}
+    assert named == {
+        f"User:pxhub-{role}" for role in ("connect", "identify", "correlate", "measure", "read", "comments")
+    }
 
 
 @pytest.mark.parametrize("brokers, asked, made", [(1, None, 1), (2, None, 1), (3, None, 3), (9, None, 3), (9, 5, 5)])

@@ -312,7 +312,9 @@ def test_every_command_on_a_store_takes_the_store_and_the_three_formats(app: typ
     for command in app.registered_commands:
         assert command.callback is not None
         taken = get_type_hints(command.callback, include_extras=True)
-        assert (taken["store"], taken["format_"]) == (StoreOption, FormatOption), command.name
+        assert taken["format_"] == FormatOption, command.name
+        if (app, command.name) != (alerts_app, "list"):  # of a hub in Kafka too, and then there is none
+            assert taken["store"] == StoreOption, command.name
 
 
 @pytest.mark.parametrize("command", [("alerts", "list"), ("waits", "list"), ("store", "stats"), ("events", "show")])

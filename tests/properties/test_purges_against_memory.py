@@ -148,12 +148,14 @@ def play(stored: Purging, memory: Memory, history: list[Told], random: Random, a
         memory.follow(stored.store)
         if stored.clock == "log" and random.random() < 0.4:
             stored.reach(stored.now + random.choice((SECOND, 20 * MINUTE, 5 * HOUR)))
+            memory.stay_away(stored.store)
             memory.advance(stored.now)
         if random.random() < 0.4:
             stored.purge()
             stored.check()
     end = max(stored.runtime.recorded, read_instant(until(history, after)))
     stored.reach(end)
+    memory.stay_away(stored.store)
     memory.advance(end)
     stored.purge()
     stored.check()
