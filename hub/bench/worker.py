@@ -26,8 +26,9 @@ from faust.types import TP
 
 from hub.bench.engine import resident
 from hub.bench.three_waits import declared
+from hub.kafka.cluster import look_at
 from hub.kafka.settings import KafkaSettings
-from hub.kafka.work import WorkSettings, keep_still, look_at, make_stage
+from hub.kafka.work import WorkSettings, keep_still, make_stage
 from hub.telemetry import start_telemetry
 from streams.distributed.stage import Stage
 from streams.distributed.topics import PARTITIONS

@@ -8,10 +8,10 @@ import typer
 
 from hub.cli.topics import Kafka
 from hub.cli.work import Redis
+from hub.kafka.cluster import WORKED, look_at
+from hub.kafka.redis_url import at_redis
 from hub.kafka.settings import read_kafka_settings
-from hub.kafka.work import look_at
 from hub.telemetry import start_telemetry
-from schemas.errors import WrongUse
 from streams.distributed.names import ALERTS, PERSONS
 from streams.distributed.rebuild import rebuild
 from streams.distributed.shelf import RedisShelf
@@ -34,22 +34,11 @@ def rebuild_command(kafka: Kafka, redis: Redis) -> None:
     no topics, 75 a service does not answer.
     """
     settings = read_kafka_settings(kafka, os.environ)
-    cluster = look_at(settings)
-    missing = [name for name in (PERSONS, ALERTS) if name not in cluster.partitions]
-    if missing:
-        raise WrongUse(f"{', '.join(missing)}: no such topic; run: pxhub topics apply --kafka {settings.servers}")
+    cluster = look_at(settings, (*WORKED, PERSONS, ALERTS))
     client, log = settings.for_confluent(), start_telemetry()
-    shelf = open_shelf(redis)
+    shelf = at_redis(redis, RedisShelf)
     shelf.clear()
     rows = rebuild(client, shelf, cluster.id, log.info)
     typer.echo(f"index: {rows} rows of {PERSONS}")
     views = Views(client, ViewShelf(redis), cluster.id, cluster.partitions[ALERTS], log.info)
     typer.echo(f"views: {views.rebuild()} alerts of {ALERTS}")
-
-
-def open_shelf(redis: str) -> RedisShelf:
-    """The index at a URL. Raises WrongUse for what is none."""
-    try:
-        return RedisShelf(redis)
-    except ValueError as wrong:
-        raise WrongUse("--redis: a URL such as redis://127.0.0.1:6379/0 is expected") from wrong

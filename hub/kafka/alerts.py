@@ -9,10 +9,9 @@ from typing import Final
 import msgspec
 
 from hub.alert_line import AlertSaid
+from hub.kafka.cluster import WORKED, look_at
 from hub.kafka.settings import KafkaSettings
-from hub.kafka.work import look_at
 from schemas.alert import Alert
-from schemas.errors import WrongUse
 from schemas.instant import read_instant
 from streams.distributed.identify import read_row
 from streams.distributed.index import KNOWN, TIES, Index, IndexedDirectory
@@ -36,9 +35,7 @@ class _Rows:
 def alerts_of(kafka: KafkaSettings) -> list[Alert]:
     """Every alert in its last state, sorted by start and id. Raises TryAgain, and WrongUse where there is no such
     topic."""
-    partitions = look_at(kafka).partitions.get(ALERTS)
-    if partitions is None:
-        raise WrongUse(f"{ALERTS}: no such topic; run: pxhub topics apply --kafka {kafka.servers}")
+    partitions = look_at(kafka, (*WORKED, ALERTS)).partitions[ALERTS]
     last: dict[bytes, bytes] = {}
     for number in range(partitions):
         for record in read_topic(kafka.for_confluent(), ALERTS, number):

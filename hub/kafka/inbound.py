@@ -26,6 +26,7 @@ from confluent_kafka import Message as Record
 
 from hub.contents import content
 from hub.serve.reading import LiveReader
+from hub.serve.threads import live
 from hub.serve.writer import Asked
 from schemas.dead_letter import DeadLetter
 from schemas.errors import Reason, StoreFailed
@@ -114,7 +115,7 @@ class InboundWriter:
         for name, work in (("inbound", self._work), ("delivery", self._poll)):
             future: asyncio.Future[None] = loop.create_future()
             ended.append(future)
-            threads.append(Thread(target=_live, args=(loop, future, work), name=name, daemon=True))
+            threads.append(Thread(target=live, args=(loop, future, work), name=name, daemon=True))
         for thread in threads:
             thread.start()
         try:
@@ -299,20 +300,3 @@ def _verdict_of(message: Message, value: bytes) -> Verdict:
 def _told(error: Any) -> str:
     name = error.name() if isinstance(error, KafkaError) else type(error).__name__
     return f"Kafka does not take it now ({name})"
-
-
-def _live(loop: asyncio.AbstractEventLoop, ended: asyncio.Future[None], work: Callable[[], None]) -> None:
-    def tell(wrong: BaseException | None) -> None:
-        if ended.done():
-            return
-        if wrong is None:
-            ended.set_result(None)
-        else:
-            ended.set_exception(wrong)
-
-    try:
-        work()
-    except BaseException as wrong:  # noqa: BLE001 - a thread's edge: it is raised where somebody waits for us
-        loop.call_soon_threadsafe(tell, wrong)
-    else:
-        loop.call_soon_threadsafe(tell, None)

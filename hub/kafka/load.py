@@ -14,8 +14,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from hub.contents import content
 from hub.declared import read_declared
 from hub.inputs import find_inputs
+from hub.kafka.cluster import look_at
 from hub.kafka.settings import KafkaSettings
-from hub.kafka.work import look_at
 from hub.replay import ReplayOptions
 from hub.serve.service import ServeSettings, live_reader, machine_time
 from hub.store_replay import read_messages

@@ -7,20 +7,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
-
 from hub.api.hooks import HookDoor
 from hub.api.metrics import Counters
 from hub.api.plain_app import make_plain_app
 from hub.api.serve_http import bind_http, listen
 from hub.declared import Declared
+from hub.kafka.cluster import look_at
 from hub.kafka.intake import KafkaIntake
+from hub.kafka.redis_url import at_redis
 from hub.kafka.settings import KafkaSettings
 from hub.serve.doors import mllp_door
 from hub.serve.life import Door, Life, tell_manager
 from hub.serve.service import ServeSettings, live_reader, machine_time, read_settings
-from schemas.errors import TryAgain, WrongUse
 from streams.core.compiled import compile_thresholds
 from streams.distributed.names import COMMENTS, INBOUND
 from streams.distributed.view_reads import ViewReads
@@ -28,7 +26,6 @@ from streams.distributed.view_reads import ViewReads
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
 
-_SECONDS: Final = 15.0  # until somebody of the cluster has answered
 _ALIVE_EVERY: Final = 10.0  # seconds between two words to a service manager that watches
 
 
@@ -39,7 +36,7 @@ class KafkaService:
         self.log: BoundLogger = log
         self.declared: Declared = read_settings(settings)
         self._settings: ServeSettings = settings
-        self._views: ViewReads = views_at(redis)
+        self._views: ViewReads = at_redis(redis, ViewReads)
         self._counters: list[Counters] = []
         with ExitStack() as held:
             self._openings: list[Callable[[], Awaitable[Door]]] = []
@@ -48,7 +45,7 @@ class KafkaService:
                 self._openings.append(lambda: open_mllp(self.intake, log, self._counters))
             if settings.http is not None:
                 self._openings.append(self._http_door(settings.http, held))
-            check_topics(kafka)
+            look_at(kafka, (INBOUND, COMMENTS))
             self._held: ExitStack = held.pop_all()
         reader = live_reader(settings, self.declared, compile_thresholds(self.declared.thresholds))
         self._counters.append(reader.counted)
@@ -96,25 +93,6 @@ class KafkaService:
             await life.drain(doors, self.intake, taking)
             self._held.close()
         self.log.info("service.stopped", messages=self.intake.counts.total())
-
-
-def views_at(redis: str) -> ViewReads:
-    """The views at a URL; it is not asked for anything. Raises WrongUse for what is no URL of a Redis."""
-    try:
-        return ViewReads(redis)
-    except ValueError as wrong:
-        raise WrongUse("--redis: a URL such as redis://127.0.0.1:6379/0 is expected") from wrong
-
-
-def check_topics(kafka: KafkaSettings) -> None:
-    """Raises TryAgain where no broker answers, WrongUse where what the doors write to is not there."""
-    try:
-        told = AdminClient({**kafka.for_confluent(), "log_level": 2}).list_topics(timeout=_SECONDS)
-    except KafkaException as wrong:
-        raise TryAgain(f"no broker answers at {kafka.servers}; see that Kafka runs there") from wrong
-    missing = [name for name in (INBOUND, COMMENTS) if name not in told.topics]
-    if missing:
-        raise WrongUse(f"{', '.join(missing)}: no such topic; run: pxhub topics apply --kafka {kafka.servers}")
 
 
 async def _stay_alive() -> None:

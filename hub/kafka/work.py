@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
 from hub.alert_line import AlertSaid, alert_fields
 from hub.declared import Declared
+from hub.kafka.cluster import Cluster, look_at
+from hub.kafka.redis_url import at_redis
 from hub.kafka.settings import KafkaSettings
 from hub.kafka.watching import end_within, watched
 from hub.library_log import listen_to_libraries
-from schemas.errors import TryAgain, WrongUse
+from schemas.errors import TryAgain
 from schemas.instant import write_instant
 from streams.core.alerts import Transition
 from streams.distributed.caught_up import Progress
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 STAGES: Final = ("identify", "correlate", "measure")
 _STILL_EVERY: Final = 2.0  # seconds
 _LOOK: Final = 0.2  # seconds between two looks whether all is judged
-_SECONDS: Final = 15.0
 _END_WITHIN: Final = 30.0  # seconds
 STUCK_AFTER: Final = 60.0
 """Seconds that a partition may stand still."""
@@ -62,27 +61,6 @@ class WorkSettings:
     stuck_after: float = STUCK_AFTER
 
 
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """What a cluster says of itself: its id, and how many partitions each topic has."""
-
-    id: str
-    partitions: dict[str, int]
-
-
-def look_at(kafka: KafkaSettings) -> Cluster:
-    """Ask the brokers. Raises TryAgain where none answers, WrongUse where the topics are not there."""
-    try:
-        told = AdminClient({**kafka.for_confluent(), "log_level": 2}).list_topics(timeout=_SECONDS)
-    except KafkaException as wrong:
-        raise TryAgain(f"no broker answers at {kafka.servers}; see that Kafka runs there") from wrong
-    partitions = {name: len(topic.partitions) for name, topic in told.topics.items()}
-    missing = [name for name in (INBOUND, EVENTS, COUNTED) if name not in partitions]
-    if missing:
-        raise WrongUse(f"{', '.join(missing)}: no such topic; run: pxhub topics apply --kafka {kafka.servers}")
-    return Cluster(told.cluster_id or "", partitions)
-
-
 def write_alert(change: Transition) -> bytes:
     """A change as it goes onto px.alerts."""
     fields = alert_fields(change.alert)
@@ -98,7 +76,7 @@ def make_stage(settings: WorkSettings, declared: Declared, cluster: Cluster, log
     if settings.stage == "identify":
         identifying = Identifying(
             client,
-            RedisShelf(settings.redis),
+            at_redis(settings.redis, RedisShelf),
             declared.site.identity,
             cluster.partitions[EVENTS],
             cluster.id,
@@ -161,7 +139,7 @@ def _follow_views(settings: WorkSettings, cluster: Cluster, log: BoundLogger) ->
     stop = threading.Event()
     if settings.stage == "measure" and ALERTS in cluster.partitions:
         client = settings.kafka.for_confluent()
-        views = Views(client, ViewShelf(settings.redis), cluster.id, cluster.partitions[ALERTS], log.info)
+        views = Views(client, at_redis(settings.redis, ViewShelf), cluster.id, cluster.partitions[ALERTS], log.info)
         threading.Thread(target=views.run, args=(stop,), name="views", daemon=True).start()
     return stop
 
@@ -198,7 +176,9 @@ async def _end_when_caught_up(
 ) -> None:
     if not settings.until_caught_up:
         return
-    progress = Progress(settings.stage, settings.kafka.for_confluent(), RedisShelf(settings.redis), cluster.partitions)
+    progress = Progress(
+        settings.stage, settings.kafka.for_confluent(), at_redis(settings.redis, RedisShelf), cluster.partitions
+    )
     is_done = False
     while not is_done:
         await asyncio.sleep(_LOOK)

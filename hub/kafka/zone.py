@@ -7,7 +7,8 @@ from typing import Any, Final
 import redis
 from redis.exceptions import RedisError
 
-from schemas.errors import TryAgain, WrongUse
+from hub.kafka.redis_url import at_redis
+from schemas.errors import TryAgain
 
 _KEY: Final = "px:zone"
 _SECONDS: Final = 5.0
@@ -31,7 +32,5 @@ def recall_zone(url: str) -> str | None:
 
 
 def _at(url: str) -> Any:
-    try:
-        return redis.Redis.from_url(url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS)
-    except ValueError as wrong:
-        raise WrongUse(f"--redis {url.partition('@')[2] or url}: redis://HOST:PORT/NUMBER is expected") from wrong
+    timeouts = {"socket_timeout": _SECONDS, "socket_connect_timeout": _SECONDS}
+    return at_redis(url, lambda url: redis.Redis.from_url(url, **timeouts))

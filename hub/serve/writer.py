@@ -16,6 +16,7 @@ import msgspec
 
 from hub.serve.condition import Condition
 from hub.serve.reading import LiveReader
+from hub.serve.threads import fail, live
 from schemas.dead_letter import DeadLetter
 from schemas.errors import Reason, StoreFailed
 from schemas.event import SECOND
@@ -99,7 +100,7 @@ class Writer:
         """Work in a thread of its own; what ends that thread too early is raised here."""
         self._loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = self._loop.create_future()
-        thread = Thread(target=self._live, args=(self._loop, ended), name="runtime", daemon=True)
+        thread = Thread(target=live, args=(self._loop, ended, self._work), name="runtime", daemon=True)
         thread.start()
         try:
             await asyncio.shield(ended)
@@ -108,14 +109,6 @@ class Writer:
             thread.join()
             self.has_ended = True
             self._refuse_the_rest()
-
-    def _live(self, loop: asyncio.AbstractEventLoop, ended: asyncio.Future[None]) -> None:
-        try:
-            self._work()
-        except BaseException as wrong:  # noqa: BLE001 - a thread's edge: it is raised where somebody waits for us
-            loop.call_soon_threadsafe(_fail, ended, wrong)
-        else:
-            loop.call_soon_threadsafe(_fail, ended, None)
 
     def _work(self) -> None:
         is_last = False
@@ -213,7 +206,7 @@ class Writer:
         try:
             answer = question.ask(self._runtime)
         except Exception as wrong:  # noqa: BLE001 - it is raised where it was asked
-            self._loop.call_soon_threadsafe(_fail, question.future, wrong)
+            self._loop.call_soon_threadsafe(fail, question.future, wrong)
         else:
             self._loop.call_soon_threadsafe(_settle, question.future, answer)
 
@@ -280,19 +273,10 @@ class Writer:
                 if isinstance(work, Asked):
                     told.append((work, Stopped()))
                 elif work is not None:
-                    _fail(work.future, Stopped())
+                    fail(work.future, Stopped())
         self._hear(told, self._told)
 
 
 def _settle(future: asyncio.Future[Any], answer: object) -> None:
     if not future.done():
         future.set_result(answer)
-
-
-def _fail(future: asyncio.Future[Any], wrong: BaseException | None) -> None:
-    if future.done():
-        return
-    if wrong is None:
-        future.set_result(None)
-    else:
-        future.set_exception(wrong)

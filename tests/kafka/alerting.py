@@ -13,8 +13,8 @@ import redis
 from confluent_kafka import Producer
 
 from hub.alert_line import AlertSaid
+from hub.kafka.cluster import look_at
 from hub.kafka.settings import read_kafka_settings
-from hub.kafka.work import look_at
 from schemas.alert import OPEN, Level, State
 from schemas.instant import write_instant
 from streams.distributed.view_shelf import ViewShelf

@@ -28,8 +28,8 @@ from kafka.admin import (
 
 from deploy.services.running import free_port
 from hub.__main__ import main
+from hub.kafka.cluster import look_at
 from hub.kafka.settings import KafkaSettings, read_kafka_settings
-from hub.kafka.work import look_at
 from streams.distributed.topics import Role, topics
 from tests.hub.mllp_hub import sign
 from tests.services import empty, own_kafka, redis_run, redis_url  # noqa: F401 - fixtures
