@@ -14,7 +14,7 @@ from connectors.api import Reading
 from hub.inputs import Input, digest_at
 from hub.left_out import LeftOut
 from hub.messages import Message
-from schemas.dead_letter import DeadLetter
+from schemas.dead_letter import MEND_CONFLICT, DeadLetter
 from schemas.errors import Reason
 from schemas.event import HOUR, Event
 
@@ -150,9 +150,8 @@ class Door:
             self._conflict(message, input_)
 
     def _conflict(self, message: Message, input_: Input) -> None:
-        mend = "the same source and id came before with other content; the sender must give a new id"
         place = f"{self._where(message, input_)}, id"
-        self._bury(DeadLetter(reason=Reason.CONFLICT, place=place, mend=mend))
+        self._bury(DeadLetter(reason=Reason.CONFLICT, place=place, mend=MEND_CONFLICT))
 
     def _too_late(self, message: Message, input_: Input, name: tuple[str, str], digest: bytes) -> None:
         if self._until is not None:

@@ -16,9 +16,10 @@ from starlette.types import Receive, Scope, Send
 
 from hub.api.alerts import WHY_GONE
 from hub.api.cursor import ReadsCursors
-from hub.api.feed import RESET, Line
+from hub.api.feed import RESET
 from hub.api.parameters import Narrowing, read_after, read_narrowing, read_query
 from hub.api.problems import gone, unavailable
+from hub.api.tail import Line
 from schemas.errors import StoreFailed
 from streams.embedded.following import Ahead, Gone
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
@@ -47,6 +47,7 @@ from hub.asyncapi import serve_asyncapi
 from hub.fhir_server import Connect, PlainAsker
 from hub.hook_sources import HookSources
 from hub.serve.intake import Intake
+from hub.serve.takes import Takes
 from hub.site_fhir import FhirServer
 from schemas.errors import StoreFailed
 from streams.embedded.reader import Reader
@@ -101,19 +102,8 @@ def make_app(  # noqa: PLR0913 - what it stands on
     metrics = Metrics(intake, pages, feed, healths, streams, registry, lambda: {**counters(), **fhir.numbers})
     stream = AlertStream(feed, streams, slow_seconds=slow_seconds, most=streams_at_once)
     routes = [
-        Route("/livez", healths.livez, methods=["GET"]),
-        Route("/readyz", healths.readyz, methods=["GET"]),
-        Route("/healthz", healths.healthz, methods=["GET"]),
-        Route("/metrics", metrics.metrics, methods=["GET"]),
-        Route("/openapi.json", serve_openapi, methods=["GET"]),
-        Route("/asyncapi.json", serve_asyncapi, methods=["GET"]),
-        Route("/v1/events", EventIntake(intake, all_bodies).post_events, methods=["POST"]),
-        Route("/v1/feedback", FeedbackIntake(intake, all_bodies, clock).post_feedback, methods=["POST"]),
-        Route(
-            "/v1/hooks/{source}",
-            HookIntake(hooks or HookDoor(HookSources()), intake, clock).post_hook,
-            methods=["POST"],
-        ),
+        *telling_routes(healths, metrics.metrics),
+        *taking_routes(intake, all_bodies, hooks or HookDoor(HookSources()), clock),
         Route("/v1/alerts", AlertPages(pages, cursors).list_alerts, methods=["GET"]),
         Route("/v1/alerts/stream", stream.stream_alerts, methods=["GET"]),
         Route("/v1/alerts/{id}", AlertOne(intake, pages, clock, zone).show_alert, methods=["GET"]),
@@ -135,6 +125,35 @@ def make_app(  # noqa: PLR0913 - what it stands on
     app = put_together(routes, life, counts, hosts=hosts, log=log)
     app.state.feed = feed
     return app
+
+
+class Checks(Protocol):
+    """Answers how a hub is."""
+
+    async def livez(self, request: Request, /) -> Response: ...
+    async def readyz(self, request: Request, /) -> Response: ...
+    async def healthz(self, request: Request, /) -> Response: ...
+
+
+def telling_routes(healths: Checks, metrics: Callable[[Request], Awaitable[Response]]) -> list[Route]:
+    """What every hub tells of itself."""
+    return [
+        Route("/livez", healths.livez, methods=["GET"]),
+        Route("/readyz", healths.readyz, methods=["GET"]),
+        Route("/healthz", healths.healthz, methods=["GET"]),
+        Route("/metrics", metrics, methods=["GET"]),
+        Route("/openapi.json", serve_openapi, methods=["GET"]),
+        Route("/asyncapi.json", serve_asyncapi, methods=["GET"]),
+    ]
+
+
+def taking_routes(intake: Takes, bodies: Bodies, hooks: HookDoor, clock: Callable[[], int]) -> list[Route]:
+    """What every hub takes, beside FHIR."""
+    return [
+        Route("/v1/events", EventIntake(intake, bodies).post_events, methods=["POST"]),
+        Route("/v1/feedback", FeedbackIntake(intake, bodies, clock).post_feedback, methods=["POST"]),
+        Route("/v1/hooks/{source}", HookIntake(hooks, intake, clock).post_hook, methods=["POST"]),
+    ]
 
 
 def put_together(

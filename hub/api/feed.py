@@ -7,8 +7,7 @@ memory of its own, however slow it is, and nobody can miss one: each has a curso
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections import Counter, deque
+from collections import Counter
 from typing import Final
 
 import msgspec
@@ -16,6 +15,7 @@ import msgspec
 from hub.alert_line import alert_change
 from hub.api.cursor import Cursors, ReadsCursors
 from hub.api.reads import Reads
+from hub.api.tail import PAGE, Line, Tail
 from hub.serve.intake import Intake
 from schemas.alert import OPEN
 from schemas.errors import StoreFailed
@@ -24,53 +24,28 @@ from streams.embedded.directory import StoredDirectory
 from streams.embedded.following import Row, check_cursor, open_alerts, read_page
 from streams.embedded.reader import Reader
 
-_KEPT: Final = 2_000  # transitions in memory, about a megabyte
-_PAGE: Final = 200  # of one read: what a follower that lags holds while it sends
 _AGAIN: Final = 1.0  # seconds until a store that cannot be read is asked again
 RESET: Final = "reset"
 """The state of a line that is no transition: all before it is gone, and what stands is to be read anew."""
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class Line(msgspec.Struct, frozen=True, gc=False):
-    """A transition ready to be sent; `data` is its JSON."""
-
-    cursor: int
-    state: str
-    threshold: str
-    facility: str | None
-    data: bytes
-
-
-class Feed:
+class Feed(Tail):
     """Follows the transitions of an intake."""
 
     def __init__(self, intake: Intake, reads: Reads, cursors: Cursors) -> None:
+        super().__init__()
         self._intake: Intake = intake
         self._reads: Reads = reads
         self.cursors: ReadsCursors = cursors
         self.tip: int = intake.cursor
         """The cursor of the last transition in memory; all up to it are durable."""
-        self._kept: deque[Line] = deque(maxlen=_KEPT)
         self._open: dict[str, tuple[str, str]] = {}
-        self._news: asyncio.Event = asyncio.Event()
-        self._following: asyncio.Task[None] | None = None
-        self.closed: bool = False
 
     async def start(self) -> None:
         """Begin to follow."""
         self.tip = self._intake.cursor
-        self._following = asyncio.create_task(self._follow())
-
-    async def close(self) -> None:
-        """End all streams; those who wait return."""
-        self.closed = True
-        self._wake()
-        if self._following is not None:
-            self._following.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._following
-            self._following = None
+        await super().start()
 
     @property
     def now(self) -> int:
@@ -91,12 +66,7 @@ class Feed:
         if after >= self.tip:
             return []
         if self._kept and after >= self._kept[0].cursor - 1:
-            newest = []
-            for line in reversed(self._kept):
-                if line.cursor <= after:
-                    break
-                newest.append(line)
-            return newest[-_PAGE:][::-1]
+            return self._newest(after)
         return (await self._read(after))[1]
 
     def open_counts(self) -> Counter[tuple[str, str]]:
@@ -128,7 +98,7 @@ class Feed:
         return await self._reads.ask(lambda reader: self._page_of(reader, after))
 
     def _page_of(self, reader: Reader, after: int) -> tuple[list[Row], list[Line], int]:
-        rows, goes_on, _ = read_page(reader, after=after, limit=_PAGE)
+        rows, goes_on, _ = read_page(reader, after=after, limit=PAGE)
         directory = StoredDirectory(reader)
         return rows, [write_line(row, self.cursors, directory) for row in rows], goes_on
 
@@ -138,10 +108,6 @@ class Feed:
             self._open[alert.id] = (alert.threshold, alert.severity)
         else:
             self._open.pop(alert.id, None)
-
-    def _wake(self) -> None:
-        news, self._news = self._news, asyncio.Event()
-        news.set()
 
 
 def write_line(row: Row, cursors: ReadsCursors, directory: Directory | None = None) -> Line:

@@ -12,19 +12,15 @@ from starlette.routing import Route
 
 from hub import __version__
 from hub.api.alert_stream import AlertStream, StreamCounts
-from hub.api.app import LOOPBACK_NAMES, put_together
+from hub.api.app import LOOPBACK_NAMES, put_together, taking_routes, telling_routes
 from hub.api.bodies import Bodies, BodySettings
-from hub.api.events import EventIntake
-from hub.api.feedback import FeedbackIntake
 from hub.api.fhir.door import FhirDoor
 from hub.api.fhir.planning import PlainPlanning
-from hub.api.hooks import HookDoor, HookIntake
+from hub.api.hooks import HookDoor
 from hub.api.metrics import Counters, HttpCounts, no_counters
-from hub.api.openapi import serve_openapi
 from hub.api.plain_health import PlainHealths, PlainMetrics
 from hub.api.view_alerts import ViewAlerts
 from hub.api.view_feed import ViewFeed
-from hub.asyncapi import serve_asyncapi
 from hub.kafka.intake import KafkaIntake
 from hub.site_fhir import FhirServer
 from streams.distributed.view_reads import ViewReads
@@ -53,15 +49,8 @@ def make_plain_app(  # noqa: PLR0913 - what it stands on
     counts = HttpCounts(registry)
     fhir = FhirDoor(intake, PlainPlanning(), bodies, clock, servers=fhir_servers, version=__version__)
     routes = [
-        Route("/livez", healths.livez, methods=["GET"]),
-        Route("/readyz", healths.readyz, methods=["GET"]),
-        Route("/healthz", healths.healthz, methods=["GET"]),
-        Route("/metrics", PlainMetrics(intake, feed, views, streams, registry, counters).metrics, methods=["GET"]),
-        Route("/openapi.json", serve_openapi, methods=["GET"]),
-        Route("/asyncapi.json", serve_asyncapi, methods=["GET"]),
-        Route("/v1/events", EventIntake(intake, bodies).post_events, methods=["POST"]),
-        Route("/v1/feedback", FeedbackIntake(intake, bodies, clock).post_feedback, methods=["POST"]),
-        Route("/v1/hooks/{source}", HookIntake(hooks, intake, clock).post_hook, methods=["POST"]),
+        *telling_routes(healths, PlainMetrics(intake, feed, views, streams, registry, counters).metrics),
+        *taking_routes(intake, bodies, hooks, clock),
         Route("/v1/alerts", alerts.list_alerts, methods=["GET"]),
         Route("/v1/alerts/stream", AlertStream(feed, streams).stream_alerts, methods=["GET"]),
         Route("/v1/alerts/{id}", alerts.show_alert, methods=["GET"]),

@@ -8,21 +8,18 @@ tells those who follow that all before it is gone.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections import deque
 from typing import Final
 
 import msgspec
 
 from hub.alert_line import AlertChange, AlertLine, AlertSaid
 from hub.api.cursor import ReadsCursors
-from hub.api.feed import RESET, Line
+from hub.api.feed import RESET
+from hub.api.tail import KEPT, PAGE, Line, Tail
 from schemas.errors import StoreFailed
 from streams.distributed.view_reads import Entry, ViewReads, read_id, write_id
 from streams.embedded.following import Gone
 
-_KEPT: Final = 2_000  # transitions in memory, about a megabyte
-_PAGE: Final = 200  # of one read
 _BLOCK: Final = 1.0  # seconds until it is looked whether Redis still has what it had
 _AGAIN: Final = 0.5  # seconds until Redis is asked again
 _ANEW: Final = b'{"detail":"what was before is gone: read the alerts anew"}'
@@ -46,34 +43,17 @@ STANDING: Final = "~"
 """Between the id of the stream from which transitions follow, and the alert that was given last."""
 
 
-class ViewFeed:
+class ViewFeed(Tail):
     """Follows the stream. `away` is why Redis cannot be read now; None while it can."""
 
     def __init__(self, reads: ViewReads) -> None:
+        super().__init__(None)  # `_base` tells what follows, so what leaves is noted
         self._reads: ViewReads = reads
         self.cursors: ReadsCursors = StreamIds()
-        self.closed: bool = False
         self.away: str | None = "Redis was not asked yet"
         self._tip: int | None = None
         """The cursor of the last transition in memory."""
         self._base: int = 0  # all that follows this cursor, up to the tip, is in memory
-        self._kept: deque[Line] = deque()
-        self._news: asyncio.Event = asyncio.Event()
-        self._following: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Begin to follow."""
-        self._following = asyncio.create_task(self._follow())
-
-    async def close(self) -> None:
-        """End all streams; those who wait return."""
-        self.closed = True
-        self._wake()
-        if self._following is not None:
-            self._following.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._following
-            self._following = None
 
     @property
     def now(self) -> int:
@@ -93,13 +73,8 @@ class ViewFeed:
         if self._tip is None or after >= self._tip:
             return []
         if after >= self._base:
-            newest = []
-            for line in reversed(self._kept):
-                if line.cursor <= after:
-                    break
-                newest.append(line)
-            return newest[-_PAGE:][::-1]
-        first, found = await self._reads.changes(after, _PAGE)
+            return self._newest(after)
+        first, found = await self._reads.changes(after, PAGE)
         if after < first:
             raise Gone
         return lines_of(found)
@@ -122,7 +97,7 @@ class ViewFeed:
                 await asyncio.sleep(_AGAIN)
 
     async def _read_on(self, tip: int) -> None:
-        found = await self._reads.wait(tip, _BLOCK, _PAGE)
+        found = await self._reads.wait(tip, _BLOCK, PAGE)
         if not found:
             _, last = await self._reads.reach()
             if last < tip:  # Redis was set back: what it holds is not what follows here
@@ -130,14 +105,10 @@ class ViewFeed:
                 self._base = self._tip = last
             return
         self._kept += lines_of(found)
-        while len(self._kept) > _KEPT:
+        while len(self._kept) > KEPT:
             self._base = self._kept.popleft().cursor
         self._tip = found[-1].cursor
         self._wake()
-
-    def _wake(self) -> None:
-        news, self._news = self._news, asyncio.Event()
-        news.set()
 
 
 def line_of(entry: Entry) -> Line | None:

@@ -32,7 +32,7 @@ from hub.kafka.work import WorkSettings, keep_still, make_stage
 from hub.telemetry import start_telemetry
 from streams.distributed.stage import Stage
 from streams.distributed.topics import PARTITIONS
-from streams.distributed.transport import Batch, attach
+from streams.distributed.transport import Batch
 
 _STARTS: Final = 120.0  # seconds until a worker must hold its partitions
 _WORKS: Final = 1800.0
@@ -125,7 +125,7 @@ async def _work(asked: Asked, parent: Connection) -> Worked:
         credentials = asked.kafka.faust_credentials()
         app = make_app("px-correlate", asked.kafka.servers, stage, client, credentials=credentials)
         watch, ended, found = _Watch(stage, asked), asyncio.Event(), list[Worked]()
-        attach(app, watch.positions, client)
+        app.positions = watch.positions
         gc.collect()
         gc.freeze()
         gc.disable()  # as hub/kafka/work.py has it

@@ -31,7 +31,7 @@ from hub.serve.writer import Asked
 from schemas.dead_letter import DeadLetter
 from schemas.errors import Reason, StoreFailed
 from schemas.message import Message, Outcome, Verdict
-from streams.distributed.inbound import Told, read_inbound, write_message, write_tick
+from streams.distributed.inbound import Told, told_of, write_tick, write_told
 from streams.distributed.names import COMMENTS, INBOUND
 
 LARGEST: Final = 20_000_000
@@ -274,9 +274,10 @@ def record_of(message: Message) -> tuple[bytes, Verdict]:
     found later. What cannot be kept as it was read is kept as a dead letter."""
     try:
         digest = blake2b(content(message.kind, message.raw), digest_size=_DIGEST).digest()
-        value = write_message(message, digest)
+        told = told_of(message, digest)
+        value = write_told(told)
         if len(value) + len(message.id) <= LARGEST - _ROOM:
-            return value, _verdict_of(message, value)
+            return value, _verdict_of(told)
         letter = DeadLetter(reason=Reason.TOO_LARGE, place="the message", mend=_TOO_LARGE)
         message = Message(message.kind, message.raw, message.source, message.id, message.digest, dead=letter)
     except Exception:  # noqa: BLE001 - a message's edge: whatever it is, the hub goes on, and the bytes are kept
@@ -284,16 +285,15 @@ def record_of(message: Message) -> tuple[bytes, Verdict]:
         message = Message(
             message.kind, message.raw, dead=DeadLetter(reason=Reason.INVALID, place="the message", mend=_FAILED)
         )
-    value = write_message(message, digest)
-    return value, _verdict_of(message, value)
+    told = told_of(message, digest)
+    return write_told(told), _verdict_of(told)
 
 
-def _verdict_of(message: Message, value: bytes) -> Verdict:
-    if message.dead is None and message.ignored is not None:
-        return Verdict(Outcome.IGNORED, None, message.ignored)
-    written = read_inbound(value)  # events that cannot be kept have become a dead letter there
-    if isinstance(written, Told) and written.dead is not None:
-        return Verdict(Outcome.DEAD, None, *written.dead)
+def _verdict_of(told: Told) -> Verdict:
+    if told.dead is not None:
+        return Verdict(Outcome.DEAD, None, *told.dead)
+    if told.ignored is not None:
+        return Verdict(Outcome.IGNORED, None, told.ignored)
     return Verdict(Outcome.ACCEPTED)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from hub.api.hooks import HookDoor
 from hub.api.metrics import Counters
@@ -17,7 +17,7 @@ from hub.kafka.intake import KafkaIntake
 from hub.kafka.redis_url import at_redis
 from hub.kafka.settings import KafkaSettings
 from hub.serve.doors import mllp_door
-from hub.serve.life import Door, Life, tell_manager
+from hub.serve.life import Door, Life, stay_alive, tell_manager
 from hub.serve.service import ServeSettings, live_reader, machine_time, read_settings
 from streams.core.compiled import compile_thresholds
 from streams.distributed.names import COMMENTS, INBOUND
@@ -25,8 +25,6 @@ from streams.distributed.view_reads import ViewReads
 
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
-
-_ALIVE_EVERY: Final = 10.0  # seconds between two words to a service manager that watches
 
 
 class KafkaService:
@@ -86,16 +84,10 @@ class KafkaService:
                 doors.append(await opened())  # noqa: PERF401 - those that are open are closed where one fails
             ready(doors)
             tell_manager("READY=1")
-            alive = asyncio.create_task(_stay_alive())
+            alive = asyncio.create_task(stay_alive())
             await life.go_on(taking)
             alive.cancel()
         finally:
             await life.drain(doors, self.intake, taking)
             self._held.close()
         self.log.info("service.stopped", messages=self.intake.counts.total())
-
-
-async def _stay_alive() -> None:
-    while True:
-        await asyncio.sleep(_ALIVE_EVERY)
-        tell_manager("WATCHDOG=1")

@@ -24,7 +24,7 @@ from schemas.errors import TryAgain
 from schemas.instant import write_instant
 from streams.core.alerts import Transition
 from streams.distributed.caught_up import Progress
-from streams.distributed.correlate import open_correlating
+from streams.distributed.correlate import Correlating
 from streams.distributed.counting import is_counted
 from streams.distributed.identifying import Identifying
 from streams.distributed.measure import Measuring
@@ -90,7 +90,7 @@ def make_stage(settings: WorkSettings, declared: Declared, cluster: Cluster, log
         return Stage(COUNTED, lambda _: measuring.open(), log.info)
 
     def correlating(number: int) -> Any:
-        return open_correlating(number, client, thresholds, name, write_alert, by_event=by_event)
+        return Correlating(number, client, thresholds, name, write_alert, by_event=by_event).open()
 
     return Stage(EVENTS, correlating, log.info)
 

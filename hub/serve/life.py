@@ -7,12 +7,13 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
 
+_ALIVE_EVERY: Final = 10.0  # seconds between two words to a service manager that watches
 _TOGETHER: Final = 1.0  # seconds in which two signals are one: who stops a group and its leader sends both
 
 
@@ -71,6 +72,15 @@ class Life:
             self._stopping.set()
         elif now - self._asked > _TOGETHER:
             os._exit(1)  # asked a second time: at once; what was acknowledged is durable
+
+
+async def stay_alive(is_well: Callable[[], Awaitable[object]] | None = None) -> None:
+    """Tell a service manager that watches that all is well, again and again; first `is_well` must return."""
+    while True:
+        await asyncio.sleep(_ALIVE_EVERY)
+        if is_well is not None:
+            await is_well()
+        tell_manager("WATCHDOG=1")
 
 
 def tell_manager(word: str) -> None:

@@ -20,7 +20,7 @@ from hub.enrich import enricher_of
 from hub.hooks import Hooks
 from hub.left_out import LeftOut
 from hub.serve.intake import Intake
-from hub.serve.life import Door, Life, tell_manager
+from hub.serve.life import Door, Life, stay_alive, tell_manager
 from hub.serve.reading import LiveReader
 from hub.stored import (
     KeptSet,
@@ -51,7 +51,6 @@ KEEP: Final = 400 * DAY
 _PURGE_EVERY: Final = 3600.0  # seconds between two looks for what is older than that
 _BREATH: Final = 0.05  # seconds between two pieces of a purge, for those who wait for acknowledgements
 _STILL_EVERY: Final = 2.0  # seconds between two looks at what stays in memory
-_ALIVE_EVERY: Final = 10.0  # seconds between two words to a service manager that watches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +221,7 @@ class Service:
             ready(self.doors)
             tell_manager("READY=1")
             beside = [
-                asyncio.create_task(self._stay_alive()),
+                asyncio.create_task(stay_alive(lambda: self.intake.ask(lambda runtime: runtime.recorded))),
                 asyncio.create_task(self._keep_still()),
                 asyncio.create_task(self._purge()),
             ]
@@ -259,9 +258,3 @@ class Service:
         finally:  # also where the hub is stopped amid it
             if gone := purge.gone:
                 self.log.info("store.purged", messages=gone.messages, alerts=gone.alerts)
-
-    async def _stay_alive(self) -> None:
-        while True:
-            await asyncio.sleep(_ALIVE_EVERY)
-            await self.intake.ask(lambda runtime: runtime.recorded)  # the runtime's thread answers
-            tell_manager("WATCHDOG=1")

@@ -12,7 +12,7 @@ from faust.tables import TableManager
 from faust.types import TP
 
 from streams.distributed.stage import Stage
-from streams.distributed.transport import SCHEME, attach
+from streams.distributed.transport import SCHEME, BatchApp
 
 _BUFFERED: Final = 2  # batches that may wait for the agent
 _SESSION: Final = 10.0  # seconds without a heartbeat, after which a worker is taken for dead
@@ -32,12 +32,12 @@ class _NoTables(TableManager):
 
 def make_app(
     group: str, brokers: str, stage: Stage[Any], client: Mapping[str, Any], *, credentials: Any = None
-) -> faust.App:
+) -> BatchApp:
     """The application of a stage. `brokers` is `host:port`, several with commas; `client` are aiokafka's further
     arguments, `credentials` what Faust's own clients show the brokers."""
     first, *others = brokers.split(",")
     url = ";".join((f"{SCHEME}://{first}", *others))
-    app = faust.App(
+    app = BatchApp(
         group,
         broker=url,
         broker_credentials=credentials,
@@ -56,7 +56,7 @@ def make_app(
         key_serializer="raw",
         value_serializer="raw",
     )
-    attach(app, stage.positions, client)
+    app.positions, app.aiokafka = stage.positions, client
     topic = app.topic(stage.topic, key_serializer="raw", value_serializer="raw", value_type=bytes, key_type=bytes)
 
     async def take(stream: faust.Stream[Any]) -> None:

@@ -16,10 +16,10 @@ from typing import Any, Final
 
 from streams.distributed.correlate import Correlating
 from streams.distributed.identifying import read_standing
+from streams.distributed.index import STANDING
 from streams.distributed.measure import Measuring
 from streams.distributed.names import COUNTED, EVENTS, INBOUND
 from streams.distributed.reading import ends_of, read_topic
-from streams.distributed.rebuild import STANDING
 from streams.distributed.shelf import RedisShelf
 from streams.distributed.stage import Stage
 

@@ -50,6 +50,14 @@ class Correlating:
     def next(self) -> int:
         return self._next
 
+    def open(self) -> tuple[Correlating, Transactions]:
+        """Take the partition from whoever had it, and stand where it stood. Raises TryAgain, NewerFormat and
+        OtherThresholds."""
+        transactions = Transactions(self._client, f"{_PREFIX}{self.number}")
+        transactions.open()
+        self.recover()
+        return self, transactions
+
     def recover(self, apart: tuple[int, bytes] | None = None) -> None:
         """Stand again as what is kept says, without a record on which the engine failed. Raises TryAgain and
         NewerFormat."""
@@ -104,20 +112,3 @@ class Correlating:
         partition.buried.clear()
         partition.counted.clear()
         return out
-
-
-def open_correlating(
-    number: int,
-    client: Mapping[str, Any],
-    thresholds: ThresholdSet,
-    name: str,
-    write_alert: WriteAlert,
-    *,
-    by_event: bool,
-) -> tuple[Correlating, Transactions]:
-    """Take a partition of px.events from whoever had it, and stand it up."""
-    transactions = Transactions(client, f"{_PREFIX}{number}")
-    transactions.open()
-    work = Correlating(number, client, thresholds, name, write_alert, by_event=by_event)
-    work.recover()
-    return work, transactions

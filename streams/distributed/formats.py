@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from schemas.errors import PxError
+
+POSITION: Final = b"position"
+"""The key of the record of a compacted topic that says where its stage stands."""
 
 
 class NewerFormat(PxError):

@@ -17,8 +17,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from schemas.dead_letter import MEND_CONFLICT, MEND_ENGINE
 from schemas.errors import PxError, Reason
-from schemas.event import HOUR, MINUTE, Event
+from schemas.event import HOUR, Event
 from schemas.identity import IdentityRules
 from schemas.instant import to_datetime, write_instant
 from streams.core.circle import names_of
@@ -26,10 +27,12 @@ from streams.core.directory import contact_key, key_of
 from streams.core.evidence import IDENTITY_EVENTS
 from streams.core.learning import LEARNS
 from streams.core.linking import Linker
+from streams.core.settling import GAP, SETTLE
 from streams.distributed.circles import Circles, name_of, partition_of
 from streams.distributed.counting import FORMAT as COUNTING
 from streams.distributed.counting import IDENTIFY as ORIGIN
 from streams.distributed.counting import Heard, Slice, write_slice
+from streams.distributed.formats import POSITION
 from streams.distributed.inbound import Ticked, Told, read_inbound
 from streams.distributed.index import KNOWN, PLACED, SEEN, Change, Index, IndexedDirectory, key_bytes
 from streams.distributed.letters import Letter, write_letter
@@ -38,18 +41,13 @@ from streams.distributed.records import Record
 from streams.distributed.transactions import Out
 from streams.distributed.wire import write_asked, write_awaited, write_event, write_tick
 from streams.embedded.entries import read_events
-from streams.embedded.ids import id_hash
+from streams.embedded.ids import id_hash, letter_hash_of
 
-SETTLE: Final = 2 * MINUTE
-_GAP: Final = MINUTE
 FORMAT: Final = 1
-POSITION: Final = b"position"
 _CONNECTING: Final = frozenset((*IDENTITY_EVENTS, "identity.moved"))
 _NO_MONTH: Final = "000000"
 _MEND_FOREIGN: Final = "the doors write these records; who else does must use `pxhub load`"
-_MEND_CONFLICT: Final = "the same source and id came before with other content; the sender must give a new id"
 _MEND_FUTURE: Final = "it lies more than an hour ahead of the broker's clock; check the sender's clock"
-_MEND_ENGINE: Final = "the hub failed on this message and goes on without it; report it, then replay the dead letter"
 
 
 class Standing(msgspec.Struct, array_like=True):
@@ -64,10 +62,15 @@ class Standing(msgspec.Struct, array_like=True):
     tallies: list[tuple[str, str, str, int]] = []
 
 
+_Keys = list[list[bytes]]
+"""What each event of a message connects, as it is looked up."""
+
+
 class _Taken(NamedTuple):
-    """A message that is taken: its events, and when it came."""
+    """A message that is taken: its events, what each connects, and when it came."""
 
     events: tuple[Event, ...]
+    keys: _Keys
     recorded: int
 
 
@@ -105,8 +108,9 @@ class Identify:
         told = [(record, self._read(record, out)) for record in records]
         messages = [one for _, one in told if isinstance(one, Told)]
         events = [read_events(one.events) if one.events else () for one in messages]
-        self._expect(messages, events)
-        at = iter(events)
+        keys = [self._keys(one) for one in events]
+        self._expect(messages, events, keys)
+        at = iter(zip(events, keys, strict=True))
         for record, one in told:
             if one is None:
                 continue
@@ -114,7 +118,7 @@ class Identify:
             if isinstance(one, Ticked):
                 self._close = max(self._close, one.at)
                 continue
-            self._take_safely(one, next(at), record, out)
+            self._take_safely(one, *next(at), record, out)
         standing = self.standing
         standing.next = end
         out += self._placed()
@@ -123,7 +127,6 @@ class Identify:
             clock = standing.recorded - 1 if self._by_event and not self._close else standing.ticked
             heard = Slice(COUNTING, ORIGIN, clock, standing.next, [], self._heard, self._away)
             out.append(Out(COUNTED, 0, None, write_slice(heard)))
-        self._heard, self._away = [], []
         out += self._learned()
         return out
 
@@ -138,7 +141,7 @@ class Identify:
         if self._by_event:
             return
         standing, stamp = self.standing, record.timestamp * 1000
-        if standing.recorded and stamp - standing.recorded > _GAP:
+        if standing.recorded and stamp - standing.recorded > GAP:
             standing.settled = stamp + SETTLE
             self._away.append((standing.recorded, standing.settled))
         standing.recorded = max(standing.recorded, stamp)
@@ -166,36 +169,37 @@ class Identify:
             self._bury(out, record, "unreadable", "the record", _MEND_FOREIGN, None)
             return None
 
-    def _expect(self, messages: Sequence[Told], events: Sequence[tuple[Event, ...]]) -> None:
+    def _keys(self, events: Sequence[Event]) -> _Keys:
+        return [self._circles.keys(_names(event)) for event in events]
+
+    def _expect(self, messages: Sequence[Told], events: Sequence[tuple[Event, ...]], keys: Sequence[_Keys]) -> None:
         """Ask the index at once for what this slice will look up."""
-        keys: list[bytes] = []
         known: list[bytes] = []
         placed: list[bytes] = []
         for told in events:
             for event in told:
-                keys += self._circles.keys(_names(event))
                 contact = event.data.get("contact_id")
                 if isinstance(contact, str) and contact:
                     placed.append(key_bytes(contact_key(contact)))
                 if event.type in LEARNS:
                     known += [key_bytes(key_of(name)) for name in event.identifiers]
-        self._circles.expect(keys)
+        self._circles.expect(key for message in keys for names in message for key in names)
         self.index.expect(KNOWN, known)
         self.index.expect(PLACED, placed)
         self.index.expect(SEEN, [_hash_of(told) for told in messages if told.ignored is None])
 
-    def _take_safely(self, told: Told, events: tuple[Event, ...], record: Record, out: list[Out]) -> None:
+    def _take_safely(self, told: Told, events: tuple[Event, ...], keys: _Keys, record: Record, out: list[Out]) -> None:
         """Take a message; what identify itself fails on is set apart, and the log goes on."""
         before = len(out)
         try:
-            self._take(told, events, record, out)
+            self._take(told, events, keys, record, out)
         except PxError:
             raise
         except Exception:  # noqa: BLE001 - a message's edge
             del out[before:]
-            self._bury(out, record, "engine", "the message", _MEND_ENGINE, told)
+            self._bury(out, record, "engine", "the message", MEND_ENGINE, told)
 
-    def _take(self, told: Told, events: tuple[Event, ...], record: Record, out: list[Out]) -> None:
+    def _take(self, told: Told, events: tuple[Event, ...], keys: _Keys, record: Record, out: list[Out]) -> None:
         if told.ignored is not None:
             self._count(told, "ignored", told.ignored)
             self._hear(told.source, None, accepted=False)
@@ -213,12 +217,12 @@ class Identify:
             if seen[:16] == mark[:16] or seen[16:32] == mark[16:32]:
                 self._count(told, "duplicate", "")
             else:
-                self._bury(out, record, Reason.CONFLICT.value, "id", _MEND_CONFLICT, told)
+                self._bury(out, record, Reason.CONFLICT.value, "id", MEND_CONFLICT, told)
             return
         linked = self._linker.take(events)
         if self._by_event:
             standing.recorded = max(standing.recorded, *(event.time for event in linked))
-        self._taken.append(_Taken(linked, standing.recorded))
+        self._taken.append(_Taken(linked, keys if linked is events else self._keys(linked), standing.recorded))
         self.index.put(SEEN, hash_, mark)
         self._count(told, "accepted", "")
         for event in linked:
@@ -230,13 +234,12 @@ class Identify:
         taken, self._taken = self._taken, []
         partitions, circles = self._partitions, self._circles
         now = write_instant(self.standing.recorded)
-        keys = [[circles.keys(_names(event)) for event in events] for events, _ in taken]
-        known = {key: circles.root(key) for message in keys for names in message for key in names}
+        known = {key: circles.root(key) for one in taken for names in one.keys for key in names}
         gone: dict[bytes, None] = {}
-        for message in keys:
-            for names in message:
+        for one in taken:
+            for names in one.keys:
                 _, joined = circles.place(names)
-                gone.update(dict.fromkeys(one.gone for one in joined))
+                gone.update(dict.fromkeys(circle for circle, _ in joined))
         out: list[Out] = []
         came = set(known.values())
         for circle in gone:
@@ -249,7 +252,7 @@ class Identify:
             out.append(Out(EVENTS, partition_of(circle, partitions), name_of(circle), asked))
             out.append(Out(EVENTS, home, name_of(into), write_awaited(id_, now)))
         hex_names: dict[bytes, bytes] = {}
-        for (events, recorded), message in zip(taken, keys, strict=True):
+        for events, message, recorded in taken:
             at = write_instant(recorded)
             if len(events) == 1:  # as nearly always
                 circle = circles.root(message[0][0]) or message[0][0]
@@ -336,7 +339,7 @@ def _mark(told: Told, offset: int) -> bytes:
 
 
 def _letter_hash(told: Told, reason: str) -> bytes:
-    return id_hash(f"dead letter of {reason}\x1f{told.source}\x1f{told.id}", told.content.hex())
+    return letter_hash_of(reason, told.source, told.id, told.content)
 
 
 def _hash_of(told: Told) -> bytes:

@@ -18,9 +18,9 @@ from schemas.errors import TryAgain
 from schemas.identity import IdentityRules
 from streams.distributed.formats import check_unread
 from streams.distributed.identify import FORMAT, Identify, Standing, row_key
-from streams.distributed.index import SEEN, Change, Index
+from streams.distributed.index import SEEN, STANDING, Change, Index
 from streams.distributed.names import PERSONS
-from streams.distributed.rebuild import STANDING, rebuild
+from streams.distributed.rebuild import rebuild
 from streams.distributed.shelf import Emptied, RedisShelf, month_before
 from streams.distributed.stage import Ended, Figures, Tell
 from streams.distributed.transactions import Out, Transactions

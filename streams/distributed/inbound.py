@@ -10,13 +10,13 @@ from typing import Final
 
 import msgspec
 
+from schemas.dead_letter import MEND_DATA
 from schemas.errors import Reason
 from schemas.message import Message
 from streams.distributed.formats import NewerFormat
 from streams.embedded.entries import written
 
 _NEWER: Final = re.compile(rb"[\x90-\x9f][\xa0-\xbf][mt](\d+)")
-_MEND_DATA: Final = "numbers of 64 bits and data nested 64 deep at most can be kept; write larger numbers as text"
 
 
 class Told(msgspec.Struct, array_like=True, tag="m1", frozen=True):
@@ -44,23 +44,31 @@ _write: Final = msgspec.msgpack.Encoder().encode
 _read: Final = msgspec.msgpack.Decoder(Told | Ticked).decode
 
 
-def write_message(message: Message, content: bytes) -> bytes:
-    """A message as it goes onto px.inbound. What cannot be kept is a dead letter from here on."""
+def told_of(message: Message, content: bytes) -> Told:
+    """A message as px.inbound has it; `content` is a digest of what it says. What cannot be kept is a dead letter from
+    here on."""
     dead = message.dead
     letter = None if dead is None else (dead.reason.value, dead.place, dead.mend)
     blob = b""
     if message.events and letter is None and message.ignored is None:
         kept = written(message.events)
         if kept is None:
-            letter = (Reason.INVALID.value, "data", _MEND_DATA)
+            letter = (Reason.INVALID.value, "data", MEND_DATA)
         else:
             blob = kept
-    return _write(
-        Told(
-            message.kind, message.raw, message.source, message.id, message.digest, content, blob, message.ignored,
-            letter,
-        )
-    )  # fmt: skip
+    return Told(
+        message.kind, message.raw, message.source, message.id, message.digest, content, blob, message.ignored, letter
+    )
+
+
+def write_told(told: Told) -> bytes:
+    """The record of it."""
+    return _write(told)
+
+
+def write_message(message: Message, content: bytes) -> bytes:
+    """A message as it goes onto px.inbound."""
+    return _write(told_of(message, content))
 
 
 def write_tick(at: int = 0) -> bytes:

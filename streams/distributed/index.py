@@ -21,6 +21,8 @@ TIES: Final = "t"
 HOLDERS: Final = "h"
 SEEN: Final = "s"
 """Ids of messages: digest, then the offset in px.inbound."""
+STANDING: Final = "position"
+"""Where identify stands: one row, without a name; it is no table of px.persons."""
 TABLES: Final = (CIRCLES, KNOWN, PLACED, TIES, HOLDERS, SEEN)
 _CACHED: Final = 200_000  # keys of a table
 

@@ -12,9 +12,6 @@ from streams.distributed.formats import check_format, check_unread
 from streams.distributed.names import STATE
 from streams.distributed.wire import FORMAT
 
-POSITION: Final = b"position"
-"""The key of the row that says where a partition stands; the others are circles."""
-
 
 class Row(msgspec.Struct, array_like=True):
     """A circle in px.state: the format, up to which offset it was told, and the circle."""

@@ -22,7 +22,7 @@ from streams.core.silence_rows import HourRow, SilenceRow, has_changed, write_ho
 from streams.core.silence_rows import note_written as note_silence
 from streams.distributed.correlate import WriteAlert
 from streams.distributed.counting import IDENTIFY, is_counted, read_slice
-from streams.distributed.formats import check_unread
+from streams.distributed.formats import POSITION, check_unread
 from streams.distributed.kept import OtherThresholds
 from streams.distributed.letters import Letter, write_letter
 from streams.distributed.names import ALERTS, COUNTED, DEAD_LETTERS, MEASURES
@@ -32,7 +32,6 @@ from streams.distributed.transactions import Out, Transactions
 
 ID: Final = "px-measure-0"
 FORMAT: Final = 1
-_POSITION: Final = b"position"
 _MANY: Final = 1_000  # slices after which what is kept is written in any case
 _WEEK: Final = 168
 _MEND: Final = "the workers write these records; nobody else must"
@@ -97,7 +96,7 @@ class Measuring:
         thresholds, name = self._made
         self.engine = engine = Engine(thresholds, keeps_all=False)
         rows = dict(rows)
-        self.position = _position(rows.pop(_POSITION, None))
+        self.position = _position(rows.pop(POSITION, None))
         if self.position.next and self.position.judged_by != name:
             raise OtherThresholds(MEASURES)
         self.position.judged_by = name
@@ -168,7 +167,7 @@ class Measuring:
         out += [Out(DEAD_LETTERS, 0, None, write_letter(letter)) for letter in self._letters]
         self._letters = []
         out += [Out(MEASURES, 0, key, value) for key, value in _write_rows(self.engine)]
-        out.append(Out(MEASURES, 0, _POSITION, _pack(position)))
+        out.append(Out(MEASURES, 0, POSITION, _pack(position)))
         return out
 
 

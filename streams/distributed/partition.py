@@ -27,7 +27,8 @@ from streams.core.alerts import Transition
 from streams.core.circle import alerts_of, forget_circle, names_of, read_circle, write_circle
 from streams.core.engine import Engine
 from streams.distributed.circles import is_name
-from streams.distributed.kept import POSITION, Position, Row, check_judged, read_position, read_row
+from streams.distributed.formats import POSITION
+from streams.distributed.kept import Position, Row, check_judged, read_position, read_row
 from streams.distributed.records import Buried, Handed, Poison, Record
 from streams.distributed.skimming import Readers, skim, tells_second_number
 from streams.distributed.wire import (
@@ -185,19 +186,7 @@ class Partition:
             gathered, self._gathered = self._gathered, []
             self._put_gathered(gathered, record.offset)
             return
-        if key in self._covers and record.offset <= self._covers[key]:
-            return
-        self._learn(key, event)
-        if key not in self._changed:
-            self._changed[key] = record.offset
-        if key in self._awaits:
-            self._waiting[key].append(([event], at))
-            return
-        if at > self.recorded:
-            self.recorded = at
-            if self._by_event and not self._awaits:
-                self.engine.advance(at - 1)  # what happens at an instant is heard before the clock reaches it
-        self.engine.apply(event, at)
+        self._put_in(key, [event], at, record.offset, record.offset)
 
     def _put_gathered(self, gathered: list[tuple[Event, bytes, int]], offset: int) -> None:
         """The events of one message, a circle at a time; `offset` is of the last. Who puts the log again must begin at
@@ -207,19 +196,24 @@ class Partition:
             by_key.setdefault(key, []).append(event)
         at = gathered[-1][2]
         for key, events in by_key.items():
-            if key in self._covers and offset <= self._covers[key]:
-                continue
-            for event in events:
-                self._learn(key, event)
-            self._changed.setdefault(key, self._begun)
-            if key in self._awaits:
-                self._waiting[key].append((events, at))
-                continue
-            if at > self.recorded:
-                self.recorded = at
-                if self._by_event and not self._awaits:
-                    self.engine.advance(at - 1)
-            self._put(events, at)
+            self._put_in(key, events, at, self._begun, offset)
+
+    def _put_in(self, key: bytes, events: list[Event], at: int, begin: int, offset: int) -> None:
+        """Events of one message for one circle, now or when it has all that it awaits. They stand in the log from
+        `begin` to `offset`; a circle that was told of them before it was written skips them."""
+        if offset <= self._covers.get(key, -1):
+            return
+        for event in events:
+            self._learn(key, event)
+        self._changed.setdefault(key, begin)
+        if key in self._awaits:
+            self._waiting[key].append((events, at))
+            return
+        if at > self.recorded:
+            self.recorded = at
+            if self._by_event and not self._awaits:
+                self.engine.advance(at - 1)  # what happens at an instant is heard before the clock reaches it
+        self._put(events, at)
 
     def _put(self, events: Sequence[Event], at: int) -> None:
         self.engine.apply(events[0], at) if len(events) == 1 else self.engine.apply_together(events, at)

@@ -23,11 +23,12 @@ class Found:
         self.offset: int = message.offset() or 0
         self.partition: int = message.partition() or 0
         self.timestamp: int = message.timestamp()[1]
-        self.key: bytes | None = _bytes(message.key())
-        self.value: bytes | None = _bytes(message.value())
+        self.key: bytes | None = bytes_of(message.key())
+        self.value: bytes | None = bytes_of(message.value())
 
 
-def _bytes(what: str | bytes | None) -> bytes | None:
+def bytes_of(what: str | bytes | None) -> bytes | None:
+    """A key or value as bytes: confluent-kafka says that either may be given."""
     return what.encode() if isinstance(what, str) else what
 
 

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from schemas.errors import TryAgain
-from streams.distributed.identify import POSITION, read_row
-from streams.distributed.index import Change
+from streams.distributed.formats import POSITION
+from streams.distributed.identify import read_row
+from streams.distributed.index import STANDING, Change
 from streams.distributed.names import PERSONS
 from streams.distributed.reading import ends_of, read_topic
 from streams.distributed.shelf import RedisShelf
 from streams.distributed.stage import Tell
 
-STANDING: Final = "position"
-"""The table that says where identify stands."""
 _BATCH: Final = 20_000  # rows of px.persons that are put into Redis at once
 
 

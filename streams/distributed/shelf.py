@@ -16,7 +16,7 @@ from redis.exceptions import RedisError, WatchError
 from redis.retry import Retry
 
 from schemas.errors import TryAgain
-from streams.distributed.index import SEEN, TABLES, Change
+from streams.distributed.index import SEEN, STANDING, TABLES, Change
 
 _PREFIX: Final = "px:index"
 _SECONDS: Final = 5.0
@@ -118,7 +118,7 @@ class RedisShelf:
     def clear(self) -> None:
         """Let go of everything. Raises TryAgain."""
         try:
-            for table in (*TABLES, "position"):
+            for table in (*TABLES, STANDING):
                 for key in self._redis.scan_iter(match=self._key(f"{table}*"), count=1000):
                     self._redis.unlink(key)
             self._redis.delete(self._key("mark"))

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import aiokafka
+import faust
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
@@ -28,6 +29,14 @@ _FETCH_WAIT: Final = 100  # milliseconds that the broker may wait for something 
 
 Positions = Callable[[set[TP], int], Awaitable[Mapping[TP, int]]]
 """Where to read each partition from, of an assignment and its generation."""
+
+
+class BatchApp(faust.App):
+    """An application whose transport hands over batches. `positions` says where its partitions are read from,
+    `aiokafka` how that reaches the brokers."""
+
+    positions: Positions
+    aiokafka: Mapping[str, Any]
 
 
 class Batch(NamedTuple):
@@ -61,7 +70,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
             metadata_max_age_ms=30_000,
             check_crcs=conf.broker_check_crcs,
-            **client_of(self.app),
+            **cast("BatchApp", self.app).aiokafka,
         )
 
     async def position_of(self, tps: Iterable[TP]) -> dict[TP, int]:
@@ -98,9 +107,9 @@ class BatchConsumer(driver.Consumer):
 
     async def perform_seek(self) -> None:
         """Have every partition read from where its stage says."""
-        positions = positions_of(self.app)
+        app = cast("BatchApp", self.app)
         assigned = {TP(tp.topic, tp.partition) for tp in self.assignment()}
-        wanted = await positions(assigned, self.app.consumer_generation_id)
+        wanted = await app.positions(assigned, app.consumer_generation_id)
         for tp, offset in wanted.items():
             await self.seek_to(tp, offset)
 
@@ -171,20 +180,3 @@ class Transport(driver.Transport):
     """Kafka by batches; `pxhub://host:port`."""
 
     Consumer = BatchConsumer
-
-
-_positions: dict[int, Positions] = {}
-_clients: dict[int, Mapping[str, Any]] = {}
-
-
-def attach(app: Any, positions: Positions, client: Mapping[str, Any]) -> None:
-    """Say where an app's partitions are read from, and how aiokafka reaches the brokers."""
-    _positions[id(app)], _clients[id(app)] = positions, client
-
-
-def positions_of(app: Any) -> Positions:
-    return _positions[id(app)]
-
-
-def client_of(app: Any) -> Mapping[str, Any]:
-    return _clients.get(id(app), {})

@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from schemas.errors import TryAgain
 from streams.distributed.names import ALERTS
-from streams.distributed.reading import ends_of
+from streams.distributed.reading import bytes_of, ends_of
 from streams.distributed.stage import Tell
 from streams.distributed.view_shelf import Change, ViewShelf, read_change
 
@@ -126,7 +126,7 @@ class Views:
                 self._at_end.add(partition)
                 continue
             offsets[partition] = (message.offset() or 0) + 1
-            change = read_change(_bytes(message.key()), _bytes(message.value()))
+            change = read_change(bytes_of(message.key()), bytes_of(message.value()))
             if change is not None:
                 changes.append(change)
             else:
@@ -148,7 +148,3 @@ def _consume(consumer: Consumer) -> list[Message]:
     """What there is; it waits a little where there is nothing."""
     first = consumer.poll(_PAUSE)
     return [] if first is None else [first, *consumer.consume(_AT_ONCE, 0)]
-
-
-def _bytes(what: str | bytes | None) -> bytes | None:
-    return what.encode() if isinstance(what, str) else what

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from schemas.dead_letter import MEND_CONFLICT
 from schemas.errors import Reason
 from schemas.message import Message, Outcome, Verdict
 from streams.embedded.entries import Entry
@@ -16,7 +17,6 @@ from streams.embedded.remembered import Remembered
 from streams.embedded.store import Store
 
 ACCEPTED: Final = Verdict(Outcome.ACCEPTED)  # before its place is known
-_MEND_CONFLICT: Final = "the same source and id came before with other content; the sender must give a new id"
 _MEND_FUTURE: Final = "it lies more than an hour ahead of this machine's clock; check the sender's clock"
 
 Met = dict[bytes, tuple[bytes, int]]
@@ -59,7 +59,7 @@ class Door:
         known = None if first[0] == message.digest else self._raw(first[1], entries)
         if known is None or self._says_same(message, known):
             return Verdict(Outcome.DUPLICATE, first[1]), None
-        return self.bury(Reason.CONFLICT.value, "id", _MEND_CONFLICT, message, met)
+        return self.bury(Reason.CONFLICT.value, "id", MEND_CONFLICT, message, met)
 
     def bury(self, reason: str, place: str, mend: str, message: Message, met: Met) -> tuple[Verdict, bytes | None]:
         """The dead letter that a message is, or the repetition of one."""

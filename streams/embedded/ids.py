@@ -56,7 +56,12 @@ def id_hash(source: str, id_: str) -> bytes:
 
 def letter_hash(reason: str, source: str, id_: str, content: bytes) -> bytes:
     """What a dead letter is looked up by: the same from the same sender for the same reason is the same letter."""
-    return id_hash(f"dead letter of {reason}\x1f{source}\x1f{id_}", blake2b(content, digest_size=16).hexdigest())
+    return letter_hash_of(reason, source, id_, blake2b(content, digest_size=16).digest())
+
+
+def letter_hash_of(reason: str, source: str, id_: str, digest: bytes) -> bytes:
+    """The same, of what it says by its digest of 16 bytes."""
+    return id_hash(f"dead letter of {reason}\x1f{source}\x1f{id_}", digest.hex())
 
 
 def _read(ids: bytes) -> list[tuple[bytes, bytes, int]]:

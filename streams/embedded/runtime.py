@@ -18,13 +18,15 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 from schemas.alert import Alert
+from schemas.dead_letter import MEND_DATA, MEND_ENGINE
 from schemas.errors import Reason, StoreFailed
-from schemas.event import HOUR, MINUTE
+from schemas.event import HOUR
 from schemas.identity import IdentityRules
 from schemas.message import Message, Outcome, Verdict
 from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
 from streams.core.engine import Engine
+from streams.core.settling import GAP, SETTLE
 from streams.core.timers import FAR
 from streams.embedded.directory import Linking
 from streams.embedded.door import ACCEPTED, Door
@@ -36,14 +38,10 @@ from streams.embedded.purged import in_pieces, read_purged, stand_at_base
 from streams.embedded.residence import MOST, TAIL
 from streams.embedded.store import Store
 
-SETTLE: Final = 2 * MINUTE
-_GAP: Final = MINUTE
 _IDS: Final = 10_000  # read into the filter with a commit, in some milliseconds
 _AT_ONCE: Final = 2_000  # entries judged again between two commits
 ENGINE: Final = "engine"
 """Why an event was set apart: the engine itself failed on it."""
-_MEND_DATA: Final = "numbers of 64 bits and data nested 64 deep at most can be kept; write larger numbers as text"
-_MEND_ENGINE: Final = "the hub failed on this message and goes on without it; report it, then replay the dead letter"
 _WORDS: Final = {outcome: outcome.value for outcome in Outcome}  # to ask an enum for its value costs a microsecond
 
 Clock = Literal["log", "event"]
@@ -88,7 +86,7 @@ class Runtime:
             self._cursor: int = store.last_cursor()
             position = store.position()
             self.recorded: int = max(store.last_recorded(), position.clock)
-            was_down = self._seq > 0 and not self.by_event and now - self.recorded > _GAP
+            was_down = self._seq > 0 and not self.by_event and now - self.recorded > GAP
             self._settled: int = now + SETTLE if was_down else 0
             self._door: Door = Door(store, content)
             self.linking: Linking = Linking(store, identity)
@@ -124,7 +122,7 @@ class Runtime:
             verdict, hash_ = judge(message, met, entries, latest)
             events, blob = self.linking.logged(message.events) if verdict is accepted else ((), None)
             if verdict is accepted and blob is None:
-                verdict, hash_ = self._door.bury(Reason.INVALID.value, "data", _MEND_DATA, message, met)
+                verdict, hash_ = self._door.bury(Reason.INVALID.value, "data", MEND_DATA, message, met)
             kind, outcome, reason = message.kind, verdict.outcome, verdict.reason
             tally = (kind, _WORDS[outcome], reason or "")
             batch.tallies[tally] = batch.tallies.get(tally, 0) + 1
@@ -288,7 +286,7 @@ class Runtime:
     def _go_on_without(self, entry: Taken) -> None:
         """Set an entry apart, and stand again as the file has it and the log behind it."""
         clock = self.engine.clock
-        self.store.set_apart(entry.seq, ENGINE, "the event", _MEND_ENGINE)
+        self.store.set_apart(entry.seq, ENGINE, "the event", MEND_ENGINE)
         judging = self._judging()
         judging.recover(self.store.position(), upto=entry.seq, clock=clock)
         self.judging = judging  # where the file cannot be read for now, the entry is met again
@@ -316,7 +314,7 @@ class Runtime:
             except StoreFailed:
                 raise
             except Exception:  # noqa: BLE001 - as in _put_safely; what was judged so far is of no use
-                self.store.set_apart(entry.seq, ENGINE, "the event", _MEND_ENGINE)
+                self.store.set_apart(entry.seq, ENGINE, "the event", MEND_ENGINE)
                 return self.judge_anew(progress)
             if number % _AT_ONCE == 0:
                 self._write_on_the_way()

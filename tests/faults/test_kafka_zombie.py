@@ -14,7 +14,8 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from streams.distributed.kept import POSITION, Position, read_position
+from streams.distributed.formats import POSITION
+from streams.distributed.kept import Position, read_position
 from streams.distributed.names import EVENTS, STATE
 from streams.distributed.reading import last_by_key, read_topic
 from streams.distributed.transactions import Fenced, Out, Transactions

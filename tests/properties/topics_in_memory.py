@@ -29,7 +29,8 @@ from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
 from streams.core.circle import Circle, write_circle
 from streams.distributed.counting import FORMAT, Slice, write_slice
-from streams.distributed.identify import POSITION, Identify, read_row
+from streams.distributed.formats import POSITION
+from streams.distributed.identify import Identify, read_row
 from streams.distributed.identifying import read_standing
 from streams.distributed.inbound import write_message, write_tick
 from streams.distributed.index import Index

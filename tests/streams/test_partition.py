@@ -14,8 +14,8 @@ from schemas.instant import read_instant
 from streams.core.engine import Engine
 from streams.core.thresholds import read_thresholds
 from streams.distributed.counting import read_slice
-from streams.distributed.formats import NewerFormat
-from streams.distributed.kept import POSITION, OtherThresholds, Position, Row, read_position, read_row
+from streams.distributed.formats import POSITION, NewerFormat
+from streams.distributed.kept import OtherThresholds, Position, Row, read_position, read_row
 from streams.distributed.partition import Partition, Poison
 from streams.distributed.wire import AWAITED, GIVEN, write_event, write_tick
 from tests.properties.topics_in_memory import Record
