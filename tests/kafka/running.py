@@ -79,7 +79,12 @@ class Worker:
             self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             return
         with log.open("ab") as told:
+            self._begun: int = told.tell()
             self.process = subprocess.Popen(command, stdout=told, stderr=told)
+
+    def words(self) -> str:
+        """What it has said."""
+        return "" if self.log is None else self.log.read_bytes()[self._begun :].decode()
 
     def end(self) -> int:
         """Ask it to end, and wait for it."""

@@ -136,7 +136,10 @@ async def test_the_numbers_are_those_of_what_happened(tmp_path: Path) -> None:
         await site.hub.alerts(4)
         await site.client.get("/v1/alerts/al-secret-1")
         await site.client.request("BREW", "/coffee/secret-1")
-        found = await numbers(site)
+        async with asyncio.timeout(10):
+            found: dict[tuple[str, tuple[str, ...]], float] = {}
+            while ("pxhub_alerts_open", ("high", "told")) not in found:  # the stream is read a moment after it grew
+                found = await numbers(site)
         assert {labels[0]: value for (name, labels), value in found.items() if name == "pxhub_messages_total"} == {
             "accepted": 3,
             "duplicate": 1,
