@@ -102,7 +102,9 @@ def _broker(folder: Path, port: int, controller: int) -> dict[str, str]:
 
 def _java(java: str, jars: Path, heap: str) -> list[str]:
     quiet = f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}"
-    return [java, f"-Xmx{heap}", "-Djava.awt.headless=true", quiet, "-cp", f"{jars}/*"]
+    # a broker of minutes, which shares its cores with what it serves: to compile it to the last takes longer than it lives
+    brief = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+    return [java, f"-Xmx{heap}", *brief, "-Djava.awt.headless=true", quiet, "-cp", f"{jars}/*"]
 
 
 def _port(variable: str, default: int) -> int:

@@ -146,7 +146,7 @@ def place(events: Iterable[Event], partitions: int, *, close: bool = True) -> It
     circles, last = Circles(Index(_Nothing())), 0
     for event in events:
         last = event.time  # in order of time it is the log time too
-        circle, _ = circles.place(circles.keys(names_of(event)))
+        circle = circles.place(circles.keys(names_of(event))).circle
         value = write_event(event, write_instant(last))
         yield Placed(partition_of(circle, partitions), name_of(circle), value)
     if close:

@@ -110,7 +110,7 @@ class _Watch:
     def look(self) -> None:
         held = self._stage.held
         ends = self._asked.ends
-        if len(held) == self.share and all(one.work.next >= ends[tp.partition] for tp, one in held.items()):
+        if len(held) == self.share and all(one.reach >= ends[tp.partition] for tp, one in held.items()):
             self.taken.set()
 
 

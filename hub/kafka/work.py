@@ -74,17 +74,21 @@ def make_stage(settings: WorkSettings, declared: Declared, cluster: Cluster, log
     thresholds, by_event = declared.thresholds, settings.clock == "event"
     name = name_of(thresholds)
     if settings.stage == "identify":
-        identifying = Identifying(
-            client,
-            at_redis(settings.redis, RedisShelf),
-            declared.site.identity,
-            cluster.partitions[EVENTS],
-            cluster.id,
-            log.info,
-            by_event=by_event,
-            listens=is_counted(thresholds),
-        )
-        return Stage(INBOUND, lambda _: identifying.open(), log.info)
+        at_redis(settings.redis, RedisShelf)  # what is no URL is told now
+
+        def identifying() -> Identifying:
+            return Identifying(
+                client,
+                RedisShelf(settings.redis),
+                declared.site.identity,
+                cluster.partitions[EVENTS],
+                cluster.id,
+                log.info,
+                by_event=by_event,
+                listens=is_counted(thresholds),
+            )
+
+        return Stage(INBOUND, lambda _: identifying().open(), log.info)
     if settings.stage == "measure":
         measuring = Measuring(client, thresholds, name, cluster.partitions[EVENTS], write_alert)
         return Stage(COUNTED, lambda _: measuring.open(), log.info)

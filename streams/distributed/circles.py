@@ -18,11 +18,12 @@ _REMEMBERED: Final = 1 << 20
 _NAME: Final = re.compile(rb"[0-9a-f]{16}")
 
 
-class Joined(NamedTuple):
-    """A circle that has become part of another one."""
+class Placement(NamedTuple):
+    """The circle of some names, the circles that have become part of it, and whether it was never heard of before."""
 
-    gone: bytes
-    into: bytes
+    circle: bytes
+    joined: Sequence[bytes]
+    is_new: bool
 
 
 def name_of(circle: bytes) -> bytes:
@@ -63,8 +64,16 @@ class Circles:
         """These will be asked for."""
         self._index.expect(CIRCLES, keys)
 
-    def place(self, keys: Sequence[bytes]) -> tuple[bytes, list[Joined]]:
-        """The circle of names that are connected from now on, and the circles that have become part of it."""
+    def place(self, keys: Sequence[bytes]) -> Placement:
+        """Where names are that are connected from now on."""
+        put = self._index.put
+        if len(keys) == 1:  # as nearly always
+            [key] = keys
+            root = self.root(key)
+            if root is None:
+                put(CIRCLES, key, key)
+                return Placement(key, (), is_new=True)
+            return Placement(root, (), is_new=False)
         roots: dict[bytes, None] = {}
         new: list[bytes] = []
         for key in keys:
@@ -74,13 +83,12 @@ class Circles:
             else:
                 roots[root] = None
         circle = min(roots) if roots else keys[0]
-        put = self._index.put
         for key in new:
             put(CIRCLES, key, circle)
-        joined = [Joined(root, circle) for root in roots if root != circle]
-        for gone, into in joined:
-            put(CIRCLES, gone, into)
-        return circle, joined
+        joined = [root for root in roots if root != circle]
+        for gone in joined:
+            put(CIRCLES, gone, circle)
+        return Placement(circle, joined, is_new=not roots)
 
     def root(self, key: bytes) -> bytes | None:
         """The circle that a key is in; None where it was never heard of."""

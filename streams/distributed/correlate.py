@@ -25,6 +25,8 @@ WriteAlert = Callable[[Transition], bytes]
 class Correlating:
     """One partition of px.events at work."""
 
+    piece: int = 2_000  # the loop may do something else between two
+
     def __init__(
         self,
         number: int,

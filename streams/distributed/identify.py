@@ -132,7 +132,8 @@ class Identify:
 
     def changes(self) -> list[tuple[str, Change]]:
         """What was learned of the last slice, each with the month of what was seen."""
-        return [(self.month if change[0] == SEEN else "", change) for change in self.index.changes()]
+        month = self.month
+        return [(month if change[0] == SEEN else "", change) for change in self.index.changes()]
 
     # -- the clock
 
@@ -208,7 +209,7 @@ class Identify:
             self._bury(out, record, *told.dead, told)
             return
         standing = self.standing
-        if not self._by_event and any(event.time > standing.recorded + HOUR for event in events):
+        if not self._by_event and _latest(events) > standing.recorded + HOUR:
             self._bury(out, record, Reason.FROM_THE_FUTURE.value, "time", _MEND_FUTURE, told)
             return
         hash_, mark = id_hash(told.source, told.id), _mark(told, record.offset)
@@ -233,39 +234,48 @@ class Identify:
         slice is joined before its events: what the slice itself brings is never handed over."""
         taken, self._taken = self._taken, []
         partitions, circles = self._partitions, self._circles
-        now = write_instant(self.standing.recorded)
-        known = {key: circles.root(key) for one in taken for names in one.keys for key in names}
+        place, root = circles.place, circles.root
         gone: dict[bytes, None] = {}
+        made: set[bytes] = set()  # in this slice: nothing of them is anywhere
         for one in taken:
             for names in one.keys:
-                _, joined = circles.place(names)
-                gone.update(dict.fromkeys(circle for circle, _ in joined))
+                circle, joined, is_new = place(names)
+                if is_new:
+                    made.add(circle)
+                if joined:
+                    gone.update(dict.fromkeys(joined))
         out: list[Out] = []
-        came = set(known.values())
         for circle in gone:
-            if circle not in came:
-                continue  # it was made in this slice: nothing of it is anywhere
-            into = circles.root(circle) or circle
-            home = partition_of(into, partitions)
-            id_ = f"{INBOUND}/{self.standing.next}/{name_of(circle).decode()}"
-            asked = write_asked(id_, now, name_of(into).decode(), home)
-            out.append(Out(EVENTS, partition_of(circle, partitions), name_of(circle), asked))
-            out.append(Out(EVENTS, home, name_of(into), write_awaited(id_, now)))
+            if circle not in made:
+                out += self._handed_over(circle)
         hex_names: dict[bytes, bytes] = {}
+        at, written = 0, ""
         for events, message, recorded in taken:
-            at = write_instant(recorded)
+            if recorded != at:
+                at, written = recorded, write_instant(recorded)
             if len(events) == 1:  # as nearly always
-                circle = circles.root(message[0][0]) or message[0][0]
+                circle = root(message[0][0]) or message[0][0]
                 key = hex_names.get(circle) or hex_names.setdefault(circle, name_of(circle))
-                out.append(Out(EVENTS, partition_of(circle, partitions), key, write_event(events[0], at)))
+                out.append(Out(EVENTS, partition_of(circle, partitions), key, write_event(events[0], written)))
                 continue
-            placed = [circles.root(names[0]) or names[0] for names in message]
+            placed = [root(names[0]) or names[0] for names in message]
             homes = [partition_of(circle, partitions) for circle in placed]
             following = Counter(homes)
             for event, circle, home in zip(events, placed, homes, strict=True):
                 following[home] -= 1
-                out.append(Out(EVENTS, home, name_of(circle), write_event(event, at, following[home])))
+                out.append(Out(EVENTS, home, name_of(circle), write_event(event, written, following[home])))
         return out
+
+    def _handed_over(self, circle: bytes) -> list[Out]:
+        """What is said of a circle that has become part of another one: it is asked for, and awaited."""
+        into = self._circles.root(circle) or circle
+        home, now = partition_of(into, self._partitions), write_instant(self.standing.recorded)
+        id_ = f"{INBOUND}/{self.standing.next}/{name_of(circle).decode()}"
+        asked = write_asked(id_, now, name_of(into).decode(), home)
+        return [
+            Out(EVENTS, partition_of(circle, self._partitions), name_of(circle), asked),
+            Out(EVENTS, home, name_of(into), write_awaited(id_, now)),
+        ]
 
     def _bury(self, out: list[Out], record: Record, reason: str, place: str, mend: str, told: Told | None) -> None:
         """A dead letter; the same again from the same sender is a repetition of it."""
@@ -297,8 +307,9 @@ class Identify:
     def _learned(self) -> Iterable[Out]:
         """What was learned, and where we stand, for px.persons."""
         self.standing.tallies = [(*key, count) for key, count in self.tallies.items()]
+        month = self.month
         for table, key, value in self.index.changes():
-            yield Out(PERSONS, 0, row_key(table, key, self.month), value)
+            yield Out(PERSONS, 0, row_key(table, key, month), value)
         yield Out(PERSONS, 0, POSITION, msgspec.msgpack.encode(self.standing))
 
     @property
@@ -331,6 +342,10 @@ def _names(event: Event) -> tuple[str, ...]:
     """All that an event connects (streams/core/circle.py): as nearly always, the one identifier that it names."""
     ids = event.identifiers
     return ids if len(ids) == 1 and event.type not in _CONNECTING else names_of(event)
+
+
+def _latest(events: Sequence[Event]) -> int:
+    return events[0].time if len(events) == 1 else max(event.time for event in events)
 
 
 def _mark(told: Told, offset: int) -> bytes:

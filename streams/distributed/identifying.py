@@ -32,7 +32,10 @@ Answer = TypeVar("Answer")
 
 
 class Identifying:
-    """px.inbound at work. `log` names the cluster, so that an index of another one is not taken for its own."""
+    """px.inbound at work, for as long as it is ours. `log` names the cluster, so that an index of another one is not
+    taken for its own."""
+
+    piece: int = 10_000  # one transaction and one round trip to Redis, which cost as much for a few
 
     def __init__(  # noqa: PLR0913 - what it is made of
         self,
@@ -64,7 +67,6 @@ class Identifying:
 
     def open(self) -> tuple[Identifying, Transactions]:
         """Take px.inbound from whoever had it, and stand where it stood. Raises TryAgain."""
-        self._transactions = Transactions(self._client, ID)  # one that was fenced is of no more use
         self._transactions.open()
         self.recover()
         return self, self._transactions

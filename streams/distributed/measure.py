@@ -64,6 +64,8 @@ class _Silence(msgspec.Struct, array_like=True):
 class Measuring:
     """px.counted at work, of `origins` partitions and identify."""
 
+    piece: int = 2_000  # the loop may do something else between two
+
     def __init__(
         self, client: Mapping[str, Any], thresholds: ThresholdSet, name: str, partitions: int, write_alert: WriteAlert
     ) -> None:

@@ -4,10 +4,12 @@ work that are one transaction each, and when all is done.
 Theory. A stage holds its partitions for as long as the group lets it. Who had a partition in the generation before and
 has it in this one is the only one who had it, and goes on; everybody else reads it anew from what is kept, all of an
 assignment at once and beside those that go on: who takes over the partitions of a worker that died tells of its own
-meanwhile. What was
-concluded since the last commit is written by the next, while the partition goes on taking; a slice is gathered in the
-loop and written in a thread. A write that Kafka does not take now is tried again, for ever; one that is fenced means
-that somebody else has the partition.
+meanwhile.
+
+What was fetched is noted at once and worked by a task of the partition, so that all that came while it worked is its
+next piece: what takes long per slice takes fewer. What was concluded since the last commit is written by the next,
+while the partition goes on taking; a slice is gathered in the loop and written in a thread. A write that Kafka does not
+take now is tried again, for ever; one that is fenced means that somebody else has the partition.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from streams.distributed.transactions import Fenced, Out, Transactions
 from streams.distributed.transport import Batch
 
 _AGAIN: Final = 0.5  # seconds before what Kafka did not take is given again
-_PIECE: Final = 2_000  # records that are taken before the loop may do something else
+_NOTED: Final = 20_000  # records of a partition that may wait for its task
 _IDLE_EVERY: Final = 1.0
 _AT_ONCE: Final = 8  # partitions that are stood up at the same time
 
@@ -36,7 +38,9 @@ Tell = Callable[..., object]
 
 
 class Work(Protocol):
-    """What a stage does with one partition."""
+    """What a stage does with one partition, `piece` records at a time."""
+
+    piece: int
 
     @property
     def next(self) -> int:
@@ -68,6 +72,14 @@ class Figures(NamedTuple):
     pauses: bool = False
 
 
+class Noted(NamedTuple):
+    """Records that were fetched, up to where they reach, and the message that brought them."""
+
+    records: list[Any]
+    end: int
+    message: Any
+
+
 W = TypeVar("W", bound=Work)
 
 
@@ -80,6 +92,11 @@ class Held(Generic[W]):
         self.transactions: Transactions = transactions
         self.generation: int = generation
         self.messages: list[Any] = []  # Faust's, to be acknowledged with the next commit
+        self.reach: int = work.next  # up to where it was noted
+        self.noted: list[Noted] = []  # what is to be worked
+        self.waiting: int = 0  # records in it
+        self.room: asyncio.Event = asyncio.Event()  # some of it is worked
+        self.working: asyncio.Task[None] | None = None
         self.committing: asyncio.Task[None] | None = None
         self.taken: int = 0  # records since the last slice was collected
         self.is_lost: bool = False
@@ -88,6 +105,24 @@ class Held(Generic[W]):
         self.commit_seconds: float = 0.0  # that the last one took
         self.pauses: bool = False  # Kafka does not take what was concluded
         self.restands: bool = False  # it is stood up again without a record
+
+    def note(self, records: list[Any], end: int, message: Any) -> None:
+        """Note records that were fetched, up to where they reach."""
+        self.noted.append(Noted(records, end, message))
+        self.waiting += len(records)
+        self.reach = end
+
+    def take_noted(self) -> list[Noted]:
+        """All that was noted, to be worked now."""
+        noted, self.noted, self.waiting = self.noted, [], 0
+        self.room.set()
+        return noted
+
+    def lose(self) -> None:
+        """It is ours no more: whoever waits for it goes on."""
+        self.is_lost = True
+        self.work.end()
+        self.take_noted()
 
 
 class Opening:
@@ -143,7 +178,7 @@ class Stage(Generic[W]):
                 self.opening[tp] = opening = Opening(generation)
                 opening.task = asyncio.create_task(self._stand_up(tp, opening))
         self._note_standing()
-        return {tp: held.work.next for tp, held in self.held.items()}
+        return {tp: held.reach for tp, held in self.held.items()}
 
     async def _stand_up(self, tp: TP, opening: Opening) -> None:
         loop = asyncio.get_running_loop()
@@ -190,46 +225,66 @@ class Stage(Generic[W]):
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _let_go(self, held: Held[W]) -> None:
-        held.is_lost = True
+        held.lose()
         self.held.pop(held.tp, None)
         if held.committing is not None:
             await asyncio.wait([held.committing])
         held.transactions.close()
 
     async def take(self, tp: TP, batch: Batch, message: Any) -> None:
-        """Take a batch. One that does not go on where the last one ended is asked for again."""
+        """Note a batch, to be worked with what else comes meanwhile; returns when there is room for another. One that
+        does not go on where the last one ended is asked for again."""
         held = self.held.get(tp)
         if held is None:
             return
-        if batch.begin > held.work.next:
-            self._tell("partition.gap", topic=tp.topic, partition=tp.partition, offset=held.work.next)
-            await self.seek(tp, held.work.next)
+        if batch.begin > held.reach:
+            self._tell("partition.gap", topic=tp.topic, partition=tp.partition, offset=held.reach)
+            await self.seek(tp, held.reach)
             return
         records = batch.records
-        for at in range(0, len(records), _PIECE):
-            piece = records[at : at + _PIECE]
-            is_last = at + _PIECE >= len(records)
-            end = batch.end if is_last else piece[-1].offset + 1
+        if batch.begin < held.reach:
+            records = [record for record in records if record.offset >= held.reach]
+        held.note(records, max(batch.end, held.reach), message)
+        if held.working is None:
+            held.working = asyncio.create_task(self._work(held))
+        while held.waiting > _NOTED:
+            held.room.clear()
+            await held.room.wait()
+
+    async def _work(self, held: Held[W]) -> None:
+        try:
+            while held.noted and not held.is_lost:
+                noted = held.take_noted()
+                if await self._take(held, [record for one in noted for record in one.records], noted[-1].end):
+                    held.messages += [one.message for one in noted]
+        except Ended:
+            held.lose()
+        except Exception as wrong:  # noqa: BLE001 - Faust would start the agent again, and it would fail again
+            held.lose()
+            self._fail(wrong)
+        finally:
+            held.working = None
+
+    async def _take(self, held: Held[W], records: list[Any], reach: int) -> bool:
+        """Take records piece by piece; whether all were taken."""
+        for at in range(0, max(len(records), 1), held.work.piece):
+            piece = records[at : at + held.work.piece]
+            is_last = at + held.work.piece >= len(records)
             try:
-                await held.work.take(piece, end)
+                await held.work.take(piece, reach if is_last else piece[-1].offset + 1)
             except Fenced:
                 self._lose(held)
-                return
-            except Ended:
-                return
+                return False
             except Poison as wrong:
                 await self._go_on_without(held, wrong.offset, piece)
-                return
-            except Exception as wrong:  # noqa: BLE001 - Faust would start the agent again, and it would fail again
-                self._fail(wrong)
-                return
+                return False
             held.taken += len(piece)
             if held.is_lost:
-                return
+                return False
             if not is_last:
                 await asyncio.sleep(0)
             self._commit_soon(held)
-        held.messages.append(message)
+        return True
 
     async def _go_on_without(self, held: Held[W], offset: int, piece: Sequence[Any]) -> None:
         """Stand a partition up anew without a record on which its stage failed."""
@@ -241,7 +296,9 @@ class Stage(Generic[W]):
         held.restands = True
         await asyncio.to_thread(held.work.isolate, offset, raw)
         held.taken, held.restands = 0, False
-        await self.seek(held.tp, held.work.next)
+        held.take_noted()  # it is fetched again from there
+        held.reach = held.work.next
+        await self.seek(held.tp, held.reach)
 
     def _commit_soon(self, held: Held[W]) -> None:
         if held.committing is None and not held.is_lost:
@@ -251,7 +308,7 @@ class Stage(Generic[W]):
         try:
             await asyncio.sleep(0)  # what was fetched together is one slice
             while not held.is_lost:
-                idle = held.taken < _PIECE // 2
+                idle = held.taken < held.work.piece // 2
                 held.taken = 0
                 messages, held.messages = held.messages, []
                 records = held.work.collect(idle=idle)
@@ -289,7 +346,7 @@ class Stage(Generic[W]):
     def _lose(self, held: Held[W]) -> None:
         """Somebody else has it by now."""
         self._tell("partition.fenced", topic=held.tp.topic, partition=held.tp.partition)
-        held.is_lost = True
+        held.lose()
         self.held.pop(held.tp, None)
 
     async def rest(self) -> None:
@@ -302,6 +359,8 @@ class Stage(Generic[W]):
     async def settle(self) -> None:
         """Wait until all that was taken is durable."""
         for held in list(self.held.values()):
+            while held.working is not None:
+                await asyncio.wait([held.working])
             self._commit_soon(held)
             while held.committing is not None:
                 await asyncio.wait([held.committing])

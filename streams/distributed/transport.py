@@ -11,6 +11,7 @@ A batch says from where to where it reaches, for offsets of a log with transacti
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple, cast
@@ -26,6 +27,7 @@ SCHEME: Final = "pxhub"
 FETCHED: Final = 20_000  # records of a batch at most
 _FETCH_BYTES: Final = 8 << 20  # of a partition
 _FETCH_WAIT: Final = 100  # milliseconds that the broker may wait for something to come
+_FULL: Final = 0.02  # seconds to wait for records of the others, while a partition's agent has all that it may have
 
 Positions = Callable[[set[TP], int], Awaitable[Mapping[TP, int]]]
 """Where to read each partition from, of an assignment and its generation."""
@@ -96,9 +98,11 @@ class BatchConsumer(driver.Consumer):
 
     _thread: BatchThread
     _next: dict[TP, int]  # up to where each partition was handed over, since it was sought
+    _sought: dict[TP, int]  # how often each was sought
+    _room: asyncio.Event  # a partition may be fetched again
 
     def _new_consumer_thread(self) -> BatchThread:
-        self._next = {}
+        self._next, self._sought, self._room = {}, {}, asyncio.Event()
         return BatchThread(self, loop=self.loop, beacon=self.beacon)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
@@ -116,6 +120,11 @@ class BatchConsumer(driver.Consumer):
     def resume_partitions(self, tps: Iterable[TP]) -> None:
         """Fetch those that stand; the others wait until they are sought."""
         super().resume_partitions({tp for tp in tps if tp in self._next})
+        self._room.set()
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        super().on_buffer_drop(tp)
+        self._room.set()
 
     async def seek_to(self, tp: TP, offset: int) -> None:
         """Read a partition from an offset on."""
@@ -124,13 +133,21 @@ class BatchConsumer(driver.Consumer):
         except IllegalStateError:
             return  # it was taken from us; the next assignment says where to read
         self._next[tp] = offset
+        self._sought[tp] = self._sought.get(tp, 0) + 1
         self._read_offset[tp] = None
         self._committed_offset[tp] = None
         super().resume_partitions({tp})
+        self._room.set()
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109 - Faust's own
         """A message for each partition of which something was fetched."""
-        records, _ = await self._wait_next_records(timeout)
+        if self.flow_active and not self._get_active_partitions():  # Faust would sleep for a second
+            self._room.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._room.wait(), timeout)
+            return
+        sought = dict(self._sought)
+        records, _ = await self._wait_next_records(_FULL if self._buffered_partitions else timeout)
         if not records or self.should_stop or not self.flow_active:
             return
         generation = self.app.consumer_generation_id
@@ -140,6 +157,9 @@ class BatchConsumer(driver.Consumer):
             if not self.flow_active or generation != self.app.consumer_generation_id:
                 return
             begin = self._next.get(tp)
+            if begin is not None and self._sought.get(tp) != sought.get(tp):
+                await self.seek_to(tp, begin)  # this is of where it was read before, or the fetcher is past it by now
+                continue
             if begin is None or found[0].offset < begin or tp not in ends:
                 continue  # fetched before the partition was sought, or ours no more
             end = max(ends[tp], found[-1].offset + 1)

@@ -22,14 +22,18 @@ PLACE = TP("t", 0)
 class Counting:
     """Work that notes the offsets that it took, and passes by what it has."""
 
+    piece: int = 4
+
     def __init__(self, wrong: dict[int, Exception] | None = None) -> None:
         self.next: int = 0
         self.offsets: list[int] = []
         self.apart: list[int] = []
         self.wrong: dict[int, Exception] = wrong or {}
         self.fails: bool = False
+        self.pieces: list[int] = []
 
     async def take(self, records: Sequence[Any], end: int) -> None:
+        self.pieces.append(len(records))
         for record in records:
             if record.offset < self.next or record.offset in self.apart:
                 continue
@@ -96,18 +100,55 @@ def run(work: Counting, told: Callable[[Stage[Any]], Awaitable[None]]) -> list[t
     return sought
 
 
+async def take(stage: Stage[Any], tp: TP, some: Batch) -> None:
+    """Give a batch, and wait until it is worked."""
+    await stage.take(tp, some, object())
+    await stage.settle()
+
+
 def test_a_batch_behind_a_gap_is_not_taken_and_what_is_missing_is_asked_for() -> None:
     """faust-streaming 216: what was fetched between resume and seek is of another place."""
     work = Counting()
 
     async def told(stage: Stage[Any]) -> None:
-        await stage.take(PLACE, batch(0, 3), object())
-        await stage.take(PLACE, batch(5, 8), object())
+        await take(stage, PLACE, batch(0, 3))
+        await take(stage, PLACE, batch(5, 8))
         assert work.next == 3
-        await stage.take(PLACE, batch(3, 8), object())
+        await take(stage, PLACE, batch(3, 8))
 
     assert run(work, told) == [(PLACE, 3)]
     assert work.offsets == list(range(8))
+
+
+def test_what_comes_while_it_works_is_taken_with_the_next() -> None:
+    work = Counting()
+
+    async def told(stage: Stage[Any]) -> None:
+        for at in range(0, 9, 3):
+            await stage.take(PLACE, batch(at, at + 3), object())
+        assert (work.next, stage.held[PLACE].reach) == (0, 9)
+        assert await stage.positions({PLACE}, 2) == {PLACE: 9}  # what is noted is not read again
+        await stage.settle()
+
+    assert run(work, told) == []
+    assert (work.offsets, work.pieces) == (list(range(9)), [4, 4, 1])
+
+
+def test_who_is_given_more_than_it_can_work_lets_the_fetcher_wait() -> None:
+    work = Counting()
+
+    async def told(stage: Stage[Any]) -> None:
+        work.piece = 1_000_000
+        held = stage.held[PLACE]
+        await stage.take(PLACE, batch(0, 3), object())
+        waiting = asyncio.create_task(stage.take(PLACE, batch(3, 30_000), object()))
+        await asyncio.sleep(0)
+        assert (held.waiting, waiting.done()) == (29_997, False)
+        await waiting
+        assert held.waiting == 0
+
+    assert run(work, told) == []
+    assert work.next == 30_000
 
 
 def test_what_comes_twice_is_taken_once() -> None:
@@ -115,10 +156,10 @@ def test_what_comes_twice_is_taken_once() -> None:
     work = Counting()
 
     async def told(stage: Stage[Any]) -> None:
-        await stage.take(PLACE, batch(0, 5), object())
+        await take(stage, PLACE, batch(0, 5))
         await stage.positions({PLACE}, 2)
-        await stage.take(PLACE, batch(2, 7), object())
-        await stage.take(PLACE, batch(0, 7), object())
+        await take(stage, PLACE, batch(2, 7))
+        await take(stage, PLACE, batch(0, 7))
 
     assert run(work, told) == []
     assert work.offsets == list(range(7))
@@ -141,7 +182,7 @@ def test_a_batch_of_a_partition_that_is_not_ours_is_nobodys() -> None:
     work = Counting()
 
     async def told(stage: Stage[Any]) -> None:
-        await stage.take(TP("t", 1), batch(0, 3), object())
+        await take(stage, TP("t", 1), batch(0, 3))
 
     assert run(work, told) == []
     assert work.offsets == []
@@ -151,8 +192,8 @@ def test_a_poison_record_is_set_apart_and_all_else_is_taken() -> None:
     work = Counting({2: Poison(2)})
 
     async def told(stage: Stage[Any]) -> None:
-        await stage.take(PLACE, batch(0, 5), object())
-        await stage.take(PLACE, batch(0, 5), object())
+        await take(stage, PLACE, batch(0, 5))
+        await take(stage, PLACE, batch(0, 5))
 
     assert run(work, told) == [(PLACE, 0)]
     assert (work.offsets, work.apart) == ([0, 1, 3, 4], [2])
@@ -163,7 +204,7 @@ def test_what_a_stage_cannot_go_on_from_ends_the_worker(wrong: Exception) -> Non
     work = Counting({1: wrong})
 
     async def told(stage: Stage[Any]) -> None:
-        await stage.take(PLACE, batch(0, 3), object())
+        await take(stage, PLACE, batch(0, 3))
         assert stage.failed.exception() is wrong
 
     run(work, told)
@@ -176,7 +217,7 @@ def test_a_slice_that_cannot_be_written_ends_the_worker_before_the_next_one() ->
 
     async def told(stage: Stage[Any]) -> None:
         held = stage.held[PLACE]
-        await stage.take(PLACE, batch(0, 3), object())
+        await take(stage, PLACE, batch(0, 3))
         await stage.settle()
         assert isinstance(stage.failed.exception(), KeyError)
         assert held.transactions.slices == 0  # type: ignore[attr-defined]
