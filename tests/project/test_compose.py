@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from ruamel.yaml import YAML
 
 from deploy.services.running import free_port
 from deploy.services.services import _broker
+from tests.kafka.running import HUB
 from tests.project.places import ROOT
 from tests.services import own_kafka
 
@@ -56,6 +59,30 @@ def test_the_broker_is_the_one_that_we_test_with() -> None:
     ours = {"auto.create.topics.enable", "group.initial.rebalance.delay.ms", "message.max.bytes"}
     ours |= {key for key in there if key.startswith(("offsets.", "transaction."))}
     assert {key: here[key] for key in ours} == {key: there[key] for key in ours}
+
+
+@pytest.mark.slow
+def test_what_is_started_lacks_its_services_alone(tmp_path: Path) -> None:
+    """With a site file as is asked for: each command is taken as it stands, and ends because no broker is there."""
+    (tmp_path / "site.yaml").write_text("facilities: {NORTH: {zone: America/New_York}}", encoding="utf-8")
+    there = {
+        "kafka:9092": f"127.0.0.1:{free_port()}",
+        "redis:6379": f"127.0.0.1:{free_port()}",
+        "0.0.0.0:2575": "127.0.0.1:0",
+        "127.0.0.1:8080": "127.0.0.1:0",
+        "/etc/pxhub/": f"{tmp_path}/",
+    }
+    running = {}
+    for name, service in DISTRIBUTED["services"].items():
+        if service.get("image") != "pxhub":
+            continue
+        command = [re.sub(r"\$\{\w+:\?.*\}", "10.20.0.0/16", part) for part in service["command"]]
+        for written, meant in there.items():
+            command = [part.replace(written, meant) for part in command]
+        running[name] = subprocess.Popen([*HUB, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    told = {name: (one.communicate(timeout=120)[1], one.returncode) for name, one in running.items()}
+    assert {name: code for name, (_, code) in told.items()} == dict.fromkeys(running, 75), told
+    assert len(told) == 5
 
 
 @pytest.mark.slow
