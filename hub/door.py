@@ -63,14 +63,14 @@ class Door:
             if event.time > self._latest:
                 self._too_late(message, input_, (event.source, event.id), self._own_digest(message, input_))
                 return ()
+            if self._left_out is not None and self._left_out.has(event.identifiers):
+                self.ignored[TEST_PATIENT] += 1
+                return ()
             ids = self._seen.get(event.source)
             if ids is None:
                 ids = self._seen[event.source] = {}
             if event.id in ids:
                 self._repeated(ids[event.id], event, message, input_)
-                return ()
-            if self._left_out is not None and self._left_out.has(event.identifiers):
-                self.ignored[TEST_PATIENT] += 1
                 return ()
             ids[event.id] = self._mark(message, input_.path)
             self.accepted += 1
@@ -93,10 +93,10 @@ class Door:
             self.ignored[reading.ignored] += 1
         elif any(e.time > self._latest for e in reading.events):
             self._too_late(message, input_, (reading.source, reading.id), reading.digest)
-        elif (first := self._seen.setdefault(reading.source, {}).get(reading.id)) is not None:
-            self._met(first == reading.digest, (reading.source, reading.id), reading.digest, message, input_)
         elif self._left_out is not None and any(self._left_out.has(e.identifiers) for e in reading.events):
             self.ignored[TEST_PATIENT] += 1
+        elif (first := self._seen.setdefault(reading.source, {}).get(reading.id)) is not None:
+            self._met(first == reading.digest, (reading.source, reading.id), reading.digest, message, input_)
         else:
             self._seen[reading.source][reading.id] = reading.digest
             self.accepted += 1

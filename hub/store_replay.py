@@ -27,7 +27,8 @@ from hub.serve.service import ServeSettings, Service, live_reader, machine_time
 from hub.stored import judge_log
 from hub.telemetry import start_telemetry
 from schemas.alert import Alert
-from schemas.errors import WrongUse
+from schemas.dead_letter import DeadLetter
+from schemas.errors import Reason, WrongUse
 from schemas.event import Event
 from schemas.instant import write_instant
 from schemas.message import Message, Outcome
@@ -38,6 +39,7 @@ from streams.embedded.reader import Reader
 from streams.embedded.upkeep import date_beginning
 
 _OF_EVENTS: Final = frozenset((NONSENSE, NO_REGION))
+_MEND_FUTURE: Final = "it lies more than an hour ahead of this machine's clock; mend the sender's or name --until"
 _BATCH: Final = 2_000  # messages of one commit
 
 
@@ -113,10 +115,15 @@ def replay_into(service: Service, options: ReplayOptions) -> dict[str, Any]:
 
 
 def read_messages(
-    inputs: list[Input], settings: ServeSettings, declared: Declared, reader: LiveReader, options: ReplayOptions
+    inputs: list[Input],
+    settings: ServeSettings,
+    declared: Declared,
+    reader: LiveReader,
+    options: ReplayOptions,
+    latest: int | None = None,
 ) -> tuple[CloudEventReader, Iterator[Message]]:
     """The messages of files in the order of their time, as `reader` gives them; and who read the CloudEvents, for it
-    counts what it assumed."""
+    counts what it assumed. Without an `until` what lies behind `latest` is a dead letter, whomever it is about."""
     reads = compile_thresholds(declared.thresholds)
     hl7, cloud = live_reader(settings, declared, reads).parts
     site, tables = declared.site, declared.mapping.tables
@@ -130,11 +137,11 @@ def read_messages(
         reader.hooks,
         FeedbackReader(site.instruments),
     )
-    return cloud, _messages(found, keeping, reader, options.until)
+    return cloud, _messages(found, keeping, reader, options.until, latest)
 
 
 def _messages(
-    found: Iterator[Any], keeping: tuple[_Keeping, ...], reader: LiveReader, until: int | None
+    found: Iterator[Any], keeping: tuple[_Keeping, ...], reader: LiveReader, until: int | None, latest: int | None
 ) -> Iterator[Message]:
     for told, _ in found:
         what: Event | Reading = told.event if told.event is not None else told.reading
@@ -144,8 +151,12 @@ def _messages(
             kind, raw = told.kind or FILE, told.raw
         message = reader.of(kind, raw, what, told.comments)
         times = (what.time,) if isinstance(what, Event) else (event.time for event in what.events)
-        if until is not None and any(time > until for time in times):  # asked before whom it is about, as in a replay
+        last = max(times, default=0)  # it is asked before whom it is about, as in a replay
+        if until is not None and last > until:
             message.events, message.ignored, message.source = (), AFTER_UNTIL, ""  # heard of nobody before the end
+        elif until is None and latest is not None and last > latest:
+            message.events, message.ignored = (), None
+            message.dead = DeadLetter(reason=Reason.FROM_THE_FUTURE, place="time", mend=_MEND_FUTURE)
         yield message
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
@@ -19,16 +18,13 @@ from hub.kafka.settings import KafkaSettings
 from hub.replay import ReplayOptions
 from hub.serve.service import ServeSettings, live_reader, machine_time
 from hub.store_replay import read_messages
-from schemas.dead_letter import DeadLetter
-from schemas.errors import Reason, TryAgain
+from schemas.errors import TryAgain
 from schemas.event import HOUR
 from schemas.instant import write_instant
-from schemas.message import Message as Read
 from streams.core.compiled import compile_thresholds
 from streams.distributed.inbound import LATEST, write_message, write_tick
 from streams.distributed.names import INBOUND
 
-_MEND_FUTURE: Final = "it lies more than an hour ahead of this machine's clock; mend the sender's or name --until"
 _AGAIN: Final = "load them again: none counts twice"
 _LARGEST: Final = 20 << 20
 _FLUSH: Final = 120.0  # seconds
@@ -93,9 +89,9 @@ def load(kafka: KafkaSettings, options: ReplayOptions) -> dict[str, Any]:
     reader = live_reader(settings, declared, compile_thresholds(declared.thresholds))
     inputs = find_inputs(options.paths)
     asked = replace(settings, timezone=options.timezone)
-    cloud, messages = read_messages(inputs, asked, declared, reader, options)
+    cloud, messages = read_messages(inputs, asked, declared, reader, options, machine_time() + HOUR)
     loader, counts, last = Loader(kafka), Counter[str](), options.until or 0
-    for message in _in_time(messages, options.until):
+    for message in messages:
         if options.until is None and message.events and message.ignored is None and message.dead is None:
             last = max(last, *(event.time for event in message.events))
         counts["messages"] += 1
@@ -110,13 +106,3 @@ def load(kafka: KafkaSettings, options: ReplayOptions) -> dict[str, Any]:
         "clock": write_instant(last) if last else None,
         "assumed_utc": cloud.assumed_utc,
     }
-
-
-def _in_time(messages: Iterable[Read], until: int | None) -> Iterable[Read]:
-    """The messages; what lies ahead of this machine's clock as a dead letter, for no stamp may run the clock away."""
-    latest = machine_time() + HOUR
-    for message in messages:
-        if until is None and any(event.time > latest for event in message.events):
-            message.events = ()
-            message.dead = DeadLetter(reason=Reason.FROM_THE_FUTURE, place="time", mend=_MEND_FUTURE)
-        yield message

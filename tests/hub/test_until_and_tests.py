@@ -1,4 +1,4 @@
-"""Messages of test patients from after the end of a replay."""
+"""Messages of test patients: a replay in memory and the durable path say the same of them."""
 
 from __future__ import annotations
 
@@ -35,3 +35,14 @@ def test_what_lies_behind_the_end_is_heard_of_nobody_also_of_a_test_patient(tmp_
     report, stored = replay_store(tmp_path / "store", options)
     assert [alert.state for alert in memory.alerts] == [alert.state for alert in stored] == [State.BREACHED]
     assert memory.report["ignored_by_reason"] == report["ignored_by_reason"] == {"after_until": 1}
+
+
+def test_of_a_test_patient_nothing_is_a_conflict(tmp_path: Path) -> None:
+    told = [line("1", "2026-03-02T10:00:00Z", "1^N"), line("1", "2026-03-02T10:30:00Z", "9^N")]
+    (tmp_path / "in.ndjson").write_text("\n".join(told), encoding="utf-8")
+    (tmp_path / "site.yaml").write_text("test_patients: [9^N]", encoding="utf-8")
+    options = ReplayOptions(paths=[str(tmp_path / "in.ndjson")], site=tmp_path / "site.yaml")
+    counted = {name: replay(options).report[name] for name in ("accepted", "ignored_by_reason", "dead_letters")}
+    assert counted == {"accepted": 1, "ignored_by_reason": {"test_patient": 1}, "dead_letters": 0}
+    stored, _ = replay_store(tmp_path / "store", options)
+    assert {name: stored[name] for name in counted} == counted
