@@ -15,12 +15,12 @@ import msgspec
 
 from hub.alert_line import AlertSaid, alert_fields
 from hub.declared import Declared
-from hub.kafka.cluster import Cluster, look_at
+from hub.kafka.cluster import WORKED, Cluster, look_at
 from hub.kafka.redis_url import at_redis
 from hub.kafka.settings import KafkaSettings
 from hub.kafka.watching import end_within, watched
 from hub.library_log import listen_to_libraries
-from schemas.errors import TryAgain
+from schemas.errors import TryAgain, WrongUse
 from schemas.instant import write_instant
 from streams.core.alerts import Transition
 from streams.distributed.caught_up import Progress
@@ -28,7 +28,7 @@ from streams.distributed.correlate import Correlating
 from streams.distributed.counting import is_counted
 from streams.distributed.identifying import Identifying
 from streams.distributed.measure import Measuring
-from streams.distributed.names import ALERTS, COUNTED, EVENTS, INBOUND
+from streams.distributed.names import ALERTS, COUNTED, DEAD_LETTERS, EVENTS, INBOUND, MEASURES, PERSONS, STATE
 from streams.distributed.shelf import RedisShelf
 from streams.distributed.stage import Stage
 from streams.distributed.view_shelf import ViewShelf
@@ -40,6 +40,12 @@ if TYPE_CHECKING:
     from structlog.stdlib import BoundLogger
 
 STAGES: Final = ("identify", "correlate", "measure")
+_NEEDED: Final = {
+    "identify": (PERSONS, DEAD_LETTERS),
+    "correlate": (STATE, ALERTS, DEAD_LETTERS),
+    "measure": (MEASURES, ALERTS, DEAD_LETTERS),
+}
+"""Topics that a stage reads or writes, beside those that all look at."""
 _STILL_EVERY: Final = 2.0  # seconds
 _LOOK: Final = 0.2  # seconds between two looks whether all is judged
 _END_WITHIN: Final = 30.0  # seconds
@@ -104,7 +110,9 @@ async def work(settings: WorkSettings, declared: Declared, log: BoundLogger, rea
     from streams.distributed.app import lags_of, make_app, run_app  # noqa: PLC0415 - Faust takes long to load
 
     listen_to_libraries(log)
-    cluster = await asyncio.to_thread(look_at, settings.kafka)
+    cluster = await asyncio.to_thread(look_at, settings.kafka, (*WORKED, *_NEEDED[settings.stage]))
+    if settings.stage == "correlate" and cluster.partitions[STATE] < cluster.partitions[EVENTS]:
+        raise WrongUse(f"{STATE} has fewer partitions than {EVENTS}; run: pxhub topics check")
     stage = make_stage(settings, declared, cluster, log)
     client = {k: v for k, v in settings.kafka.for_aiokafka().items() if k != "bootstrap_servers"}
     credentials = settings.kafka.faust_credentials()

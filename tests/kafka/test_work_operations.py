@@ -9,6 +9,7 @@ import urllib.request
 
 import pytest
 from confluent_kafka import Producer
+from kafka.admin import KafkaAdminClient
 
 from hub.__main__ import main
 from streams.distributed.names import COUNTED, EVENTS
@@ -109,3 +110,19 @@ def test_metrics_are_told_on_loopback_alone(broker: str, redis_url: str) -> None
     with worker("correlate", broker, redis_url, "--metrics", "0.0.0.0:18123") as running:
         assert running.await_end() == 2
         assert "loopback only" in "\n".join(running.lines)
+
+
+@pytest.mark.parametrize(
+    "stage, topic", [("identify", "px.persons"), ("correlate", "px.state"), ("measure", "px.measures")]
+)
+def test_a_topic_that_a_stage_needs_is_asked_for_by_name(broker: str, redis_url: str, stage: str, topic: str) -> None:  # noqa: F811 - a fixture
+    admin = KafkaAdminClient(bootstrap_servers=broker)
+    try:
+        admin.delete_topics([topic])
+        while topic in admin.list_topics():
+            continue
+    finally:
+        admin.close()
+    with worker(stage, broker, redis_url) as running:
+        assert running.await_end() == 2
+        assert f"{topic}: no such topic; run: pxhub topics apply" in "\n".join(running.lines)
