@@ -99,6 +99,12 @@ def make_stage(settings: WorkSettings, declared: Declared, cluster: Cluster, log
     return Stage(EVENTS, correlating, log.info)
 
 
+def clients_of(kafka: KafkaSettings) -> dict[str, Any]:
+    """How the clients of an application reach the brokers, as `make_app` takes it."""
+    aiokafka = {name: value for name, value in kafka.for_aiokafka().items() if name != "bootstrap_servers"}
+    return {"aiokafka": aiokafka, "confluent": kafka.for_confluent(), "credentials": kafka.faust_credentials()}
+
+
 async def work(settings: WorkSettings, declared: Declared, log: BoundLogger, ready: Callable[[], object]) -> None:
     """Run a stage until it is asked to end, or all that was there is judged."""
     from streams.distributed.app import lags_of, make_app, run_app  # noqa: PLC0415 - Faust takes long to load
@@ -106,9 +112,7 @@ async def work(settings: WorkSettings, declared: Declared, log: BoundLogger, rea
     listen_to_libraries(log)
     cluster = await asyncio.to_thread(look_at, settings.kafka)
     stage = make_stage(settings, declared, cluster, log)
-    client = {k: v for k, v in settings.kafka.for_aiokafka().items() if k != "bootstrap_servers"}
-    credentials = settings.kafka.faust_credentials()
-    app = make_app(f"px-{settings.stage}", settings.kafka.servers, stage, client, credentials=credentials)
+    app = make_app(f"px-{settings.stage}", stage, settings.kafka.servers, **clients_of(settings.kafka))
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
 
