@@ -143,7 +143,8 @@ def _messages(
         if told.raw is not None:  # of a webhook, or feedback
             kind, raw = told.kind or FILE, told.raw
         message = reader.of(kind, raw, what, told.comments)
-        if until is not None and any(event.time > until for event in message.events):
+        times = (what.time,) if isinstance(what, Event) else (event.time for event in what.events)
+        if until is not None and any(time > until for time in times):  # asked before whom it is about, as in a replay
             message.events, message.ignored, message.source = (), AFTER_UNTIL, ""  # heard of nobody before the end
         yield message
 

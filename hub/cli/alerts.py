@@ -81,8 +81,9 @@ def _list_kafka(kafka: str, wanted: Callable[[Alert], bool], format_: Format) ->
     from hub.kafka.settings import read_kafka_settings  # noqa: PLC0415
 
     settings = read_kafka_settings(kafka, os.environ)
+    alerts = alerts_of(settings)  # it tells first whether there is such a cluster
     directory = directory_of(settings)
-    write_rows((as_line(alert, directory) for alert in alerts_of(settings) if wanted(alert)), _COLUMNS, format_)
+    write_rows((as_line(alert, directory) for alert in alerts if wanted(alert)), _COLUMNS, format_)
 
 
 @alerts_app.command("show")

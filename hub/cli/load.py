@@ -12,9 +12,10 @@ import typer
 
 from hub.cli.replay import read_time
 from hub.cli.topics import Kafka
+from hub.declared import checked_zone
 from hub.kafka.load import load
 from hub.kafka.settings import read_kafka_settings
-from hub.kafka.zone import remember_zone
+from hub.kafka.zone import check_redis, recall_zone, remember_zone
 from hub.replay import ReplayOptions
 
 
@@ -38,6 +39,10 @@ def load_command(  # noqa: PLR0913, PLR0917 - a flag each
     on the brokers, 2 wrong use, 75 Kafka does not take it.
     """
     settings = read_kafka_settings(kafka, os.environ)
+    if timezone is not None:
+        checked_zone(timezone)
+    if redis is not None:  # before anything is published
+        check_redis(redis) if timezone is None else recall_zone(redis)
     moment = read_time("--until", until, timezone) if until is not None else None
     options = ReplayOptions(
         paths=paths, thresholds=thresholds, mapping=mapping, site=site, until=moment, timezone=timezone

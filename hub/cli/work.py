@@ -17,7 +17,7 @@ import typer
 from hub.address import read_address
 from hub.cli.clock import ClockChoice
 from hub.cli.topics import Kafka
-from hub.declared import read_declared
+from hub.declared import checked_zone, read_declared
 from hub.kafka.settings import read_kafka_settings
 from hub.kafka.work import STAGES, STUCK_AFTER, WorkSettings, work
 from hub.kafka.zone import recall_zone
@@ -68,6 +68,8 @@ def work_command(  # noqa: PLR0913, PLR0917 - a flag each
     stood still, 1 it failed.
     """
     kafka_settings = read_kafka_settings(kafka, os.environ)
+    if timezone is not None:
+        checked_zone(timezone)
     named = timezone or (site is not None and read_site_leniently(site).timezone) or recall_zone(redis)
     declared = read_declared(site, thresholds, None, named)
     if stage is StageChoice.ALL:

@@ -35,7 +35,7 @@ class _Rows:
 def alerts_of(kafka: KafkaSettings) -> list[Alert]:
     """Every alert in its last state, sorted by start and id. Raises TryAgain, and WrongUse where there is no such
     topic."""
-    partitions = look_at(kafka, (*WORKED, ALERTS)).partitions[ALERTS]
+    partitions = look_at(kafka, (*WORKED, ALERTS, PERSONS)).partitions[ALERTS]
     last: dict[bytes, bytes] = {}
     for number in range(partitions):
         for record in read_topic(kafka.for_confluent(), ALERTS, number):

@@ -25,7 +25,7 @@ from schemas.event import HOUR
 from schemas.instant import write_instant
 from schemas.message import Message as Read
 from streams.core.compiled import compile_thresholds
-from streams.distributed.inbound import write_message, write_tick
+from streams.distributed.inbound import LATEST, write_message, write_tick
 from streams.distributed.names import INBOUND
 
 _MEND_FUTURE: Final = "it lies more than an hour ahead of this machine's clock; mend the sender's or name --until"
@@ -84,8 +84,8 @@ class Loader:
 
 
 def load(kafka: KafkaSettings, options: ReplayOptions) -> dict[str, Any]:
-    """Publish the messages of files, and close with a tick at `until`, or at the largest event time; returns what was
-    published. Raises TryAgain where Kafka does not answer, and WrongUse."""
+    """Publish the messages of files, and close with a tick at `until`, or at the largest time of an event that counts
+    (a conflict's does not); returns what was published. Raises TryAgain where Kafka does not answer, and WrongUse."""
     look_at(kafka)
     declared = read_declared(options.site, options.thresholds, options.mapping, options.timezone)
     named = options.timezone or declared.site.timezone
@@ -102,7 +102,7 @@ def load(kafka: KafkaSettings, options: ReplayOptions) -> dict[str, Any]:
         counts["events"] += len(message.events)
         digest = blake2b(content(message.kind, message.raw), digest_size=16).digest()
         loader.put(write_message(message, digest))
-    loader.put(write_tick(last))
+    loader.put(write_tick(LATEST if options.until is None else options.until))
     loader.end()
     return {
         "messages": counts["messages"],

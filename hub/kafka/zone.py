@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 
 from hub.kafka.redis_url import at_redis
 from schemas.errors import TryAgain
+from streams.distributed.redis_words import words_of
 
 _KEY: Final = "px:zone"
 _SECONDS: Final = 5.0
@@ -19,7 +20,7 @@ def remember_zone(url: str, zone: str) -> None:
     try:
         _at(url).set(_KEY, zone)
     except RedisError as wrong:
-        raise TryAgain(f"Redis does not answer ({type(wrong).__name__})") from wrong
+        raise TryAgain(words_of(wrong)) from wrong
 
 
 def recall_zone(url: str) -> str | None:
@@ -27,8 +28,13 @@ def recall_zone(url: str) -> str | None:
     try:
         found: bytes | None = _at(url).get(_KEY)
     except RedisError as wrong:
-        raise TryAgain(f"Redis does not answer ({type(wrong).__name__})") from wrong
+        raise TryAgain(words_of(wrong)) from wrong
     return None if found is None else found.decode("ascii", "replace")
+
+
+def check_redis(url: str) -> None:
+    """Raises WrongUse for what is no URL of a Redis; it asks Redis for nothing."""
+    _at(url)
 
 
 def _at(url: str) -> Any:

@@ -78,9 +78,16 @@ class Count:
         return [e.alert for e in self._episodes if e.alert is not None]
 
     def ring(self, at: int) -> None:
-        """The instant of the last episode's close."""
-        if self._episodes:
-            self._look(self._episodes[-1], at)
+        """The instant of an episode's close. Several may be open at once: events may be ahead of the clock."""
+        for episode in self._episodes[self._first_open() :]:
+            self._look(episode, at)
+
+    def _first_open(self) -> int:
+        """Which episode is the first that is not told to have closed; each closes behind the one before it."""
+        first = len(self._episodes)
+        while first and not _has_closed(self._episodes[first - 1]):
+            first -= 1
+        return first
 
     def look(self, clock: int) -> None:
         """Bring every alert in line, after evidence was put in without saying so."""
@@ -162,7 +169,7 @@ class Count:
         if episode.alert.state is not State.RETRACTED:
             draft.fired_at = episode.alert.fired_at  # it was said then, whichever record stands behind it now
         self._alerts.move(episode.alert, draft)
-        if not closed and self.next != episode.closes:
+        if not closed and (self.next is None or episode.closes < self.next):  # of all that are open the first
             self._timers.set(self, episode.closes)
 
     def _alert(self, id_: str, opener: Event, draft: Draft) -> Alert:
@@ -177,3 +184,7 @@ class Count:
             reason=f"{rule.at_least} or more {' or '.join(m.event for m in rule.event)} within {rule.span}",
             sensitivity=opener.sensitivity,
         )
+
+
+def _has_closed(episode: Episode) -> bool:
+    return episode.alert is not None and episode.alert.state is State.RESOLVED

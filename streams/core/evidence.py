@@ -16,13 +16,7 @@ from streams.core.addresses import address
 from streams.core.alerts import Alerts
 from streams.core.compiled import Compiled, TypePlan, compile_thresholds
 from streams.core.counts import Count
-from streams.core.held import (
-    ALIASES,
-    FACT_EVENTS,
-    SECOND_NUMBERS,
-    learn_aliases,
-    learn_fact,
-)
+from streams.core.held import ALIASES, FACT_EVENTS, SECOND_NUMBERS, learn_aliases, learn_fact
 from streams.core.identity import MOVABLE, Identity, named
 from streams.core.journeys import KEYS, Journeys
 from streams.core.lent import LENT, borrow, learn_loans
@@ -72,6 +66,7 @@ class Evidence:
         self._held: int = 0  # how many releases are awaited
         self._lost: dict[str, Alert] = {}  # alerts whose record is being made again
         self._moved: dict[str, None] = {}  # alerts whose person or journey may be another one now
+        self._moving: list[Person] = []  # persons whose alerts are to be noted there, when what is held is judged
 
     # -- leaving memory, and coming back
 
@@ -160,9 +155,14 @@ class Evidence:
         return found
 
     def _note_moved(self, persons: Iterable[Person]) -> None:
+        """What is held has no alerts yet: it is noted when it is judged."""
         if self._alerts.passing is not None:
-            for person in persons:
-                self._moved.update(dict.fromkeys(alert.id for alert in _alerts_of(person)))
+            self._moving += persons
+        if self._held:
+            return
+        for person in self._moving:
+            self._moved.update(dict.fromkeys(alert.id for alert in _alerts_of(person)))
+        self._moving = []
 
     # -- evidence
 
@@ -385,6 +385,7 @@ class Evidence:
             if self._alerts.owners[id_] is None:
                 self._alerts.retract(alert)
                 self._alerts.let_pass(id_)
+        self._note_moved(())
 
 
 def _waits_of(person: Person) -> list[Wait]:

@@ -33,7 +33,7 @@ from streams.distributed.counting import FORMAT as COUNTING
 from streams.distributed.counting import IDENTIFY as ORIGIN
 from streams.distributed.counting import Heard, Slice, write_slice
 from streams.distributed.formats import POSITION
-from streams.distributed.inbound import Ticked, Told, read_inbound
+from streams.distributed.inbound import LATEST, Ticked, Told, read_inbound
 from streams.distributed.index import KNOWN, PLACED, SEEN, Change, Index, IndexedDirectory, key_bytes
 from streams.distributed.letters import Letter, write_letter
 from streams.distributed.names import COUNTED, DEAD_LETTERS, EVENTS, INBOUND, PERSONS
@@ -116,7 +116,8 @@ class Identify:
                 continue
             self._hear_stamp(record)
             if isinstance(one, Ticked):
-                self._close = max(self._close, one.at)
+                is_latest = self._by_event and one.at == LATEST
+                self._close = max(self._close, self.standing.recorded if is_latest else one.at)
                 continue
             self._take_safely(one, *next(at), record, out)
         standing = self.standing

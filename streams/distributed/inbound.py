@@ -19,6 +19,9 @@ from streams.embedded.entries import written
 _NEWER: Final = re.compile(rb"[\x90-\x9f][\xa0-\xbf][mt](\d+)")
 
 
+LATEST: Final = -1
+
+
 class Told(msgspec.Struct, array_like=True, tag="m1", frozen=True):
     """A message. `events` as the log has them, empty for none; `content` is a digest of what it says, however it is
     written; `dead` reason, place and mend."""
@@ -35,7 +38,8 @@ class Told(msgspec.Struct, array_like=True, tag="m1", frozen=True):
 
 
 class Ticked(msgspec.Struct, array_like=True, tag="t1", frozen=True):
-    """A look at the clock: the record's own stamp, or an instant (microseconds) that closes what was loaded."""
+    """A look at the clock: the record's own stamp, or an instant (microseconds) that closes what was loaded. LATEST is
+    the largest event time that was taken so far, which identify alone knows: it is who says what counts."""
 
     at: int = 0
 

@@ -17,6 +17,7 @@ from redis.retry import Retry
 
 from schemas.errors import TryAgain
 from streams.distributed.index import SEEN, STANDING, TABLES, Change
+from streams.distributed.redis_words import words_of
 
 _PREFIX: Final = "px:index"
 _SECONDS: Final = 5.0
@@ -138,7 +139,7 @@ class RedisShelf:
 
     @staticmethod
     def _refuse(wrong: RedisError) -> NoReturn:
-        raise TryAgain(f"Redis does not answer ({type(wrong).__name__})") from wrong
+        raise TryAgain(words_of(wrong)) from wrong
 
 
 class Emptied(TryAgain):

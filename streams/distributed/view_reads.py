@@ -11,6 +11,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from schemas.errors import StoreFailed
+from streams.distributed.redis_words import words_of
 from streams.distributed.view_shelf import PREFIX
 
 _SECONDS: Final = 5.0
@@ -138,4 +139,4 @@ def _entries(found: Any) -> list[Entry]:
 
 
 def _refuse(wrong: RedisError) -> NoReturn:
-    raise StoreFailed(f"Redis does not answer ({type(wrong).__name__})") from wrong
+    raise StoreFailed(words_of(wrong)) from wrong

@@ -25,6 +25,7 @@ from redis.retry import Retry
 from schemas.alert import OPEN, Level, State
 from schemas.errors import TryAgain
 from schemas.instant import read_instant
+from streams.distributed.redis_words import words_of
 
 PREFIX: Final = "px:view"
 MOST: Final = 100_000
@@ -238,6 +239,6 @@ def _mark_of(log: str, offsets: Sequence[int]) -> bytes:
 
 
 def _refuse(wrong: RedisError) -> NoReturn:
-    if isinstance(wrong, ResponseError):
+    if type(wrong) is ResponseError:
         raise TryAgain("Redis refuses to keep the views: see that it is version 7 and has memory") from wrong
-    raise TryAgain(f"Redis does not answer ({type(wrong).__name__})") from wrong
+    raise TryAgain(words_of(wrong)) from wrong

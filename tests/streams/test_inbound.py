@@ -10,7 +10,7 @@ import pytest
 from schemas.event import Event
 from schemas.message import Message
 from streams.distributed.formats import NewerFormat
-from streams.distributed.inbound import Ticked, Told, read_inbound, write_message, write_tick
+from streams.distributed.inbound import LATEST, Ticked, Told, read_inbound, write_message, write_tick
 from streams.distributed.letters import read_letter
 from streams.distributed.names import INBOUND
 from tests.properties.topics_in_memory import Run, messages_of
@@ -60,3 +60,14 @@ def test_what_cannot_be_kept_is_a_dead_letter_from_here_on() -> None:
     assert told.dead is not None
     assert told.dead[0] == "invalid"
     assert told.raw == b"raw"
+
+
+def test_what_was_loaded_is_closed_by_what_was_taken_of_it_alone() -> None:
+    run = Run(THRESHOLDS, 2, Random(1))
+    conflict = messages_of([[Event("e0", "s", "e.end", read_instant("2026-05-01T12:00:00Z"), {}, ("1^N",))]])
+    run.tell([*message(0, "A"), *conflict])  # the same id: no clock goes by what it says
+    run.close(LATEST)
+    run.work()
+    assert run.alerts == {}
+    assert [one.partition.engine.clock for one in run.correlate] == [read_instant(START)] * 2
+    assert len(run.letters()) == 1

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.event import HOUR
+from schemas.event import HOUR, Event
+from streams.core.engine import Engine
 from streams.core.identity import id_of
 from streams.core.thresholds import read_thresholds
 from streams.embedded.runtime import Runtime
@@ -74,3 +75,14 @@ def test_when_a_count_was_said_stays_though_its_person_left_memory_and_came_back
     [last] = store.alerts()
     assert (first.state.value, last.state.value) == ("breached", "resolved")
     assert last.fired_at == first.fired_at
+
+
+def test_whose_a_call_was_is_said_though_the_link_came_in_one_message_with_what_told_it() -> None:
+    engine = Engine(THRESHOLDS, keeps_all=False)
+    engine.apply(Event("e1", "s", "result.final", BEGIN, {"order_id": "a", "contact_id": "c"}, ()))
+    engine.advance(BEGIN + 2 * HOUR)
+    assert [change.alert.person for change in engine.take_transitions()] == [None]
+    queued = Event("e2", "s", "contact.queued", BEGIN + 2 * HOUR, {"contact_id": "c"}, ("1^N",))
+    link = {"contact_id": "c", "surviving": ["1^N"]}
+    engine.apply_together([queued, Event("e2/linked", "s", "person.linked", BEGIN + 2 * HOUR, link, ())])
+    assert [alert.person for alert in engine.moved()] == [id_of("1^N")]
