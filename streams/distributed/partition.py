@@ -24,7 +24,7 @@ from schemas.event import SECOND, Event
 from schemas.instant import read_instant, write_instant
 from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
-from streams.core.circle import alerts_of, forget_circle, names_of, read_circle, write_circle
+from streams.core.circle import alerts_of, forget_circle, names_of, read_circle, waits_of, write_circle
 from streams.core.engine import Engine
 from streams.distributed.circles import is_name
 from streams.distributed.formats import POSITION
@@ -260,6 +260,7 @@ class Partition:
         self._said = self.take_transitions()  # while it is known whose they are
         alerts = alerts_of(self.engine, names)
         circle = write_circle(self.engine, names)
+        self.engine.add_waits(-waits_of(self.engine, names))
         forget_circle(self.engine, names)
         for name in names:
             self._singles.pop(name, None)
@@ -274,7 +275,9 @@ class Partition:
         held = self._names.setdefault(key, [])
         held += [name for name in given.circle.names if name not in held]
         self.engine.say_at(self.recorded)
+        before = waits_of(self.engine, given.circle.names)
         read_circle(self.engine, given.circle, given.alerts)
+        self.engine.add_waits(waits_of(self.engine, given.circle.names) - before)
         awaited = self._awaits.get(key, set())
         awaited.discard(id_)
         if awaited or key not in self._awaits:
