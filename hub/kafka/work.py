@@ -90,7 +90,7 @@ def make_stage(settings: WorkSettings, declared: Declared, cluster: Cluster, log
 
         return Stage(INBOUND, lambda _: identifying().open(), log.info)
     if settings.stage == "measure":
-        measuring = Measuring(client, thresholds, name, cluster.partitions[EVENTS], write_alert)
+        measuring = Measuring(client, thresholds, name, cluster.partitions[EVENTS], write_alert, by_event=by_event)
         return Stage(COUNTED, lambda _: measuring.open(), log.info)
 
     def correlating(number: int) -> Any:
