@@ -12,13 +12,10 @@ from typing import Any
 
 import httpx2
 import pytest
-from typer.testing import CliRunner
 
-from hub.cli.comments import comments_app
 from streams.embedded.entries import read_events
 from tests.faults.served import answer_of, control_id, send_all
 from tests.hub.mllp_hub import adt, dead
-from tests.kafka.running import run
 from tests.kafka.serving import ServedKafka, inbound, make_topics, records
 from tests.services import fresh_kafka, kafka, own_kafka, redis_run, redis_url  # noqa: F401 - fixtures
 
@@ -100,27 +97,6 @@ def test_every_door_of_http_writes_to_kafka(tmp_path, fresh_kafka, redis_url):  
         [held] = read_events(told[2].events)
         assert held.data["comment_id"] == (said.key or b"").decode()
         assert not any(b"Nobody rang" in one.raw for one in told)
-
-
-def test_what_patients_said_is_shown_to_who_may_read_it(tmp_path, fresh_kafka, redis_url):  # noqa: F811
-    make_topics(fresh_kafka)
-    with ServedKafka(tmp_path, fresh_kafka, redis_url) as served, httpx2.Client(base_url=served.base) as client:
-        person = {"mrn": "8101", "assigning_authority": "NORTH"}
-        for number, comment in (("f1", WORDS), ("f1", WORDS), ("f2", "Another word.")):
-            body = {"id": number, "person": person, "facility": "NORTH", "kind": "complaint", "topic": "billing"}
-            assert client.post("/v1/feedback", json={**body, "comment": comment}).status_code == 202
-        ids = [(one.key or b"").decode() for one in records(fresh_kafka, "px.comments")]
-    run("work", "all", "--kafka", fresh_kafka, "--redis", redis_url, "--until-caught-up")
-    listed = [
-        json.loads(line) for line in run("comments", "list", "--kafka", fresh_kafka, "--format", "ndjson").splitlines()
-    ]
-    assert [one["id"] for one in listed] == [ids[0], ids[2]]
-    assert [(one["type"], one["facility"], one["topic"]) for one in listed] == [
-        ("complaint.received", "NORTH", "billing")
-    ] * 2
-    assert run("comments", "show", ids[0], "--kafka", fresh_kafka) == WORDS + "\n"
-    missing = CliRunner().invoke(comments_app, ["show", "cm-none", "--kafka", fresh_kafka])
-    assert (missing.exit_code, missing.stderr) == (1, "there is no such comment, or it was purged\n")
 
 
 def test_a_condition_is_refused_and_not_claimed(tmp_path, fresh_kafka, redis_url):  # noqa: F811
