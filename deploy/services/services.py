@@ -102,7 +102,7 @@ def _broker(folder: Path, port: int, controller: int) -> dict[str, str]:
 
 def _java(java: str, jars: Path, heap: str) -> list[str]:
     quiet = f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}"
-    # a broker of minutes, which shares its cores with what it serves: to compile it to the last takes longer than it lives
+    # a broker of minutes shares its cores with what it serves: to compile it to the last takes longer than it lives
     brief = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
     return [java, f"-Xmx{heap}", *brief, "-Djava.awt.headless=true", quiet, "-cp", f"{jars}/*"]
 

@@ -48,7 +48,7 @@ from streams.distributed.wire import decode
 LOADED: Final = 200_000
 A_SECOND: Final = 5_000
 LATENCIES: Final = 20 * A_SECOND
-_WARM: Final = 2_000
+_WARM: Final = 5 * A_SECOND  # what is measured is a hub that runs, not its first seconds
 _AT_ONCE: Final = 50  # events that are written together, a hundredth of a second of them
 _OPENS: Final = 120.0  # seconds
 _ENDS: Final = 1800.0

@@ -28,7 +28,7 @@ from hub.bench.engine import resident
 from hub.bench.three_waits import declared
 from hub.kafka.cluster import look_at
 from hub.kafka.settings import KafkaSettings
-from hub.kafka.work import WorkSettings, keep_still, make_stage
+from hub.kafka.work import WorkSettings, clients_of, keep_still, make_stage
 from hub.telemetry import start_telemetry
 from streams.distributed.stage import Stage
 from streams.distributed.topics import PARTITIONS
@@ -121,9 +121,7 @@ async def _work(asked: Asked, parent: Connection) -> Worked:
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:  # noqa: ASYNC230 - nothing waits for it
         log = start_telemetry(nowhere)
         stage = make_stage(settings, declared(asked.thresholds), look_at(asked.kafka), log)
-        client = {k: v for k, v in asked.kafka.for_aiokafka().items() if k != "bootstrap_servers"}
-        credentials = asked.kafka.faust_credentials()
-        app = make_app("px-correlate", asked.kafka.servers, stage, client, credentials=credentials)
+        app = make_app("px-correlate", stage, asked.kafka.servers, **clients_of(asked.kafka))
         watch, ended, found = _Watch(stage, asked), asyncio.Event(), list[Worked]()
         app.positions = watch.positions
         gc.collect()

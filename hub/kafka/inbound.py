@@ -20,11 +20,11 @@ from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Any, Final
 
-import msgspec
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka import Message as Record
 
 from hub.contents import content
+from hub.kafka.comments import write_comment
 from hub.serve.reading import LiveReader
 from hub.serve.threads import live
 from hub.serve.writer import Asked
@@ -45,7 +45,6 @@ _DIGEST: Final = 16
 _ROOM: Final = 4096  # bytes for what Kafka puts around a record
 _TOO_LARGE: Final = "what was read of it is larger than a record of px.inbound; send less in one message"
 _FAILED: Final = "the hub failed to keep it and goes on without it; report it, then replay the dead letter"
-_encode: Final = msgspec.json.Encoder().encode
 
 Hear = Callable[[Asked, "list[Verdict] | StoreFailed"], object]
 """Told what became of what was handed over, in one of our threads."""
@@ -174,8 +173,7 @@ class InboundWriter:
     def _write_message(self, waiting: Waiting, message: Message) -> None:
         """A message and what was taken out of it. Raises StoreFailed where the producer takes no more now."""
         for comment in message.comments:
-            said = comment.text.encode("utf-8", "replace").decode()
-            self._produce(COMMENTS, _encode({"text": said}), comment.id, waiting)
+            self._produce(COMMENTS, write_comment(comment), comment.id, waiting)
         value, verdict = record_of(message)
         self._produce(INBOUND, value, message.id or None, waiting)
         waiting.verdicts.append(verdict)

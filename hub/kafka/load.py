@@ -13,7 +13,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from hub.contents import content
 from hub.declared import read_declared
 from hub.inputs import find_inputs
-from hub.kafka.cluster import look_at
+from hub.kafka.cluster import WORKED, look_at
+from hub.kafka.comments import write_comment
 from hub.kafka.settings import KafkaSettings
 from hub.replay import ReplayOptions
 from hub.serve.service import ServeSettings, live_reader, machine_time
@@ -23,7 +24,7 @@ from schemas.event import HOUR
 from schemas.instant import write_instant
 from streams.core.compiled import compile_thresholds
 from streams.distributed.inbound import LATEST, write_message, write_tick
-from streams.distributed.names import INBOUND
+from streams.distributed.names import COMMENTS, INBOUND
 
 _AGAIN: Final = "load them again: none counts twice"
 _LARGEST: Final = 20 << 20
@@ -31,7 +32,7 @@ _FLUSH: Final = 120.0  # seconds
 
 
 class Loader:
-    """Writes to px.inbound, in order. All of it is on the in-sync replicas when `end` returns."""
+    """Writes to px.inbound and px.comments, in order. All of it is on the in-sync replicas when `end` returns."""
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self._failed: KafkaError | None = None
@@ -53,11 +54,11 @@ class Loader:
     def _note(self, error: KafkaError | None, _: Message) -> None:
         self._failed = error or self._failed
 
-    def put(self, value: bytes) -> None:
+    def put(self, value: bytes, topic: str = INBOUND, key: str | None = None) -> None:
         """Raises TryAgain where the brokers do not take it."""
         while True:
             try:
-                self._producer.produce(INBOUND, value, partition=0)
+                self._producer.produce(topic, value, key, partition=0)
                 self._producer.poll(0)
             except BufferError:
                 self._producer.poll(0.1)
@@ -82,7 +83,7 @@ class Loader:
 def load(kafka: KafkaSettings, options: ReplayOptions) -> dict[str, Any]:
     """Publish the messages of files, and close with a tick at `until`, or at the largest time of an event that counts
     (a conflict's does not); returns what was published. Raises TryAgain where Kafka does not answer, and WrongUse."""
-    look_at(kafka)
+    look_at(kafka, (*WORKED, COMMENTS))
     declared = read_declared(options.site, options.thresholds, options.mapping, options.timezone)
     named = options.timezone or declared.site.timezone
     settings = ServeSettings(store=Path(), timezone=named or "UTC", clock="event", takes_tests=True)
@@ -97,6 +98,8 @@ def load(kafka: KafkaSettings, options: ReplayOptions) -> dict[str, Any]:
         counts["messages"] += 1
         counts["events"] += len(message.events)
         digest = blake2b(content(message.kind, message.raw), digest_size=16).digest()
+        for comment in message.comments:
+            loader.put(write_comment(comment), COMMENTS, comment.id)
         loader.put(write_message(message, digest))
     loader.put(write_tick(LATEST if options.until is None else options.until))
     loader.end()

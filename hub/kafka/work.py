@@ -96,13 +96,19 @@ def make_stage(settings: WorkSettings, declared: Declared, cluster: Cluster, log
 
         return Stage(INBOUND, lambda _: identifying().open(), log.info)
     if settings.stage == "measure":
-        measuring = Measuring(client, thresholds, name, cluster.partitions[EVENTS], write_alert)
+        measuring = Measuring(client, thresholds, name, cluster.partitions[EVENTS], write_alert, by_event=by_event)
         return Stage(COUNTED, lambda _: measuring.open(), log.info)
 
     def correlating(number: int) -> Any:
         return Correlating(number, client, thresholds, name, write_alert, by_event=by_event).open()
 
     return Stage(EVENTS, correlating, log.info)
+
+
+def clients_of(kafka: KafkaSettings) -> dict[str, Any]:
+    """How the clients of an application reach the brokers, as `make_app` takes it."""
+    aiokafka = {name: value for name, value in kafka.for_aiokafka().items() if name != "bootstrap_servers"}
+    return {"aiokafka": aiokafka, "confluent": kafka.for_confluent(), "credentials": kafka.faust_credentials()}
 
 
 async def work(settings: WorkSettings, declared: Declared, log: BoundLogger, ready: Callable[[], object]) -> None:
@@ -114,9 +120,7 @@ async def work(settings: WorkSettings, declared: Declared, log: BoundLogger, rea
     if settings.stage == "correlate" and cluster.partitions[STATE] < cluster.partitions[EVENTS]:
         raise WrongUse(f"{STATE} has fewer partitions than {EVENTS}; run: pxhub topics check")
     stage = make_stage(settings, declared, cluster, log)
-    client = {k: v for k, v in settings.kafka.for_aiokafka().items() if k != "bootstrap_servers"}
-    credentials = settings.kafka.faust_credentials()
-    app = make_app(f"px-{settings.stage}", settings.kafka.servers, stage, client, credentials=credentials)
+    app = make_app(f"px-{settings.stage}", stage, settings.kafka.servers, **clients_of(settings.kafka))
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from faust.types import TP
@@ -25,7 +24,6 @@ from schemas.errors import WrongUse
 from schemas.event import SECOND
 from streams.distributed.stage import Stage
 
-_PATIENCE: Final = 2.0  # seconds that the consumer may take to say where the ends are
 _GAUGES: Final = {
     "offset": "The offset of the record that is taken next.",
     "lag_offsets": "Offsets from there to the end of what is committed, as the consumer knows it.",
@@ -40,7 +38,7 @@ _COUNTERS: Final = {
     "slices": "Transactions that were committed.",
 }
 
-Ends = Callable[[], Awaitable[Mapping[TP, int]]]
+Ends = Callable[[], Mapping[TP, int]]
 """How many offsets lie between what was taken and the end, of each partition that is held."""
 
 
@@ -91,12 +89,8 @@ class WorkerHttp:
 
     async def metrics(self, _: Request) -> Response:
         """Text for Prometheus."""
-        try:
-            lags = await asyncio.wait_for(self._lags(), _PATIENCE)
-        except TimeoutError:
-            lags = {}
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Once(list(self._families(lags))))
+        registry.register(_Once(list(self._families(self._lags()))))
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_PLAIN_1_0_0)
 
     def _families(self, lags: Mapping[TP, int]) -> Iterator[Metric]:

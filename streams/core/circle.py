@@ -170,6 +170,12 @@ def alerts_of(engine: Engine, names: Iterable[str]) -> list[Alert]:
     return [alert for person in _persons(engine.identity, names) for alert in engine.alerts_of(person)]
 
 
+def waits_of(engine: Engine, names: Iterable[str]) -> int:
+    """How many waits there are of the persons of these names, as `Engine.counts` counts them."""
+    persons = _persons(engine.identity, names)
+    return sum(len(journey.waits) for person in persons for journey in person.every_journey())
+
+
 def weight(circle: Circle) -> int:
     """How much evidence there is, for who bounds what stays in memory."""
     return sum(2 + len(held.log) for held in circle.persons)

@@ -107,6 +107,10 @@ class Engine(Evidence):
         self.identity.count, self._running.count = persons, waits
         self._running.without_due, self._running.without_key = without_due, without_key
 
+    def add_waits(self, number: int) -> None:
+        """So many waits more are here, or less: circles that come or go change no count by themselves."""
+        self._running.count += number
+
     def say_at(self, at: int) -> None:
         """What is said before the next event or tick is said at this log time."""
         self._alerts.now = at

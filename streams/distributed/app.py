@@ -31,10 +31,16 @@ class _NoTables(TableManager):
 
 
 def make_app(
-    group: str, brokers: str, stage: Stage[Any], client: Mapping[str, Any], *, credentials: Any = None
+    group: str,
+    stage: Stage[Any],
+    brokers: str,
+    *,
+    aiokafka: Mapping[str, Any],
+    confluent: Mapping[str, Any],
+    credentials: Any = None,
 ) -> BatchApp:
-    """The application of a stage. `brokers` is `host:port`, several with commas; `client` are aiokafka's further
-    arguments, `credentials` what Faust's own clients show the brokers."""
+    """The application of a stage. `brokers` is `host:port`, several with commas; `aiokafka` are its further arguments,
+    `confluent` the whole configuration of librdkafka, `credentials` what Faust's own clients show the brokers."""
     first, *others = brokers.split(",")
     url = ";".join((f"{SCHEME}://{first}", *others))
     app = BatchApp(
@@ -56,7 +62,7 @@ def make_app(
         key_serializer="raw",
         value_serializer="raw",
     )
-    app.positions, app.aiokafka = stage.positions, client
+    app.positions, app.aiokafka, app.confluent = stage.positions, aiokafka, confluent
     topic = app.topic(stage.topic, key_serializer="raw", value_serializer="raw", value_type=bytes, key_type=bytes)
 
     async def take(stream: faust.Stream[Any]) -> None:
@@ -74,10 +80,10 @@ def make_app(
     return app
 
 
-async def lags_of(app: faust.App, stage: Stage[Any]) -> Mapping[TP, int]:
+def lags_of(app: faust.App, stage: Stage[Any]) -> Mapping[TP, int]:
     """How many offsets lie between what was taken and the end, of each partition that is held."""
     taken = {tp: held.work.next for tp, held in stage.held.items()}
-    found: Mapping[TP, int] = await app.consumer.lags(taken)  # type: ignore[attr-defined]  # it is a BatchConsumer
+    found: Mapping[TP, int] = app.consumer.lags(taken)  # type: ignore[attr-defined]  # it is a BatchConsumer
     return found
 
 

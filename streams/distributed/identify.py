@@ -28,6 +28,7 @@ from streams.core.evidence import IDENTITY_EVENTS
 from streams.core.learning import LEARNS
 from streams.core.linking import Linker
 from streams.core.settling import GAP, SETTLE
+from streams.distributed.bounds import Ahead, check_ahead, latest
 from streams.distributed.circles import Circles, name_of, partition_of
 from streams.distributed.counting import FORMAT as COUNTING
 from streams.distributed.counting import IDENTIFY as ORIGIN
@@ -47,6 +48,10 @@ FORMAT: Final = 1
 _CONNECTING: Final = frozenset((*IDENTITY_EVENTS, "identity.moved"))
 _NO_MONTH: Final = "000000"
 _MEND_FOREIGN: Final = "the doors write these records; who else does must use `pxhub load`"
+_MEND_CLOSING: Final = (
+    "it closes more than an hour ahead of the broker's clock: `load --until` is for workers with --clock event; "
+    "else check the clock of the machine that wrote it"
+)
 _MEND_FUTURE: Final = "it lies more than an hour ahead of the broker's clock; check the sender's clock"
 
 
@@ -116,8 +121,7 @@ class Identify:
                 continue
             self._hear_stamp(record)
             if isinstance(one, Ticked):
-                is_latest = self._by_event and one.at == LATEST
-                self._close = max(self._close, self.standing.recorded if is_latest else one.at)
+                self._close = max(self._close, self._closing(one, record))
                 continue
             self._take_safely(one, *next(at), record, out)
         standing = self.standing
@@ -148,6 +152,13 @@ class Identify:
             self._away.append((standing.recorded, standing.settled))
         standing.recorded = max(standing.recorded, stamp)
 
+    def _closing(self, told: Ticked, record: Record) -> int:
+        """The instant that a look at the clock closes at: by log time none that the log has not come to, for what
+        follows has the stamps for it."""
+        if self._by_event:
+            return self.standing.recorded if told.at == LATEST else told.at
+        return min(told.at, record.timestamp * 1000)
+
     def _ticks(self) -> list[Out]:
         standing = self.standing
         if self._by_event:
@@ -166,10 +177,16 @@ class Identify:
 
     def _read(self, record: Record, out: list[Out]) -> Told | Ticked | None:
         try:
-            return read_inbound(record.value or b"")
-        except ValueError:
-            self._bury(out, record, "unreadable", "the record", _MEND_FOREIGN, None)
+            found = read_inbound(record.value or b"")
+            if isinstance(found, Ticked):
+                check_ahead(found.at, latest(record, by_event=self._by_event))
+        except Ahead:
+            self._bury(out, record, Reason.FROM_THE_FUTURE.value, "time", _MEND_CLOSING, None)
             return None
+        except ValueError:
+            self._bury(out, record, Reason.UNREADABLE.value, "the record", _MEND_FOREIGN, None)
+            return None
+        return found
 
     def _keys(self, events: Sequence[Event]) -> _Keys:
         return [self._circles.keys(_names(event)) for event in events]

@@ -20,13 +20,15 @@ from streams.core.rate_rows import BucketRow, RateRow, write_buckets, write_rate
 from streams.core.rate_rows import note_written as note_rate
 from streams.core.silence_rows import HourRow, SilenceRow, has_changed, write_hours, write_silence
 from streams.core.silence_rows import note_written as note_silence
+from streams.distributed.bounds import MEND_AHEAD, Ahead, check_ahead, check_time, latest
 from streams.distributed.correlate import WriteAlert
-from streams.distributed.counting import IDENTIFY, is_counted, read_slice
+from streams.distributed.counting import IDENTIFY, Slice, is_counted, read_slice
 from streams.distributed.formats import POSITION, check_unread
 from streams.distributed.kept import OtherThresholds
 from streams.distributed.letters import Letter, write_letter
 from streams.distributed.names import ALERTS, COUNTED, DEAD_LETTERS, MEASURES
 from streams.distributed.reading import last_by_key, read_topic
+from streams.distributed.records import Record
 from streams.distributed.stage import Figures
 from streams.distributed.transactions import Out, Transactions
 
@@ -67,11 +69,19 @@ class Measuring:
     piece: int = 2_000  # the loop may do something else between two
 
     def __init__(
-        self, client: Mapping[str, Any], thresholds: ThresholdSet, name: str, partitions: int, write_alert: WriteAlert
+        self,
+        client: Mapping[str, Any],
+        thresholds: ThresholdSet,
+        name: str,
+        partitions: int,
+        write_alert: WriteAlert,
+        *,
+        by_event: bool,
     ) -> None:
         self._client: Mapping[str, Any] = client
         self._made: tuple[ThresholdSet, str] = (thresholds, name)
         self._partitions: int = partitions
+        self._by_event: bool = by_event
         self._write_alert: WriteAlert = write_alert
         self.engine: Engine = Engine(thresholds, keeps_all=False)
         self.position: Position = Position(judged_by=name)
@@ -128,13 +138,17 @@ class Measuring:
         self.position.next = end
 
     def _take(self, record: Any) -> None:
+        raw = record.value or b""
         try:
-            told = read_slice(record.value or b"")
+            told = read_slice(raw)
+            self._check(told, record)
+        except Ahead:
+            ahead = Reason.FROM_THE_FUTURE.value
+            self._letters.append(Letter(ahead, "clock", MEND_AHEAD, COUNTED, 0, record.offset, raw))
+            return
         except ValueError:
-            letter = Letter(
-                Reason.UNREADABLE.value, "the record", _MEND, COUNTED, 0, record.offset, record.value or b""
-            )
-            self._letters.append(letter)
+            unread = Reason.UNREADABLE.value
+            self._letters.append(Letter(unread, "the record", _MEND, COUNTED, 0, record.offset, raw))
             return
         engine, position = self.engine, self.position
         for since, until in told.away:
@@ -152,6 +166,17 @@ class Measuring:
         clocks = [position.clocks.get(origin, 0) for origin in (IDENTIFY, *range(self._partitions))]
         engine.advance(min(clocks))
         position.clock = max(engine.clock, 0)
+
+    def _check(self, told: Slice, record: Record) -> None:
+        """Raises ValueError, or Ahead, for a slice of nobody, or one that would run a clock away."""
+        if not IDENTIFY <= told.origin < self._partitions:
+            raise ValueError("there is no such partition")
+        most = latest(record, by_event=self._by_event)
+        check_ahead(max(told.clock, 0), most)
+        for instant in (*(heard.at for heard in told.heard), *(at for span in told.away for at in span)):
+            check_ahead(instant, most)
+        for _, row in told.counted:
+            check_time(row[3])
 
     @property
     def counts(self) -> bool:

@@ -19,13 +19,13 @@ from typing import Final
 
 import msgspec
 
-from schemas.errors import Reason
 from schemas.event import SECOND, Event
 from schemas.instant import read_instant, write_instant
 from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
-from streams.core.circle import alerts_of, forget_circle, names_of, read_circle, write_circle
+from streams.core.circle import alerts_of, forget_circle, names_of, read_circle, waits_of, write_circle
 from streams.core.engine import Engine
+from streams.distributed.bounds import check_ahead, check_kept, check_time, check_told, latest, refused
 from streams.distributed.circles import is_name
 from streams.distributed.formats import POSITION
 from streams.distributed.kept import Position, Row, check_judged, read_position, read_row
@@ -47,7 +47,6 @@ from streams.distributed.wire import (
 TAIL: Final = 100_000
 """Records that a start may have to put again: a second or so. A circle is written once in as many at the most."""
 _IDLE: Final = 500  # circles that a commit writes beyond what it must
-_MEND: Final = "identify writes these records; who else does must write CloudEvents 1.0 with the circle as the key"
 _MEND_ENGINE: Final = "the hub failed on this event and goes on without it; report it, then replay the dead letter"
 _pack: Final = msgspec.msgpack.Encoder().encode
 _Pending = tuple[list[Event], int]  # of one message for one circle, and their log time
@@ -112,9 +111,10 @@ class Partition:
                 ):
                     self._take_slowly(record)
                     continue
-                time = read_instant(wire.time)
+                time = check_time(read_instant(wire.time))
                 if stamp != last_stamp:
-                    last_stamp, last_at = stamp, time if stamp == wire.time else read_instant(stamp)
+                    at = time if stamp == wire.time else read_instant(stamp)
+                    last_at, last_stamp = check_ahead(at, latest(record, by_event=by_event)), stamp
                 if read is None:
                     if tells_second_number(wire.data):
                         self._take_slowly(record)
@@ -123,6 +123,7 @@ class Partition:
                     self.applied = offset
                     continue
                 data = read(wire.data)
+                check_kept(data)
             except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as wrong:
                 self._bury(wrong, record)
                 self.applied = offset
@@ -161,6 +162,7 @@ class Partition:
             if record.key not in self._names and wire.type != TICKED and not is_name(record.key):
                 raise ValueError("the key is no circle")  # noqa: TRY301 - told as whatever else cannot be read
             told = read_told(wire)
+            check_told(told, record, by_event=self._by_event)
         except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as wrong:
             self._bury(wrong, record)
             self.applied = offset
@@ -260,6 +262,7 @@ class Partition:
         self._said = self.take_transitions()  # while it is known whose they are
         alerts = alerts_of(self.engine, names)
         circle = write_circle(self.engine, names)
+        self.engine.add_waits(-waits_of(self.engine, names))
         forget_circle(self.engine, names)
         for name in names:
             self._singles.pop(name, None)
@@ -274,7 +277,9 @@ class Partition:
         held = self._names.setdefault(key, [])
         held += [name for name in given.circle.names if name not in held]
         self.engine.say_at(self.recorded)
+        before = waits_of(self.engine, given.circle.names)
         read_circle(self.engine, given.circle, given.alerts)
+        self.engine.add_waits(waits_of(self.engine, given.circle.names) - before)
         awaited = self._awaits.get(key, set())
         awaited.discard(id_)
         if awaited or key not in self._awaits:
@@ -293,8 +298,7 @@ class Partition:
         return self._begun if self._gathered else offset
 
     def _bury(self, wrong: Exception, record: Record) -> None:
-        kind = Reason.INVALID if isinstance(wrong, msgspec.ValidationError) else Reason.UNREADABLE
-        self.buried.append(Buried(kind.value, "the record", _MEND, record.offset, record.value or b""))
+        self.buried.append(refused(wrong, record))
 
     # -- what is said
 

@@ -290,10 +290,10 @@ class Stage(Generic[W]):
         """Stand a partition up anew without a record on which its stage failed."""
         self._tell("record.poison", topic=held.tp.topic, partition=held.tp.partition, offset=offset)
         held.poison += 1
+        held.restands = True  # what it concluded of that record is not collected
         while held.committing is not None:
             await asyncio.wait([held.committing])
         raw = next((record.value or b"" for record in piece if record.offset == offset), b"")
-        held.restands = True
         await asyncio.to_thread(held.work.isolate, offset, raw)
         held.taken, held.restands = 0, False
         held.take_noted()  # it is fetched again from there
@@ -301,13 +301,13 @@ class Stage(Generic[W]):
         await self.seek(held.tp, held.reach)
 
     def _commit_soon(self, held: Held[W]) -> None:
-        if held.committing is None and not held.is_lost:
+        if held.committing is None and not held.is_lost and not held.restands:
             held.committing = asyncio.get_running_loop().create_task(self._commit(held))
 
     async def _commit(self, held: Held[W]) -> None:
         try:
             await asyncio.sleep(0)  # what was fetched together is one slice
-            while not held.is_lost:
+            while not held.is_lost and not held.restands:
                 idle = held.taken < held.work.piece // 2
                 held.taken = 0
                 messages, held.messages = held.messages, []

@@ -1,8 +1,9 @@
 """The topics of the distributed runtime, declared once: what is made in Kafka, checked, granted and published.
 
 A topic whose policy is `delete` is a log, kept for so many days. One whose policy is `compact` keeps the last record of
-each key: a state. Only `px.inbound` is stamped by the broker, and the clock of the hub is that stamp; what lies behind
-it carries the time in its records, so a replay finds the same.
+each key: a state. `px.inbound` is stamped by the broker, and the clock of the hub is that stamp; what lies behind it
+carries the time in its records, so a replay finds the same. Where a record says how late it is, the broker stamps it
+too: whatever somebody writes there, it cannot run a clock ahead of the broker's.
 """
 
 from __future__ import annotations
@@ -110,6 +111,7 @@ def topics(partitions: int = PARTITIONS) -> tuple[Topic, ...]:
             doc="What the messages say happened, to whom; and evidence that one partition hands over to another.",
             written_by=(Role.IDENTIFY, Role.CORRELATE),
             read_by=(Role.CORRELATE, Role.READ),
+            is_stamped=True,
             max_message_bytes=_LARGE,
         ),
         Topic(
@@ -149,6 +151,7 @@ def topics(partitions: int = PARTITIONS) -> tuple[Topic, ...]:
             doc="What measure counts, in one order for all of it.",
             written_by=(Role.IDENTIFY, Role.CORRELATE),
             read_by=(Role.MEASURE,),
+            is_stamped=True,
         ),
         Topic(
             name=MEASURES,

@@ -2,7 +2,8 @@
 
 Theory. Faust costs some 70 microseconds a message: a task, a hop through a queue, an acknowledgement. Its consumer here
 yields one message for all records of a partition that one fetch brought; the agent meets a `Batch`, and the offsets
-are acknowledged as a range when the batch is done. Membership, assignment, agents and sensors stay Faust's.
+are acknowledged as a range when the batch is done. Membership, assignment, agents and sensors stay Faust's; the records
+are fetched by librdkafka beside it (fetching.py), and aiokafka, which keeps the membership, is paused.
 
 Where a partition is read from is said by `positions` (a stage knows it from what it keeps), never by the group: after
 every rebalance each partition is sought there, and what was fetched before is let go of, so that no gap is read over.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple, cast
 
@@ -22,12 +24,14 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from faust.types.tuples import ConsumerMessage
+
+from streams.distributed.fetching import Fetched, Fetching
 
 SCHEME: Final = "pxhub"
-FETCHED: Final = 20_000  # records of a batch at most
-_FETCH_BYTES: Final = 8 << 20  # of a partition
-_FETCH_WAIT: Final = 100  # milliseconds that the broker may wait for something to come
-_FULL: Final = 0.02  # seconds to wait for records of the others, while a partition's agent has all that it may have
+_LOG_APPENDED: Final = 1  # whose stamp it is, as Kafka numbers it
+_LISTENS: Final = 0.25  # seconds that are waited for records at once
+_ATTENDS: Final = 1.0  # seconds after which aiokafka is told again that its records are taken
 
 Positions = Callable[[set[TP], int], Awaitable[Mapping[TP, int]]]
 """Where to read each partition from, of an assignment and its generation."""
@@ -35,10 +39,11 @@ Positions = Callable[[set[TP], int], Awaitable[Mapping[TP, int]]]
 
 class BatchApp(faust.App):
     """An application whose transport hands over batches. `positions` says where its partitions are read from,
-    `aiokafka` how that reaches the brokers."""
+    `aiokafka` and `confluent` how the two clients reach the brokers."""
 
     positions: Positions
     aiokafka: Mapping[str, Any]
+    confluent: Mapping[str, Any]
 
 
 class Batch(NamedTuple):
@@ -46,7 +51,7 @@ class Batch(NamedTuple):
 
     begin: int
     end: int
-    records: list[aiokafka.ConsumerRecord[bytes, bytes]]
+    records: list[Fetched]
 
 
 class BatchThread(driver.AIOKafkaConsumerThread):
@@ -62,9 +67,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
-            max_poll_records=FETCHED,
-            max_partition_fetch_bytes=_FETCH_BYTES,
-            fetch_max_wait_ms=_FETCH_WAIT,
+            max_partition_fetch_bytes=1,  # of what it fetches before it is paused nobody is told
             max_poll_interval_ms=int((conf.broker_max_poll_interval or 0) * 1000),
             request_timeout_ms=int(conf.broker_request_timeout * 1000),
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
@@ -75,38 +78,42 @@ class BatchThread(driver.AIOKafkaConsumerThread):
             **cast("BatchApp", self.app).aiokafka,
         )
 
-    async def position_of(self, tps: Iterable[TP]) -> dict[TP, int]:
-        """Up to where each partition was handed over, of those that are still ours."""
+    def rest(self) -> None:
+        """Fetch nothing."""
         consumer = self._ensure_consumer()
-        found: dict[TP, int] = {}
-        for tp in tps:
-            with contextlib.suppress(IllegalStateError):  # it was taken from us
-                found[tp] = await consumer.position(driver.ensure_aiokafka_TP(tp))
-        return found
+        with contextlib.suppress(IllegalStateError):  # they were just taken from us
+            consumer.pause(*consumer.assignment())
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """That aiokafka fetches nothing is no fault; whether records are taken is watched by ourselves."""
 
     def on_crash(self, msg: str, *fmt: Any, **kwargs: Any) -> None:
         """The application tells of what it ends of; nothing is printed."""
-
-    def stable_end(self, tp: TP) -> int:
-        """Up to where a partition is committed, as far as is known."""
-        consumer, asked = self._ensure_consumer(), driver.ensure_aiokafka_TP(tp)
-        return consumer.last_stable_offset(asked) or 0 if asked in consumer.assignment() else 0
 
 
 class BatchConsumer(driver.Consumer):
     """Yields a message a batch."""
 
     _thread: BatchThread
+    _fetching: Fetching
     _next: dict[TP, int]  # up to where each partition was handed over, since it was sought
     _sought: dict[TP, int]  # how often each was sought
     _room: asyncio.Event  # a partition may be fetched again
+    _attended: float
 
     def _new_consumer_thread(self) -> BatchThread:
-        self._next, self._sought, self._room = {}, {}, asyncio.Event()
+        self._next, self._sought, self._room, self._attended = {}, {}, asyncio.Event(), 0.0
+        self._fetching = Fetching(cast("BatchApp", self.app).confluent)
         return BatchThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def on_stop(self) -> None:
+        await super().on_stop()
+        await asyncio.to_thread(self._fetching.close)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         self._next.clear()
+        self._thread.rest()
+        self._fetching.keep(())
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def perform_seek(self) -> None:
@@ -118,7 +125,7 @@ class BatchConsumer(driver.Consumer):
             await self.seek_to(tp, offset)
 
     def resume_partitions(self, tps: Iterable[TP]) -> None:
-        """Fetch those that stand; the others wait until they are sought."""
+        """Take of those that stand; the others wait until they are sought."""
         super().resume_partitions({tp for tp in tps if tp in self._next})
         self._room.set()
 
@@ -128,59 +135,80 @@ class BatchConsumer(driver.Consumer):
 
     async def seek_to(self, tp: TP, offset: int) -> None:
         """Read a partition from an offset on."""
-        try:
-            self._thread.seek(driver.ensure_aiokafka_TP(tp), offset)
-        except IllegalStateError:
+        if tp not in self.assignment():
             return  # it was taken from us; the next assignment says where to read
         self._next[tp] = offset
         self._sought[tp] = self._sought.get(tp, 0) + 1
         self._read_offset[tp] = None
         self._committed_offset[tp] = None
+        self._fetching.seek(tp, offset)
         super().resume_partitions({tp})
         self._room.set()
 
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's own
+        """What librdkafka fetched. aiokafka, which is paused, leaves the group of who never asks it."""
+        now = time.monotonic()
+        if now - self._attended > _ATTENDS:
+            self._attended = now
+            await super()._getmany(active_partitions, 0.0)
+        return await asyncio.to_thread(self._fetching.fetch, timeout)
+
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109 - Faust's own
         """A message for each partition of which something was fetched."""
-        if self.flow_active and not self._get_active_partitions():  # Faust would sleep for a second
-            self._room.clear()
+        if self.flow_active and (self._buffered_partitions or not self._get_active_partitions()):
+            self._room.clear()  # Faust would sleep for a second
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._room.wait(), timeout)
             return
         sought = dict(self._sought)
-        records, _ = await self._wait_next_records(_FULL if self._buffered_partitions else timeout)
-        if not records or self.should_stop or not self.flow_active:
+        fetched, _ = await self._wait_next_records(min(timeout, _LISTENS))
+        if not fetched:
             return
         generation = self.app.consumer_generation_id
-        fetched = {TP(tp.topic, tp.partition): list(found) for tp, found in records.items() if found}
-        ends = await self._thread.call_thread(self._thread.position_of, fetched)
         for tp, found in fetched.items():
-            if not self.flow_active or generation != self.app.consumer_generation_id:
+            if self.should_stop or not self.flow_active or generation != self.app.consumer_generation_id:
                 return
             begin = self._next.get(tp)
-            if begin is not None and self._sought.get(tp) != sought.get(tp):
+            if begin is None:
+                continue  # ours no more
+            if self._sought.get(tp) != sought.get(tp):
                 await self.seek_to(tp, begin)  # this is of where it was read before, or the fetcher is past it by now
                 continue
-            if begin is None or found[0].offset < begin or tp not in ends:
-                continue  # fetched before the partition was sought, or ours no more
-            end = max(ends[tp], found[-1].offset + 1)
-            self._next[tp] = end
-            message = self._to_message(tp, found[-1])
-            message.value = Batch(begin, end, found)  # type: ignore[assignment]  # what is raw for Faust
+            end = self._next[tp] = found[-1].offset + 1
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
-            yield tp, message
+            yield tp, self._to_message(tp, Batch(begin, end, found))
 
-    async def lags(self, taken: Mapping[TP, int]) -> Mapping[TP, int]:
+    def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
+        """A batch as Faust's message: its offset, which is acknowledged, is the last record's."""
+        batch: Batch = record
+        last = batch.records[-1]
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            last.offset,
+            last.timestamp / 1000,
+            _LOG_APPENDED,
+            None,
+            last.key,
+            batch,  # type: ignore[arg-type]  # what is raw for Faust
+            None,
+            None,
+            None,
+            tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    def lags(self, taken: Mapping[TP, int]) -> Mapping[TP, int]:
         """How many offsets lie between what was taken of each partition and its end, as far as is known; marks of
         transactions that nobody is handed count as taken."""
-        read = await self._thread.call_thread(self._thread.position_of, list(taken))
         found: dict[TP, int] = {}
         for tp, offset in taken.items():
-            upto = offset if offset < self._next.get(tp, 0) else max(offset, read.get(tp, 0))
-            found[tp] = max(self._thread.stable_end(tp) - upto, 0)
+            upto = offset if offset < self._next.get(tp, 0) else max(offset, self._fetching.ends.get(tp, 0))
+            found[tp] = max(self.highwater(tp) - upto, 0)
         return found
 
     def highwater(self, tp: TP) -> int:
-        return self._thread.stable_end(tp)
+        return self._fetching.highwater(tp)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Between two batches there is no gap: the seek sees to that."""

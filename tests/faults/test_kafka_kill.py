@@ -49,11 +49,12 @@ def put(hub: KafkaHub, path: Path) -> None:
 
 def pieces(lines: list[bytes], count: int, folder: Path) -> list[Path]:
     """The lines in files, one after the other."""
-    size = len(lines) // count + 1
     found = []
     for number in range(count):
         path = folder / f"piece{number}.ndjson"
-        path.write_bytes(b"".join(line + b"\n" for line in lines[number * size : (number + 1) * size]))
+        path.write_bytes(
+            b"".join(line + b"\n" for line in lines[len(lines) * number // count : len(lines) * (number + 1) // count])
+        )
         found.append(path)
     return found
 
@@ -125,7 +126,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
         files = pieces(lines, KILLS + 1, tmp_path)
         with running(hub, tmp_path) as workers:
             supervised = partial(supervise, hub, workers, tmp_path)
-            for victim, piece in zip(rounds, files, strict=False):
+            for victim, piece in zip(rounds[:KILLS], files[:KILLS], strict=True):
                 at = length(hub, EVENTS, PARTITIONS)
                 counted = length(hub, COUNTED, 1)
                 put(hub, piece)

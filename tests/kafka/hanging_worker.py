@@ -22,6 +22,8 @@ from streams.distributed.transactions import Out, Transactions
 class Hanging:
     """Work that never returns."""
 
+    piece: int = 100
+
     next: int = 0
 
     async def take(self, records: Sequence[Any], end: int) -> None:
@@ -44,7 +46,7 @@ class Hanging:
 async def run(servers: str) -> None:
     client, log = {"bootstrap.servers": servers}, start_telemetry()
     stage: Stage[Hanging] = Stage(COUNTED, lambda _: (Hanging(), Transactions(client, "px-hanging")), log.info)
-    app = make_app("px-hanging", servers, stage, {})
+    app = make_app("px-hanging", stage, servers, aiokafka={}, confluent=client)
     with watched(stage, client, 2.0, log, lambda: False):
         await run_app(app, stage, asyncio.Event(), lambda: None)
 

@@ -51,7 +51,8 @@ def rows(declared: str, alerts: Sequence[Alert]) -> list[dict[str, Any]]:
     return found
 
 
-def in_one(declared: str, messages: Sequence[Message], end: int) -> list[dict[str, Any]]:
+def in_one(declared: str, messages: Sequence[Message], end: int) -> Engine:
+    """An engine in memory that was told the same."""
     engine, linker = Engine(read(declared)), Linker(IdentityRules(), MemoryDirectory())
     recorded = 0
     for message in messages:
@@ -63,7 +64,7 @@ def in_one(declared: str, messages: Sequence[Message], end: int) -> list[dict[st
         else:
             engine.apply_together(events, recorded)
     engine.advance(end)
-    return rows(declared, list(engine.alerts.values()))
+    return engine
 
 
 def grouped(events: Sequence[Event], random: Random) -> list[list[Event]]:
@@ -85,7 +86,13 @@ def compare(declared: str, events: Sequence[Event], end: int, seed: int, *, cras
     run.tell([*messages_of(groups), *again])  # what comes again changes nothing
     run.close(end)
     run.work()
-    assert rows(declared, list(run.alerts.values())) == in_one(declared, messages_of(groups), end)
+    engine = in_one(declared, messages_of(groups), end)
+    assert rows(declared, list(run.alerts.values())) == rows(declared, list(engine.alerts.values()))
+    counted = [one.partition.engine.counts["waits"] for one in run.correlate]
+    assert sum(counted) == engine.counts["waits"]
+    for one in run.correlate:
+        one.partition.engine.recount()  # what is here, one by one
+    assert [one.partition.engine.counts["waits"] for one in run.correlate] == counted
     assert run.letters() == []
     told: dict[tuple[str, str, int], Alert] = {}
     for at, alert in run.said:

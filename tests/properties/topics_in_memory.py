@@ -298,7 +298,12 @@ class Run:
 
     def _open_measure(self) -> None:
         self.measure = Measuring(
-            {}, self.thresholds, "t", self._partitions, lambda change: msgspec.msgpack.encode((change.at, change.alert))
+            {},
+            self.thresholds,
+            "t",
+            self._partitions,
+            lambda change: msgspec.msgpack.encode((change.at, change.alert)),
+            by_event=True,
         )
         self.measure.stand(self._measures)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -31,6 +32,9 @@ class Counting:
         self.wrong: dict[int, Exception] = wrong or {}
         self.fails: bool = False
         self.pieces: list[int] = []
+        self.is_broken: bool = False  # it failed in the middle of a record
+        self.happened: threading.Event = threading.Event()  # what is to happen before anything is written
+        self.happened.set()
 
     async def take(self, records: Sequence[Any], end: int) -> None:
         self.pieces.append(len(records))
@@ -38,18 +42,22 @@ class Counting:
             if record.offset < self.next or record.offset in self.apart:
                 continue
             if record.offset in self.wrong:
+                self.is_broken = True
+                self.happened.set()
                 raise self.wrong[record.offset]
             self.offsets.append(record.offset)
         self.next = end
 
     def isolate(self, offset: int, raw: bytes) -> None:
         assert raw == b"v"
+        self.is_broken = False
         self.apart.append(offset)
         self.offsets.clear()
         self.next = 0
 
     def collect(self, *, idle: bool) -> list[Out]:
         del idle
+        assert not self.is_broken
         if self.fails:
             raise KeyError
         return [Out("out", 0, None, b"")]
@@ -62,12 +70,14 @@ class Counting:
 
 
 class Written:
-    """Transactions that count."""
+    """Transactions that count, and take until something has happened."""
 
-    def __init__(self) -> None:
+    def __init__(self, happened: threading.Event) -> None:
         self.slices: int = 0
+        self.happened: threading.Event = happened
 
     def write(self, records: list[Out]) -> int:
+        assert self.happened.wait(10)
         self.slices += len(records)
         return 0
 
@@ -84,7 +94,7 @@ def run(work: Counting, told: Callable[[Stage[Any]], Awaitable[None]]) -> list[t
     sought: list[tuple[TP, int]] = []
 
     async def main() -> None:
-        stage: Stage[Any] = Stage("t", lambda _: (work, Written()), lambda *_, **__: None)  # type: ignore[arg-type]
+        stage: Stage[Any] = Stage("t", lambda _: (work, Written(work.happened)), lambda *_, **__: None)  # type: ignore[arg-type]
 
         async def seek(tp: TP, offset: int) -> None:
             sought.append((tp, offset))
@@ -197,6 +207,20 @@ def test_a_poison_record_is_set_apart_and_all_else_is_taken() -> None:
 
     assert run(work, told) == [(PLACE, 0)]
     assert (work.offsets, work.apart) == ([0, 1, 3, 4], [2])
+
+
+def test_what_was_concluded_of_a_poison_record_is_never_written() -> None:
+    work = Counting({16: Poison(16)})
+
+    async def told(stage: Stage[Any]) -> None:
+        work.happened.clear()
+        work.piece = 2
+        await take(stage, PLACE, batch(0, 20))
+        await take(stage, PLACE, batch(0, 20))
+        assert not stage.failed.done()
+
+    assert run(work, told) == [(PLACE, 0)]
+    assert (work.offsets, work.apart) == ([*range(16), *range(17, 20)], [16])
 
 
 @pytest.mark.parametrize("wrong", [NewerFormat("of a newer version"), KeyError("x")])

@@ -27,10 +27,10 @@ def test_what_a_person_has_lies_in_one_partition_everywhere(partitions: int) -> 
     assert {found[name] for name in ("px.inbound", "px.persons", "px.counted", "px.measures")} == {1}
 
 
-def test_only_what_the_doors_took_is_stamped_by_the_broker() -> None:
-    assert [topic.name for topic in topics() if topic.is_stamped] == ["px.inbound"]
+def test_what_moves_a_clock_is_stamped_by_the_broker() -> None:
+    assert [topic.name for topic in topics() if topic.is_stamped] == ["px.inbound", "px.events", "px.counted"]
     assert configs(BY_NAME["px.inbound"], 1)["message.timestamp.type"] == "LogAppendTime"
-    assert configs(BY_NAME["px.events"], 1)["message.timestamp.type"] == "CreateTime"
+    assert configs(BY_NAME["px.alerts"], 1)["message.timestamp.type"] == "CreateTime"
 
 
 @pytest.mark.parametrize("topic", topics(), ids=lambda topic: topic.name)
