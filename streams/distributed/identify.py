@@ -178,7 +178,7 @@ class Identify:
     def _read(self, record: Record, out: list[Out]) -> Told | Ticked | None:
         try:
             found = read_inbound(record.value or b"")
-            if isinstance(found, Ticked):
+            if isinstance(found, Ticked) and found.at != LATEST:
                 check_ahead(found.at, latest(record, by_event=self._by_event))
         except Ahead:
             self._bury(out, record, Reason.FROM_THE_FUTURE.value, "time", _MEND_CLOSING, None)
