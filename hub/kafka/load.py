@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from hub.contents import content
 from hub.declared import read_declared
 from hub.inputs import find_inputs
 from hub.kafka.cluster import look_at
+from hub.kafka.inbound import record_of
 from hub.kafka.settings import KafkaSettings
 from hub.replay import ReplayOptions
 from hub.serve.service import ServeSettings, live_reader, machine_time
@@ -24,8 +23,9 @@ from schemas.errors import Reason, TryAgain
 from schemas.event import HOUR
 from schemas.instant import write_instant
 from schemas.message import Message as Read
+from schemas.message import Outcome
 from streams.core.compiled import compile_thresholds
-from streams.distributed.inbound import write_message, write_tick
+from streams.distributed.inbound import write_tick
 from streams.distributed.names import INBOUND
 
 _MEND_FUTURE: Final = "it lies more than an hour ahead of this machine's clock; mend the sender's or name --until"
@@ -96,12 +96,12 @@ def load(kafka: KafkaSettings, options: ReplayOptions) -> dict[str, Any]:
     cloud, messages = read_messages(inputs, asked, declared, reader, options)
     loader, counts, last = Loader(kafka), Counter[str](), options.until or 0
     for message in _in_time(messages, options.until):
-        if options.until is None and message.events and message.ignored is None and message.dead is None:
+        value, verdict = record_of(message)
+        if options.until is None and message.events and verdict.outcome is Outcome.ACCEPTED:
             last = max(last, *(event.time for event in message.events))
         counts["messages"] += 1
         counts["events"] += len(message.events)
-        digest = blake2b(content(message.kind, message.raw), digest_size=16).digest()
-        loader.put(write_message(message, digest))
+        loader.put(value)
     loader.put(write_tick(last))
     loader.end()
     return {
