@@ -43,7 +43,10 @@ _POLL: Final = 0.1  # seconds between two looks whether all has ended
 _MOST: Final = 100_000  # records that may be on their way
 _DIGEST: Final = 16
 _ROOM: Final = 4096  # bytes for what Kafka puts around a record
+_NAME: Final = 256  # characters of a source or an id that are kept of what is too large, and of a record's key
 _TOO_LARGE: Final = "what was read of it is larger than a record of px.inbound; send less in one message"
+_NOT_KEPT: Final = "it is larger than a record of px.inbound, so nothing of it is kept here; send less in one message"
+_LARGE_COMMENT: Final = "a comment in it is larger than a record of px.comments, and not kept; send less in one message"
 _FAILED: Final = "the hub failed to keep it and goes on without it; report it, then replay the dead letter"
 
 Hear = Callable[[Asked, "list[Verdict] | StoreFailed"], object]
@@ -172,10 +175,11 @@ class InboundWriter:
 
     def _write_message(self, waiting: Waiting, message: Message) -> None:
         """A message and what was taken out of it. Raises StoreFailed where the producer takes no more now."""
-        for comment in message.comments:
-            self._produce(COMMENTS, write_comment(comment), comment.id, waiting)
+        message, said = comments_apart(message)
+        for text, id_ in said:
+            self._produce(COMMENTS, text, id_, waiting)
         value, verdict = record_of(message)
-        self._produce(INBOUND, value, message.id or None, waiting)
+        self._produce(INBOUND, value, message.id if 0 < len(message.id) <= _NAME else None, waiting)
         waiting.verdicts.append(verdict)
 
     def _produce(self, topic: str, value: bytes, key: str | None, waiting: Waiting | None) -> None:
@@ -269,22 +273,44 @@ class InboundWriter:
 
 def record_of(message: Message) -> tuple[bytes, Verdict]:
     """A message as it goes onto px.inbound, and what its sender is told once it is durable; whether it came before is
-    found later. What cannot be kept as it was read is kept as a dead letter."""
+    found later. What cannot be kept as it was read is a dead letter; where its bytes are larger than a record it has
+    none."""
     try:
         digest = blake2b(content(message.kind, message.raw), digest_size=_DIGEST).digest()
         told = told_of(message, digest)
         value = write_told(told)
         if len(value) + len(message.id) <= LARGEST - _ROOM:
             return value, _verdict_of(told)
-        letter = DeadLetter(reason=Reason.TOO_LARGE, place="the message", mend=_TOO_LARGE)
-        message = Message(message.kind, message.raw, message.source, message.id, message.digest, dead=letter)
+        is_kept = len(message.raw) <= LARGEST - 2 * _ROOM
+        message = _as_letter(message, _TOO_LARGE if is_kept else _NOT_KEPT, message.raw if is_kept else b"")
     except Exception:  # noqa: BLE001 - a message's edge: whatever it is, the hub goes on, and the bytes are kept
         digest = blake2b(message.raw, digest_size=_DIGEST).digest()
-        message = Message(
-            message.kind, message.raw, dead=DeadLetter(reason=Reason.INVALID, place="the message", mend=_FAILED)
-        )
+        if len(message.raw) > LARGEST - _ROOM:
+            message = Message(message.kind, b"", dead=_too_large(_NOT_KEPT))
+        else:
+            letter = DeadLetter(reason=Reason.INVALID, place="the message", mend=_FAILED)
+            message = Message(message.kind, message.raw, dead=letter)
     told = told_of(message, digest)
     return write_told(told), _verdict_of(told)
+
+
+def comments_apart(message: Message) -> tuple[Message, list[tuple[bytes, str]]]:
+    """What goes onto px.comments of a message, each under its id, and the message: a dead letter where one of them is
+    larger than a record."""
+    said = [(write_comment(each), each.id) for each in message.comments]
+    if any(len(text) + len(id_) > LARGEST - _ROOM for text, id_ in said):
+        return _as_letter(message, _LARGE_COMMENT, message.raw), []
+    return message, said
+
+
+def _as_letter(message: Message, mend: str, raw: bytes) -> Message:
+    """The dead letter that a message is that is too large; its name too may be what is large."""
+    source, id_ = (part if len(part) <= _NAME else "" for part in (message.source, message.id))
+    return Message(message.kind, raw, source, id_, message.digest, dead=_too_large(mend))
+
+
+def _too_large(mend: str) -> DeadLetter:
+    return DeadLetter(reason=Reason.TOO_LARGE, place="the message", mend=mend)
 
 
 def _verdict_of(told: Told) -> Verdict:

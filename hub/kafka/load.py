@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from hub.contents import content
 from hub.declared import read_declared
 from hub.inputs import find_inputs
 from hub.kafka.cluster import WORKED, look_at
-from hub.kafka.comments import write_comment
+from hub.kafka.inbound import comments_apart, record_of
 from hub.kafka.settings import KafkaSettings
 from hub.replay import ReplayOptions
 from hub.serve.service import ServeSettings, live_reader, machine_time
@@ -22,8 +20,9 @@ from hub.store_replay import read_messages
 from schemas.errors import TryAgain
 from schemas.event import HOUR
 from schemas.instant import write_instant
+from schemas.message import Outcome
 from streams.core.compiled import compile_thresholds
-from streams.distributed.inbound import LATEST, write_message, write_tick
+from streams.distributed.inbound import LATEST, write_tick
 from streams.distributed.names import COMMENTS, INBOUND
 
 _AGAIN: Final = "load them again: none counts twice"
@@ -92,15 +91,16 @@ def load(kafka: KafkaSettings, options: ReplayOptions) -> dict[str, Any]:
     asked = replace(settings, timezone=options.timezone)
     cloud, messages = read_messages(inputs, asked, declared, reader, options, machine_time() + HOUR)
     loader, counts, last = Loader(kafka), Counter[str](), options.until or 0
-    for message in messages:
-        if options.until is None and message.events and message.ignored is None and message.dead is None:
+    for read in messages:
+        message, said = comments_apart(read)
+        for text, id_ in said:
+            loader.put(text, COMMENTS, id_)
+        value, verdict = record_of(message)
+        if options.until is None and message.events and verdict.outcome is Outcome.ACCEPTED:
             last = max(last, *(event.time for event in message.events))
         counts["messages"] += 1
         counts["events"] += len(message.events)
-        digest = blake2b(content(message.kind, message.raw), digest_size=16).digest()
-        for comment in message.comments:
-            loader.put(write_comment(comment), COMMENTS, comment.id)
-        loader.put(write_message(message, digest))
+        loader.put(value)
     loader.put(write_tick(LATEST if options.until is None else options.until))
     loader.end()
     return {

@@ -100,7 +100,9 @@ def make_stage(settings: WorkSettings, declared: Declared, cluster: Cluster, log
         return Stage(COUNTED, lambda _: measuring.open(), log.info)
 
     def correlating(number: int) -> Any:
-        return Correlating(number, client, thresholds, name, write_alert, by_event=by_event).open()
+        partitions = cluster.partitions[EVENTS]
+        made = Correlating(number, client, thresholds, name, write_alert, by_event=by_event, partitions=partitions)
+        return made.open()
 
     return Stage(EVENTS, correlating, log.info)
 

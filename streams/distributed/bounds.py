@@ -15,6 +15,7 @@ import msgspec
 from schemas.errors import Reason
 from schemas.event import EARLIEST, HOUR, Event
 from schemas.instant import read_instant
+from streams.distributed.circles import is_name, partition_of
 from streams.distributed.records import Buried, Record
 from streams.distributed.wire import Given
 from streams.embedded.entries import is_deep
@@ -63,6 +64,16 @@ def check_told(told: Event | Given | int | None, record: Record, *, by_event: bo
             for row in person.log:
                 check_time(row[3])
                 check_kept(row[4])
+
+
+def check_asked(data: dict[str, Any], partitions: int) -> None:
+    """Raises ValueError where a circle is asked for by none, or for a partition that is not that one's."""
+    to, partition = data.get("to"), data.get("partition")
+    key = to.encode("utf-8", "replace") if isinstance(to, str) else None
+    if not is_name(key) or type(partition) is not int or partition < 0:
+        raise ValueError("no circle asks")
+    if partitions and partition != partition_of(bytes.fromhex(str(to)), partitions):
+        raise ValueError("that circle lives elsewhere")
 
 
 def refused(wrong: Exception, record: Record) -> Buried:

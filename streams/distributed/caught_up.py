@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from streams.distributed.correlate import Correlating
-from streams.distributed.identifying import read_standing
+from streams.distributed.identify_standing import read_standing
 from streams.distributed.index import STANDING
 from streams.distributed.measure import Measuring
 from streams.distributed.names import COUNTED, EVENTS, INBOUND

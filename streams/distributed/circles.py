@@ -12,9 +12,12 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from streams.core.circle import key_of
+from streams.distributed.formats import Spoilt
 from streams.distributed.index import CIRCLES, Index, key_bytes
+from streams.distributed.names import PERSONS
 
 _REMEMBERED: Final = 1 << 20
+_CHAIN: Final = 1 << 16  # circles that became one another's; ways are shortened, so none is so long but one in a ring
 _NAME: Final = re.compile(rb"[0-9a-f]{16}")
 
 
@@ -97,8 +100,12 @@ class Circles:
         if parent is None or parent == key:
             return parent
         at, above = parent, find(CIRCLES, parent)
+        hops = 0
         while above is not None and above != at:
             at, above = above, find(CIRCLES, above)
+            hops += 1
+            if hops > _CHAIN:
+                raise Spoilt(PERSONS)
         if at != parent:
             self._index.put(CIRCLES, key, at)
         return at

@@ -36,13 +36,15 @@ class Correlating:
         write_alert: WriteAlert,
         *,
         by_event: bool,
+        partitions: int,
     ) -> None:
         self.number: int = number
         self._client: Mapping[str, Any] = client
         self._made: tuple[ThresholdSet, str] = (thresholds, name)
         self._by_event: bool = by_event
+        self._partitions: int = partitions  # of px.events
         self._write_alert: WriteAlert = write_alert
-        self.partition: Partition = Partition(thresholds, name, by_event=by_event)
+        self.partition: Partition = self._make()
         self._counts: bool = is_counted(thresholds)
         self._next: int = 0
         self._told: tuple[int, int] = (-1, -1)  # offset and clock of the last slice
@@ -60,10 +62,13 @@ class Correlating:
         self.recover()
         return self, transactions
 
+    def _make(self) -> Partition:
+        return Partition(*self._made, by_event=self._by_event, partitions=self._partitions)
+
     def recover(self, apart: tuple[int, bytes] | None = None) -> None:
         """Stand again as what is kept says, without a record on which the engine failed. Raises TryAgain and
         NewerFormat."""
-        partition = Partition(*self._made, by_event=self._by_event)
+        partition = self._make()
         rows = last_by_key(read_topic(self._client, STATE, self.number))
         position = partition.recover(rows.items())
         behind = read_topic(self._client, EVENTS, self.number, begin=position.tail + 1, end=position.applied + 1)

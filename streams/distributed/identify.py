@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from schemas.dead_letter import MEND_CONFLICT, MEND_ENGINE
-from schemas.errors import PxError, Reason
+from schemas.errors import PxError, Reason, StoreFailed
 from schemas.event import HOUR, Event
 from schemas.identity import IdentityRules
 from schemas.instant import to_datetime, write_instant
@@ -28,23 +28,24 @@ from streams.core.evidence import IDENTITY_EVENTS
 from streams.core.learning import LEARNS
 from streams.core.linking import Linker
 from streams.core.settling import GAP, SETTLE
-from streams.distributed.bounds import Ahead, check_ahead, latest
+from streams.distributed.bounds import Ahead, check_ahead, check_time, latest
 from streams.distributed.circles import Circles, name_of, partition_of
 from streams.distributed.counting import FORMAT as COUNTING
 from streams.distributed.counting import IDENTIFY as ORIGIN
 from streams.distributed.counting import Heard, Slice, write_slice
 from streams.distributed.formats import POSITION
+from streams.distributed.identify_standing import Standing
 from streams.distributed.inbound import LATEST, Ticked, Told, read_inbound
 from streams.distributed.index import KNOWN, PLACED, SEEN, Change, Index, IndexedDirectory, key_bytes
 from streams.distributed.letters import Letter, write_letter
 from streams.distributed.names import COUNTED, DEAD_LETTERS, EVENTS, INBOUND, PERSONS
 from streams.distributed.records import Record
 from streams.distributed.transactions import Out
-from streams.distributed.wire import write_asked, write_awaited, write_event, write_tick
+from streams.distributed.unwritable import Unwritable, writable
+from streams.distributed.wire import write_asked, write_awaited, write_tick
 from streams.embedded.entries import read_events
 from streams.embedded.ids import id_hash, letter_hash_of
 
-FORMAT: Final = 1
 _CONNECTING: Final = frozenset((*IDENTITY_EVENTS, "identity.moved"))
 _NO_MONTH: Final = "000000"
 _MEND_FOREIGN: Final = "the doors write these records; who else does must use `pxhub load`"
@@ -55,28 +56,25 @@ _MEND_CLOSING: Final = (
 _MEND_FUTURE: Final = "it lies more than an hour ahead of the broker's clock; check the sender's clock"
 
 
-class Standing(msgspec.Struct, array_like=True):
-    """Where identify stands: the format, the offset of px.inbound that comes next, the largest log time, until when the
-    clock stands, the tick that was given last, and how many messages ended how: (kind, outcome, reason, count)."""
-
-    format: int = FORMAT
-    next: int = 0
-    recorded: int = 0
-    settled: int = 0
-    ticked: int = 0
-    tallies: list[tuple[str, str, str, int]] = []
-
-
 _Keys = list[list[bytes]]
 """What each event of a message connects, as it is looked up."""
 
 
+class _Read(NamedTuple):
+    """A message as it was read: its events, and what each connects."""
+
+    told: Told
+    events: tuple[Event, ...]
+    keys: _Keys
+
+
 class _Taken(NamedTuple):
-    """A message that is taken: its events, what each connects, and when it came."""
+    """A message that is taken, when it came, and where it lies."""
 
     events: tuple[Event, ...]
     keys: _Keys
     recorded: int
+    offset: int
 
 
 class Identify:
@@ -106,24 +104,34 @@ class Identify:
         self._linker.forget()
 
     def take(self, records: Sequence[Record], end: int) -> list[Out]:
-        """Work records of px.inbound; `end` is the offset behind them. What is to be written of them, in one
-        transaction. Raises what the index raises, and then nothing was learned."""
+        """Work records of px.inbound; `end` is the offset behind them. What is to be written of them, at once. Raises
+        what the index raises, and then nothing was learned."""
+        before, tallies = msgspec.structs.replace(self.standing), self.tallies.copy()
+        apart: dict[int, tuple[str, str, str]] = {}
+        while True:
+            try:
+                return self._take_all(records, end, apart)
+            except Unwritable as wrong:  # the slice again without it: what was learned of it is forgotten
+                apart[wrong.offset] = wrong.why
+                self.index.forget()
+                self.stand(msgspec.structs.replace(before))
+                self.tallies = tallies.copy()
+
+    def _take_all(self, records: Sequence[Record], end: int, apart: dict[int, tuple[str, str, str]]) -> list[Out]:
         out: list[Out] = []
         self._taken, self._heard, self._away = [], [], []
-        told = [(record, self._read(record, out)) for record in records]
-        messages = [one for _, one in told if isinstance(one, Told)]
-        events = [read_events(one.events) if one.events else () for one in messages]
-        keys = [self._keys(one) for one in events]
-        self._expect(messages, events, keys)
-        at = iter(zip(events, keys, strict=True))
-        for record, one in told:
+        found = [(record, self._read(record, out)) for record in records]
+        self._expect([one for _, one in found if isinstance(one, _Read)])
+        for record, one in found:
             if one is None:
                 continue
             self._hear_stamp(record)
             if isinstance(one, Ticked):
                 self._close = max(self._close, self._closing(one, record))
-                continue
-            self._take_safely(one, *next(at), record, out)
+            elif record.offset in apart:
+                self._bury(out, record, *apart[record.offset], one.told)
+            else:
+                self._take_safely(one, record, out)
         standing = self.standing
         standing.next = end
         out += self._placed()
@@ -175,48 +183,51 @@ class Identify:
 
     # -- messages
 
-    def _read(self, record: Record, out: list[Out]) -> Told | Ticked | None:
+    def _read(self, record: Record, out: list[Out]) -> _Read | Ticked | None:
         try:
             found = read_inbound(record.value or b"")
-            if isinstance(found, Ticked) and found.at != LATEST:
-                check_ahead(found.at, latest(record, by_event=self._by_event))
+            if isinstance(found, Ticked):
+                if found.at != LATEST:
+                    check_ahead(found.at, latest(record, by_event=self._by_event))
+                return found
+            events = read_events(found.events) if found.events else ()
+            for event in events:
+                check_time(event.time)
+            return _Read(found, events, self._keys(events))
         except Ahead:
             self._bury(out, record, Reason.FROM_THE_FUTURE.value, "time", _MEND_CLOSING, None)
-            return None
-        except ValueError:
+        except (ValueError, StoreFailed):
             self._bury(out, record, Reason.UNREADABLE.value, "the record", _MEND_FOREIGN, None)
-            return None
-        return found
+        return None
 
     def _keys(self, events: Sequence[Event]) -> _Keys:
         return [self._circles.keys(_names(event)) for event in events]
 
-    def _expect(self, messages: Sequence[Told], events: Sequence[tuple[Event, ...]], keys: Sequence[_Keys]) -> None:
+    def _expect(self, messages: Sequence[_Read]) -> None:
         """Ask the index at once for what this slice will look up."""
-        known: list[bytes] = []
-        placed: list[bytes] = []
-        for told in events:
-            for event in told:
+        known, placed = list[bytes](), list[bytes]()
+        for one in messages:
+            for event in one.events:
                 contact = event.data.get("contact_id")
                 if isinstance(contact, str) and contact:
                     placed.append(key_bytes(contact_key(contact)))
                 if event.type in LEARNS:
                     known += [key_bytes(key_of(name)) for name in event.identifiers]
-        self._circles.expect(key for message in keys for names in message for key in names)
+        self._circles.expect(key for one in messages for names in one.keys for key in names)
         self.index.expect(KNOWN, known)
         self.index.expect(PLACED, placed)
-        self.index.expect(SEEN, [_hash_of(told) for told in messages if told.ignored is None])
+        self.index.expect(SEEN, [_hash_of(one.told) for one in messages if one.told.ignored is None])
 
-    def _take_safely(self, told: Told, events: tuple[Event, ...], keys: _Keys, record: Record, out: list[Out]) -> None:
+    def _take_safely(self, one: _Read, record: Record, out: list[Out]) -> None:
         """Take a message; what identify itself fails on is set apart, and the log goes on."""
         before = len(out)
         try:
-            self._take(told, events, keys, record, out)
+            self._take(*one, record, out)
         except PxError:
             raise
         except Exception:  # noqa: BLE001 - a message's edge
             del out[before:]
-            self._bury(out, record, "engine", "the message", MEND_ENGINE, told)
+            self._bury(out, record, "engine", "the message", MEND_ENGINE, one.told)
 
     def _take(self, told: Told, events: tuple[Event, ...], keys: _Keys, record: Record, out: list[Out]) -> None:
         if told.ignored is not None:
@@ -241,7 +252,8 @@ class Identify:
         linked = self._linker.take(events)
         if self._by_event:
             standing.recorded = max(standing.recorded, *(event.time for event in linked))
-        self._taken.append(_Taken(linked, keys if linked is events else self._keys(linked), standing.recorded))
+        keys = keys if linked is events else self._keys(linked)
+        self._taken.append(_Taken(linked, keys, standing.recorded, record.offset))
         self.index.put(SEEN, hash_, mark)
         self._count(told, "accepted", "")
         for event in linked:
@@ -268,20 +280,20 @@ class Identify:
                 out += self._handed_over(circle)
         hex_names: dict[bytes, bytes] = {}
         at, written = 0, ""
-        for events, message, recorded in taken:
+        for events, message, recorded, offset in taken:
             if recorded != at:
                 at, written = recorded, write_instant(recorded)
             if len(events) == 1:  # as nearly always
                 circle = root(message[0][0]) or message[0][0]
                 key = hex_names.get(circle) or hex_names.setdefault(circle, name_of(circle))
-                out.append(Out(EVENTS, partition_of(circle, partitions), key, write_event(events[0], written)))
+                out.append(Out(EVENTS, partition_of(circle, partitions), key, writable(events[0], written, 0, offset)))
                 continue
             placed = [root(names[0]) or names[0] for names in message]
             homes = [partition_of(circle, partitions) for circle in placed]
             following = Counter(homes)
             for event, circle, home in zip(events, placed, homes, strict=True):
                 following[home] -= 1
-                out.append(Out(EVENTS, home, name_of(circle), write_event(event, written, following[home])))
+                out.append(Out(EVENTS, home, name_of(circle), writable(event, written, following[home], offset)))
         return out
 
     def _handed_over(self, circle: bytes) -> list[Out]:

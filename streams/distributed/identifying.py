@@ -16,8 +16,8 @@ import msgspec
 
 from schemas.errors import TryAgain
 from schemas.identity import IdentityRules
-from streams.distributed.formats import check_unread
-from streams.distributed.identify import FORMAT, Identify, Standing, row_key
+from streams.distributed.identify import Identify, row_key
+from streams.distributed.identify_standing import read_standing
 from streams.distributed.index import SEEN, STANDING, Change, Index
 from streams.distributed.names import PERSONS
 from streams.distributed.rebuild import rebuild
@@ -144,8 +144,9 @@ class Identifying:
         try:
             return self.identify.take(records, end)
         except TryAgain as wrong:
-            self.identify.standing, self.identify.tallies = standing, tallies
             self.identify.index.forget()
+            self.identify.stand(standing)  # nor does the linker know what the index has forgotten
+            self.identify.tallies = tallies
             if isinstance(wrong, Emptied):
                 self.recover()
             raise
@@ -171,11 +172,3 @@ class Identifying:
         """Nothing: it is written."""
         del idle
         return []
-
-
-def read_standing(kept: bytes | None) -> Standing:
-    """Where identify stands. Raises NewerFormat."""
-    if kept is None:
-        return Standing()
-    check_unread(PERSONS, kept, FORMAT)
-    return msgspec.msgpack.decode(kept, type=Standing)

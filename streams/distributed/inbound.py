@@ -84,7 +84,7 @@ def read_inbound(value: bytes) -> Told | Ticked:
     """What a record is. Raises ValueError for what we did not write, NewerFormat for what a newer version did."""
     try:
         found: Told | Ticked = _read(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as wrong:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as wrong:
         newer = _NEWER.match(value)
         if newer is not None and int(newer[1]) > 1:
             told = "px.inbound was written by a newer version of the hub: run that one"

@@ -6,12 +6,14 @@ says what it will ask for, so that it is asked for at once; what it learned is r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 import msgspec
 
 from streams.core.directory import MANY, Known, Placed
+from streams.distributed.formats import UNREAD, Spoilt
+from streams.distributed.names import PERSONS
 
 CIRCLES: Final = "n"
 """The parent of each name, by keys: itself where it is the first of its circle."""
@@ -32,6 +34,10 @@ _pack: Final = msgspec.msgpack.Encoder().encode
 _known: Final = msgspec.msgpack.Decoder(Known).decode
 _placed: Final = msgspec.msgpack.Decoder(Placed).decode
 _numbers: Final = msgspec.msgpack.Decoder(list[int]).decode
+_READERS: Final[dict[str, Callable[[bytes], object]]] = {
+    KNOWN: _known, PLACED: _placed, TIES: _numbers, HOLDERS: _numbers
+}  # fmt: skip
+_MARK: Final = 40  # bytes of what is remembered of a message
 
 
 class Shelf(Protocol):
@@ -89,6 +95,22 @@ class Index:
         self._changed.clear()
         for cached in self._cached.values():
             cached.clear()
+
+
+def check_row(table: str, key: bytes, value: bytes | None) -> None:
+    """Raises Spoilt for a row of px.persons that identify did not write."""
+    try:
+        if value is None:
+            return
+        if table in (CIRCLES, SEEN):
+            is_row = len(value) == (8 if table == CIRCLES else _MARK) and (table == SEEN or len(key) == 8)
+        else:
+            _READERS[table](value)
+            is_row = len(key) == 8
+    except (*UNREAD, KeyError) as wrong:
+        raise Spoilt(PERSONS) from wrong
+    if not is_row:
+        raise Spoilt(PERSONS)
 
 
 def key_bytes(key: int) -> bytes:

@@ -8,7 +8,8 @@ import msgspec
 
 from schemas.errors import WrongUse
 from streams.core.circle import Circle
-from streams.distributed.formats import check_format, check_unread
+from streams.distributed.bounds import check_time
+from streams.distributed.formats import UNREAD, Spoilt, check_format, check_unread
 from streams.distributed.names import STATE
 from streams.distributed.wire import FORMAT
 
@@ -51,20 +52,26 @@ def check_judged(position: Position, name: str) -> None:
 
 
 def read_position(value: bytes) -> Position:
-    """Raises NewerFormat."""
+    """Raises NewerFormat and Spoilt."""
     check_unread(STATE, value, FORMAT)
-    return msgspec.msgpack.decode(value, type=Position)
+    try:
+        position = msgspec.msgpack.decode(value, type=Position)
+        check_time(position.clock)
+        check_time(position.recorded)
+    except (*UNREAD, ValueError) as wrong:
+        raise Spoilt(STATE) from wrong
+    return position
 
 
 _rows: Final = msgspec.msgpack.Decoder(Row)
 
 
 def read_row(value: bytes) -> Row:
-    """Raises NewerFormat."""
+    """Raises NewerFormat and Spoilt."""
     try:
         row = _rows.decode(value)
-    except msgspec.ValidationError:
+    except UNREAD as wrong:
         check_unread(STATE, value, FORMAT)
-        raise
+        raise Spoilt(STATE) from wrong
     check_format(STATE, row.format, FORMAT)
     return row

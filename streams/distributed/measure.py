@@ -12,7 +12,8 @@ from typing import Any, Final
 import msgspec
 
 from schemas.alert import Alert
-from schemas.errors import Reason
+from schemas.dead_letter import MEND_ENGINE
+from schemas.errors import PxError, Reason
 from schemas.event import Event
 from schemas.threshold import ThresholdSet
 from streams.core.engine import Engine
@@ -23,12 +24,12 @@ from streams.core.silence_rows import note_written as note_silence
 from streams.distributed.bounds import MEND_AHEAD, Ahead, check_ahead, check_time, latest
 from streams.distributed.correlate import WriteAlert
 from streams.distributed.counting import IDENTIFY, Slice, is_counted, read_slice
-from streams.distributed.formats import POSITION, check_unread
+from streams.distributed.formats import POSITION, UNREAD, Spoilt, check_unread
 from streams.distributed.kept import OtherThresholds
 from streams.distributed.letters import Letter, write_letter
 from streams.distributed.names import ALERTS, COUNTED, DEAD_LETTERS, MEASURES
 from streams.distributed.reading import last_by_key, read_topic
-from streams.distributed.records import Record
+from streams.distributed.records import Poison, Record
 from streams.distributed.stage import Figures
 from streams.distributed.transactions import Out, Transactions
 
@@ -87,6 +88,7 @@ class Measuring:
         self.position: Position = Position(judged_by=name)
         self.alerts: int = 0
         self._letters: list[Letter] = []
+        self._apart: dict[int, bytes] = {}  # slices on which the engine failed
         self._written: int = 0  # the offset that what is kept has come to
 
     @property
@@ -104,7 +106,7 @@ class Measuring:
         self.stand(last_by_key(read_topic(self._client, MEASURES, 0)))
 
     def stand(self, rows: Mapping[bytes, bytes]) -> None:
-        """Stand as the rows of px.measures say. Raises NewerFormat and OtherThresholds."""
+        """Stand as the rows of px.measures say. Raises NewerFormat, OtherThresholds and Spoilt."""
         thresholds, name = self._made
         self.engine = engine = Engine(thresholds, keeps_all=False)
         rows = dict(rows)
@@ -115,15 +117,20 @@ class Measuring:
         engine.advance(self.position.clock)
         for span in self.position.away:
             engine.silences.stay_away(*span)
-        _read_rows(engine, rows)
+        try:
+            _read_rows(engine, rows)
+        except Exception as wrong:  # whatever it is: what was written here can be read
+            raise Spoilt(MEASURES) from wrong
         engine.tallies.wake()
         engine.silences.wake()
         engine.take_transitions()
         self._written = self.position.next
 
     def isolate(self, offset: int, raw: bytes) -> None:
-        """A slice holds what many told: it is not set apart as a whole."""
-        raise AssertionError(offset, len(raw))
+        """Stand as was written last, and go on without a slice; where its origin stands is taken all the same."""
+        self._apart[offset] = raw
+        self._letters = []
+        self.recover()
 
     def figures(self) -> Figures:
         return Figures(self.position.clock)
@@ -134,7 +141,12 @@ class Measuring:
     async def take(self, records: Sequence[Any], end: int) -> None:
         for record in records:
             if record.offset >= self.position.next:
-                self._take(record)
+                try:
+                    self._take(record)
+                except PxError:
+                    raise
+                except Exception as wrong:  # a record's edge: whatever it is, the log goes on
+                    raise Poison(record.offset) from wrong
         self.position.next = end
 
     def _take(self, record: Any) -> None:
@@ -150,6 +162,9 @@ class Measuring:
             unread = Reason.UNREADABLE.value
             self._letters.append(Letter(unread, "the record", _MEND, COUNTED, 0, record.offset, raw))
             return
+        if record.offset in self._apart:
+            self._letters.append(Letter("engine", "the slice", MEND_ENGINE, COUNTED, 0, record.offset, raw))
+            told = msgspec.structs.replace(told, counted=[], heard=[], away=[])
         engine, position = self.engine, self.position
         for since, until in told.away:
             engine.silences.stay_away(since, until)
@@ -202,7 +217,12 @@ def _position(kept: bytes | None) -> Position:
     if kept is None:
         return Position()
     check_unread(MEASURES, kept, FORMAT)
-    return msgspec.msgpack.decode(kept, type=Position)
+    try:
+        position = msgspec.msgpack.decode(kept, type=Position)
+        check_time(position.clock)
+    except (*UNREAD, ValueError) as wrong:
+        raise Spoilt(MEASURES) from wrong
+    return position
 
 
 def _key(kind: str, *parts: object) -> bytes:

@@ -25,10 +25,11 @@ from schemas.threshold import ThresholdSet
 from streams.core.alerts import Transition
 from streams.core.circle import alerts_of, forget_circle, names_of, read_circle, waits_of, write_circle
 from streams.core.engine import Engine
-from streams.distributed.bounds import check_ahead, check_kept, check_time, check_told, latest, refused
+from streams.distributed.bounds import check_ahead, check_asked, check_kept, check_time, check_told, latest, refused
 from streams.distributed.circles import is_name
-from streams.distributed.formats import POSITION
+from streams.distributed.formats import POSITION, Spoilt
 from streams.distributed.kept import Position, Row, check_judged, read_position, read_row
+from streams.distributed.names import STATE
 from streams.distributed.records import Buried, Handed, Poison, Record
 from streams.distributed.skimming import Readers, skim, tells_second_number
 from streams.distributed.wire import (
@@ -55,7 +56,9 @@ _Pending = tuple[list[Event], int]  # of one message for one circle, and their l
 class Partition:
     """One partition under a set of thresholds; `name` tells the set. With `by_event` the clock is the events' own."""
 
-    def __init__(self, thresholds: ThresholdSet, name: str, *, by_event: bool = False, tail: int = TAIL) -> None:
+    def __init__(
+        self, thresholds: ThresholdSet, name: str, *, by_event: bool = False, tail: int = TAIL, partitions: int = 0
+    ) -> None:
         self.engine: Engine = Engine(thresholds, keeps_all=False)
         self.counted: list[tuple[bool, Event]] = self.engine.count_elsewhere()
         self.handed: list[Handed] = []
@@ -66,6 +69,7 @@ class Partition:
         self._name: str = name
         self._by_event: bool = by_event
         self._tail: int = tail
+        self._partitions: int = partitions
         self._names: dict[bytes, list[str]] = {}  # of each circle
         self._singles: dict[str, tuple[str]] = {}  # identifiers that are noted, each as an event alone has it
         self._texts: dict[str, str] = {}  # one copy of each source, type and facility
@@ -163,6 +167,8 @@ class Partition:
                 raise ValueError("the key is no circle")  # noqa: TRY301 - told as whatever else cannot be read
             told = read_told(wire)
             check_told(told, record, by_event=self._by_event)
+            if wire.type == ASKED:
+                check_asked(wire.data or {}, self._partitions)
         except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as wrong:
             self._bury(wrong, record)
             self.applied = offset
@@ -362,7 +368,7 @@ class Partition:
 
     def recover(self, rows: Iterable[tuple[bytes, bytes]]) -> Position:
         """Read the rows of px.state back; returns where the log is to be read from (`tail`) and up to where it was put
-        (`applied`): `take` takes what lies between. Raises NewerFormat and OtherThresholds."""
+        (`applied`): `take` takes what lies between. Raises NewerFormat, OtherThresholds and Spoilt."""
         circles: dict[bytes, bytes] = {}
         position = Position()
         for key, value in rows:
@@ -377,7 +383,10 @@ class Partition:
             row = read_row(value)
             self._names[key], self._covers[key] = row.circle.names, row.upto
             self._singles.update((name, (name,)) for name in row.circle.names)
-            read_circle(self.engine, row.circle)
+            try:
+                read_circle(self.engine, row.circle)
+            except Exception as wrong:  # whatever it is: what was written here can be read
+                raise Spoilt(STATE) from wrong
         self.applied = position.tail
         return position
 

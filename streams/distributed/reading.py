@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from schemas.errors import TryAgain
+from schemas.errors import PxError, TryAgain
+from streams.distributed.refusals import Kind, Refused, kind_of, told
 
 _AT_ONCE: Final = 10_000
 _PAUSE: Final = 0.05
@@ -36,7 +37,7 @@ def read_topic(
     client: Mapping[str, Any], topic: str, partition: int, *, begin: int = 0, end: int | None = None
 ) -> Iterator[Found]:
     """The committed records of a partition from an offset on, up to where it stands now, or up to, not including,
-    `end`. Raises TryAgain where no broker answers."""
+    `end`. Raises TryAgain where no broker answers, Refused where the topic may not be read or is not there."""
     consumer = Consumer(
         {
             **client,
@@ -54,17 +55,23 @@ def read_topic(
     try:
         consumer.assign([TopicPartition(topic, partition, max(begin, 0))])
         waited = 0.0
+        missing: PxError | None = None
         while True:
             messages = consumer.consume(_AT_ONCE, _PAUSE)  # it waits as long where there are less
-            waited = 0.0 if messages else waited + _PAUSE
+            waited = 0.0 if messages and missing is None else waited + _PAUSE
             if waited >= _PATIENCE:
-                raise TryAgain(f"Kafka gives nothing of {topic} now")
+                raise missing or TryAgain(f"Kafka gives nothing of {topic} now")
             for message in messages:
                 error = message.error()
                 if error is not None:
                     if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - so named
                         return
-                    raise TryAgain(f"Kafka gives nothing of {topic} now ({error.name()})")
+                    found = told(error, topic)
+                    if kind_of(error) is Kind.MISSING:
+                        missing = found  # a broker that begins learns of its topics one by one
+                        continue
+                    raise found if isinstance(found, Refused) else TryAgain(_nothing(topic, error.name()))
+                missing = None
                 if end is not None and (message.offset() or 0) >= end:
                     return
                 yield Found(message)
@@ -72,6 +79,10 @@ def read_topic(
         raise TryAgain(f"Kafka gives nothing of {topic} now") from wrong
     finally:
         consumer.close()
+
+
+def _nothing(topic: str, name: str) -> str:
+    return f"Kafka gives nothing of {topic} now ({name})"
 
 
 def last_by_key(found: Iterator[Found]) -> dict[bytes, bytes]:

@@ -8,7 +8,8 @@ from typing import Any, Final
 from schemas.errors import TryAgain
 from streams.distributed.formats import POSITION
 from streams.distributed.identify import read_row
-from streams.distributed.index import STANDING, Change
+from streams.distributed.identify_standing import read_standing
+from streams.distributed.index import STANDING, Change, check_row
 from streams.distributed.names import PERSONS
 from streams.distributed.reading import ends_of, read_topic
 from streams.distributed.shelf import RedisShelf
@@ -41,8 +42,10 @@ def rebuild(client: Mapping[str, Any], shelf: RedisShelf, log: str, tell: Tell, 
         if record.key is None:
             continue
         if record.key == POSITION:
+            read_standing(record.value)  # what is none is told here
             rows.append(("", (STANDING, b"", record.value)))
         elif (row := read_row(record.key, record.value)) is not None:
+            check_row(*row[1])
             rows.append(row)
         if len(rows) >= _BATCH:
             shelf.put(rows, log, record.offset + 1)

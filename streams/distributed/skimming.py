@@ -14,7 +14,7 @@ from typing import Any, Final, TypedDict, cast
 import msgspec
 
 from streams.core.engine import Engine
-from streams.distributed.wire import CONTROL
+from streams.distributed.wire import CONTROL, Seconds
 
 Read = Callable[[msgspec.Raw], dict[str, Any]]
 _MOST: Final = 4096  # types; a source that names its types by chance must not fill the memory
@@ -33,7 +33,7 @@ class Skimmed(msgspec.Struct, gc=False):
     facility: str | None = None
     sensitivity: str | None = None
     recorded: str = ""
-    precision: int = 0
+    precision: Seconds = 0
     following: int = 0
 
 

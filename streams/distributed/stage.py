@@ -23,9 +23,10 @@ from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from faust.types import TP
 
-from schemas.errors import TryAgain
+from schemas.errors import PxError, TryAgain
 from streams.distributed.records import Poison
-from streams.distributed.transactions import Fenced, Out, Transactions
+from streams.distributed.refusals import Fenced, Spent
+from streams.distributed.transactions import Out, Transactions
 from streams.distributed.transport import Batch
 
 _AGAIN: Final = 0.5  # seconds before what Kafka did not take is given again
@@ -175,10 +176,13 @@ class Stage(Generic[W]):
         self.assigned, self.generation = mine, generation
         for tp in sorted(mine):
             if tp not in self.held and tp not in self.opening:
-                self.opening[tp] = opening = Opening(generation)
-                opening.task = asyncio.create_task(self._stand_up(tp, opening))
+                self._open_soon(tp)
         self._note_standing()
         return {tp: held.reach for tp, held in self.held.items()}
+
+    def _open_soon(self, tp: TP) -> None:
+        self.opening[tp] = opening = Opening(self.generation)
+        opening.task = asyncio.create_task(self._stand_up(tp, opening))
 
     async def _stand_up(self, tp: TP, opening: Opening) -> None:
         loop = asyncio.get_running_loop()
@@ -272,8 +276,8 @@ class Stage(Generic[W]):
             is_last = at + held.work.piece >= len(records)
             try:
                 await held.work.take(piece, reach if is_last else piece[-1].offset + 1)
-            except Fenced:
-                self._lose(held)
+            except (Fenced, Spent) as wrong:
+                self._lose(held, wrong)
                 return False
             except Poison as wrong:
                 await self._go_on_without(held, wrong.offset, piece)
@@ -334,8 +338,8 @@ class Stage(Generic[W]):
                     self._tell("slice.waits", topic=held.tp.topic, partition=held.tp.partition, reason=str(wrong))
                 held.pauses = True
                 await asyncio.sleep(_AGAIN)
-            except Fenced:
-                self._lose(held)
+            except (Fenced, Spent) as wrong:
+                self._lose(held, wrong)
             else:
                 held.pauses = False
                 held.slices += 1
@@ -343,11 +347,18 @@ class Stage(Generic[W]):
                 return True
         return False
 
-    def _lose(self, held: Held[W]) -> None:
-        """Somebody else has it by now."""
-        self._tell("partition.fenced", topic=held.tp.topic, partition=held.tp.partition)
+    def _lose(self, held: Held[W], wrong: PxError) -> None:
+        """Somebody else has it by now; or its producer is of no use, and it is stood up anew."""
+        tp = held.tp
+        if isinstance(wrong, Spent):
+            self._tell("partition.anew", topic=tp.topic, partition=tp.partition, reason=str(wrong))
+        else:
+            self._tell("partition.fenced", topic=tp.topic, partition=tp.partition)
         held.lose()
-        self.held.pop(held.tp, None)
+        self.held.pop(tp, None)
+        if isinstance(wrong, Spent):
+            held.transactions.close()
+            self._open_soon(tp)
 
     async def rest(self) -> None:
         """While nothing comes: write what is kept of what changed, a little at a time."""

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from faust.types import TP
 
 from schemas.errors import TryAgain
+from streams.distributed.refusals import Refused
 from streams.distributed.stage import Stage
 
 _REBALANCE: Final = 60.0  # seconds more while the group shares out its partitions
@@ -75,6 +76,6 @@ class Watchdog:
     def _waits(self, tp: TP, offset: int) -> bool:
         try:
             return offset < 0 or self._has_more(tp, offset)
-        except TryAgain:  # the broker is away
+        except (TryAgain, Refused):  # the broker is away, or who works is about to end of it
             self._since.clear()
             return False

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -37,6 +37,10 @@ FORMAT: Final = 1
 """Of what is written as MessagePack into the topics: the first element of each value."""
 
 
+Seconds = Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]
+"""How coarse a stamp is; what is more could not be kept."""
+
+
 class Envelope(msgspec.Struct, gc=False):
     """A record as it is read; extensions that are not named here are passed by."""
 
@@ -51,7 +55,7 @@ class Envelope(msgspec.Struct, gc=False):
     facility: str | None = None
     sensitivity: str | None = None
     recorded: str = ""
-    precision: int = 0
+    precision: Seconds = 0
     following: int = 0
     data_base64: str | None = None
 

@@ -18,7 +18,8 @@ from streams.distributed.formats import POSITION
 from streams.distributed.kept import Position, read_position
 from streams.distributed.names import EVENTS, STATE
 from streams.distributed.reading import last_by_key, read_topic
-from streams.distributed.transactions import Fenced, Out, Transactions
+from streams.distributed.refusals import Fenced
+from streams.distributed.transactions import Out, Transactions
 from tests.faults.test_kafka_kill import PARTITIONS, await_true, check, length, pieces, put
 from tests.kafka.running import KafkaHub, Worker, comparable, ending, replayed
 from tests.kafka.test_parity import written

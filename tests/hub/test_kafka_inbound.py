@@ -39,6 +39,22 @@ def test_what_is_read_is_kept_as_it_was_read() -> None:
     assert again.content == read.content  # the same, written otherwise
 
 
+@pytest.mark.parametrize("size", [LARGEST - 4096, LARGEST, 2 * LARGEST])
+def test_of_what_is_larger_than_a_record_that_it_came_is_kept(size: int) -> None:
+    for message in (
+        Message(CLOUDEVENTS, bytes(size), "s", "1", b"d" * 16, (event(),)),
+        Message(CLOUDEVENTS, bytes(size), "s", "\udc80", b"d" * 16, (event(),)),
+        Message(CLOUDEVENTS, bytes(size), "s", "1" * LARGEST, b"d" * 16, (event(),)),
+    ):
+        read, outcome = told(message)
+        assert outcome is Outcome.DEAD
+        assert read.dead is not None
+        assert (read.dead[0] in {"too_large", "invalid"}, len(read.raw) in {0, size}, read.events) == (True, True, b"")
+        assert read.dead[0] == "too_large" or read.raw
+        assert ("nothing of it is kept" in read.dead[2]) == (read.raw == b"")
+        assert size < LARGEST or read.raw == b""
+
+
 def test_what_is_ignored_or_dead_is_told_so() -> None:
     assert told(Message("hl7", b"x", ignored="no_mapping"))[1] is Outcome.IGNORED
     letter = DeadLetter(reason=Reason.NO_TIME, place="PV1", mend="send a time")

@@ -208,6 +208,29 @@ def test_each_stage_works_with_its_own_rights_over_tls(guarded: Guarded, redis_u
     assert (alert["threshold"], alert["state"]) == ("final-in-time", "breached")
 
 
+@pytest.mark.parametrize(
+    "role, stage, named",
+    [(Role.MEASURE, Role.CORRELATE, "px-correlate-"), (Role.CORRELATE, Role.IDENTIFY, "px-identify-0")],
+)
+def test_who_has_the_rights_of_another_stage_ends_with_a_word(
+    guarded: Guarded,
+    redis_url: str,  # noqa: F811
+    tmp_path: Path,
+    role: Role,
+    stage: Role,
+    named: str,
+) -> None:
+    (tmp_path / "thresholds.yaml").write_text(THRESHOLDS, encoding="utf-8")
+    more = ("--redis", redis_url, "--thresholds", str(tmp_path / "thresholds.yaml"))
+    command = [sys.executable, "-P", "-m", "hub", "work", str(stage), *more, "--kafka", guarded.asking]
+    environment = {**os.environ, **guarded.environment(role)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(named)
+    assert "pxhub topics apply --acl PREFIX" in last
+
+
 def may_read(role: Role, topic: str) -> ACL:
     return ACL(
         f"User:{PREFIX}{role}",

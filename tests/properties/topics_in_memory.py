@@ -31,7 +31,7 @@ from streams.core.circle import Circle, write_circle
 from streams.distributed.counting import FORMAT, Slice, write_slice
 from streams.distributed.formats import POSITION
 from streams.distributed.identify import Identify, read_row
-from streams.distributed.identifying import read_standing
+from streams.distributed.identify_standing import read_standing
 from streams.distributed.inbound import write_message, write_tick
 from streams.distributed.index import Index
 from streams.distributed.measure import Measuring

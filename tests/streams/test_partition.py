@@ -8,12 +8,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import astuple
 
 from schemas.event import Event
 from schemas.instant import read_instant
 from streams.core.engine import Engine
 from streams.core.thresholds import read_thresholds
-from streams.distributed.counting import read_slice
+from streams.distributed.counting import Slice, read_slice, write_slice
 from streams.distributed.formats import POSITION, NewerFormat
 from streams.distributed.kept import OtherThresholds, Position, Row, read_position, read_row
 from streams.distributed.partition import Partition, Poison
@@ -52,7 +53,7 @@ def started(offset: int, order: str = "A", following: int = 0, key: bytes = KEY)
 
 
 def partition(**options: Any) -> Partition:
-    return Partition(THRESHOLDS, "t", by_event=True, **options)
+    return Partition(THRESHOLDS, "t", by_event=True, partitions=2, **options)
 
 
 def breached(one: Partition, offset: int) -> list[str]:
@@ -62,6 +63,28 @@ def breached(one: Partition, offset: int) -> list[str]:
 
 
 DEEP = b'{"id":"1","source":"s","type":"e.start","time":"2026-03-02T10:00:00Z","data":' + b'{"a":' * 5000 + b"1"
+WITH = (
+    b'{"id":"1","source":"s","type":"e.start","subject":"1^N","time":"2026-03-02T10:00:00Z",'
+    b'"recorded":"2026-03-02T10:00:00Z","data":%b}'
+)
+ASKS = b'{"id":"1","source":"s","type":"circle.asked","time":"2026-03-02T10:00:00Z","data":%b}'
+
+
+def nested(depth: int) -> Any:
+    found: Any = 1
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
+def given(at: int, data: dict[str, Any]) -> bytes:
+    """A hand-over of one person with one event."""
+    log = [["e", "s", "e.start", at, data, ["1^N"], None, 0, None, 0]]
+    circle = [["1^N"], [[["1^N"], ["1^N"], False, log, []]], [], [], [], [], [], [], []]
+    body = base64.b64encode(msgspec.msgpack.encode([1, circle, []])).decode()
+    return json.dumps({"id": "h", "source": "s", "type": GIVEN, "time": START, "data_base64": body}).encode()
+
+
 FOREIGN: dict[str, tuple[bytes | None, bytes | None]] = {
     "nothing": (KEY, None),
     "empty": (KEY, b""),
@@ -79,6 +102,22 @@ FOREIGN: dict[str, tuple[bytes | None, bytes | None]] = {
     "a hand-over that is none": (KEY, b'{"id":"1","source":"s","type":"circle.given","data_base64":"AAAA"}'),
     "a hand-over not in base64": (KEY, b'{"id":"1","source":"s","type":"circle.given","data_base64":"!"}'),
     "a tick without a time": (None, b'{"id":"1","source":"s","type":"clock.ticked"}'),
+    "a number beyond 64 bits": (KEY, WITH % b'{"order_id":1180591620717411303424}'),
+    "a number beyond 64 bits in a list": (KEY, WITH % b'{"order_id":[1,-9223372036854775809]}'),
+    "deeper than is kept": (KEY, WITH % (b'{"order_id":' * 300 + b"1" + b"}" * 300)),
+    "a time with nothing behind it": (KEY, b'{"id":"1","source":"s","type":"e.start","time":"9999-12-31T00:00:00Z"}'),
+    "a time before time": (KEY, b'{"id":"1","source":"s","type":"e.start","time":"0001-01-01T00:00:00Z"}'),
+    "a precision of ages": (KEY, (WITH % b"{}").replace(b"{", b'{"precision":18446744073709551616,', 1)),
+    "half a character in data": (KEY, WITH % b'{"order_id":"\\udc00"}'),
+    "an empty key": (b"", WITH % b"{}"),
+    "asked by nobody": (KEY, ASKS % b"null"),
+    "asked for nowhere": (KEY, ASKS % b'{"to":"0123456789abcdef"}'),
+    "asked by what is no circle": (KEY, ASKS % b'{"to":"x","partition":1}'),
+    "asked for half a partition": (KEY, ASKS % b'{"to":"0123456789abcdef","partition":1.5}'),
+    "asked for a partition that is none": (KEY, ASKS % b'{"to":"0123456789abcdef","partition":-1}'),
+    "asked for elsewhere": (KEY, ASKS % b'{"to":"0123456789abcdee","partition":1}'),
+    "a hand-over of ages": (KEY, given(1 << 62, {})),
+    "a hand-over too deep": (KEY, given(0, {"a": nested(300)})),
     "data that is no object": (KEY, b'{"id":"1","source":"s","type":"e.start","time":"2026-03-02T10:00:00Z","data":1}'),
 }
 
@@ -92,6 +131,9 @@ def test_what_others_wrote_is_a_dead_letter_and_the_log_goes_on(name: str) -> No
     assert (buried.offset, buried.raw) == (1, value or b"")
     assert buried.reason in {"unreadable", "invalid"}
     assert breached(one, 3) == ["A", "B"]
+    write_slice(Slice(1, 0, 0, 4, [(counts, astuple(event)) for counts, event in one.counted]))
+    rows = one.checkpoint(everything=True)  # and what is kept is read again
+    partition().recover([(key, value) for key, value in rows if value is not None])
 
 
 class Failing(Engine):
