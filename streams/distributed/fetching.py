@@ -57,24 +57,29 @@ class Fetching:
             }
         )
         self._held: set[TP] = set()
-        self._lock: threading.Lock = threading.Lock()
+        self._fetches: threading.Lock = threading.Lock()
+        self._changes: threading.Lock = threading.Lock()  # is never held for long
         self._closed: bool = False
         self.ends: dict[TP, int] = {}
 
     def seek(self, tp: TP, offset: int) -> None:
         """Fetch a partition from an offset on."""
         place = TopicPartition(tp.topic, tp.partition, offset)
-        if tp in self._held:
-            self._consumer.incremental_unassign([place])
-        self._held.add(tp)
-        self.ends.pop(tp, None)
-        self._consumer.incremental_assign([place])
+        with self._changes:
+            if self._closed:
+                return
+            if tp in self._held:
+                self._consumer.incremental_unassign([place])
+            self._held.add(tp)
+            self.ends.pop(tp, None)
+            self._consumer.incremental_assign([place])
 
     def keep(self, tps: Collection[TP]) -> None:
         """Fetch no others any more."""
-        gone = [tp for tp in self._held if tp not in tps]
-        if gone:
-            self._consumer.incremental_unassign([TopicPartition(tp.topic, tp.partition) for tp in gone])
+        with self._changes:
+            gone = [] if self._closed else [tp for tp in self._held if tp not in tps]
+            if gone:
+                self._consumer.incremental_unassign([TopicPartition(tp.topic, tp.partition) for tp in gone])
             self._held.difference_update(gone)
             for tp in gone:
                 self.ends.pop(tp, None)
@@ -82,7 +87,7 @@ class Fetching:
     def fetch(self, seconds: float) -> dict[TP, list[Fetched]]:
         """What came, as soon as something is there, each partition in its order. Blocks for so many seconds at most.
         Raises TryAgain for what librdkafka does not mend itself."""
-        with self._lock:
+        with self._fetches:
             if self._closed:
                 return {}
             first = self._consumer.poll(seconds)
@@ -112,16 +117,19 @@ class Fetching:
 
     def highwater(self, tp: TP) -> int:
         """Up to where a partition reaches, as far as is known; 0 where it is not."""
+        if self._closed:
+            return 0
         try:
             told = self._consumer.get_watermark_offsets(TopicPartition(tp.topic, tp.partition), cached=True)
-        except KafkaException:
+        except (KafkaException, RuntimeError):  # the second: it was closed meanwhile
             return 0
         return max(told[1], 0) if told else 0
 
     def close(self) -> None:
         """Fetch nothing any more; who waits in `fetch` returns first."""
-        with self._lock:
+        with self._changes:
             self._closed = True
+        with self._fetches:
             self._consumer.close()
 
 

@@ -109,3 +109,6 @@ def test_who_is_closed_gives_nothing(fresh_kafka: str) -> None:  # noqa: F811
     fetching = Fetching({"bootstrap.servers": fresh_kafka})
     fetching.close()
     assert fetching.fetch(60) == {}
+    fetching.seek(HERE, 0)
+    fetching.keep(())
+    assert fetching.highwater(HERE) == 0
