@@ -121,7 +121,7 @@ def _placed(number: int, partition: int, at: int, clock: int) -> tuple[bytes, by
     person = f"{number // _A_PERSON:08d}^NORTH" if partition < 0 else f"probe{number}-{partition}^NORTH"
     data: dict[str, Attribute] = {"order_id": f"O{number}-{partition}^NORTH", "category": "LAB", "priority": "R"}
     event = Event(f"e{number}-{partition}", "hl7/LAB/NORTH", "order.placed", at, data, (person,))
-    return blake2b(person.encode(), digest_size=12).hexdigest().encode(), write_event(event, write_instant(clock))
+    return blake2b(person.encode(), digest_size=8).hexdigest().encode(), write_event(event, write_instant(clock))
 
 
 def fill(kafka: str, waits: int, partitions: int) -> None:

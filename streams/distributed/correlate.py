@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec.structs import astuple
@@ -18,6 +18,7 @@ from streams.distributed.stage import Figures
 from streams.distributed.transactions import Out, Transactions
 
 _PREFIX: Final = "px-correlate-"
+_COUNTED: Final = 2_000  # events of one record of px.counted
 WriteAlert = Callable[[Transition], bytes]
 """A change of an alert as it goes onto px.alerts."""
 
@@ -102,7 +103,7 @@ class Correlating:
         changes = partition.take_transitions()
         if not changes and (partition.applied, clock) == self._told and not (idle and partition.is_behind):
             return []
-        self._told = (partition.applied, clock)
+        before, self._told = self._told, (partition.applied, clock)
         self.alerts += len(changes)
         write = self._write_alert
         out = [Out(ALERTS, None, change.alert.id.encode(), write(change)) for change in changes]
@@ -111,11 +112,18 @@ class Correlating:
             letter = Letter(reason, place, mend, EVENTS, self.number, offset, raw)
             out.append(Out(DEAD_LETTERS, 0, None, write_letter(letter)))
         if self._counts:
-            counted = [(counts, astuple(event)) for counts, event in partition.counted]
-            told = Slice(FORMAT, self.number, clock, self._next, counted)
-            out.append(Out(COUNTED, 0, None, write_slice(told)))
+            out += self._counted(before, clock)
         out += [Out(STATE, self.number, key, value) for key, value in partition.checkpoint(idle=idle)]
         partition.handed.clear()
         partition.buried.clear()
         partition.counted.clear()
         return out
+
+    def _counted(self, before: tuple[int, int], clock: int) -> Iterator[Out]:
+        """What counts, in records that Kafka takes; the last says how far we came, those before where we were."""
+        counted = self.partition.counted
+        for at in range(0, max(len(counted), 1), _COUNTED):
+            some = [(counts, astuple(event)) for counts, event in counted[at : at + _COUNTED]]
+            is_last = at + _COUNTED >= len(counted)
+            upto, now = (self._next, clock) if is_last else (before[0] + 1, max(before[1], 0))
+            yield Out(COUNTED, 0, None, write_slice(Slice(FORMAT, self.number, now, upto, some)))

@@ -152,6 +152,7 @@ def topics(partitions: int = PARTITIONS) -> tuple[Topic, ...]:
             written_by=(Role.IDENTIFY, Role.CORRELATE),
             read_by=(Role.MEASURE,),
             is_stamped=True,
+            max_message_bytes=_LARGE,
         ),
         Topic(
             name=MEASURES,
@@ -177,6 +178,7 @@ def topics(partitions: int = PARTITIONS) -> tuple[Topic, ...]:
             doc="Every transition of every alert; of an alert that is over the last one stays.",
             written_by=(Role.CORRELATE, Role.MEASURE),
             read_by=(Role.MEASURE, Role.READ),
+            max_message_bytes=_LARGE,
         ),
         Topic(
             name=DEAD_LETTERS,
