@@ -226,9 +226,8 @@ def test_who_has_the_rights_of_another_stage_ends_with_a_word(
     environment = {**os.environ, **guarded.environment(role)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
-    last = done.stderr.splitlines()[-1]
-    assert last.startswith(named)
-    assert "pxhub topics apply --acl PREFIX" in last
+    [told] = [line for line in done.stderr.splitlines() if line.startswith(named)]  # librdkafka may say more
+    assert "pxhub topics apply --acl PREFIX" in told
 
 
 def may_read(role: Role, topic: str) -> ACL:
@@ -251,11 +250,15 @@ def hub(guarded: Guarded, role: Role, *arguments: object) -> str:
 
 
 def check(guarded: Guarded, *arguments: str, **changed: str) -> tuple[int, str]:
-    """Exit code and errors of `topics check` as who reads, in a process of its own."""
+    """Exit code and errors of `topics check` as who reads, in a process of its own; asked again where the broker took
+    too long, as code 75 says."""
     environment = {**os.environ, **guarded.environment(Role.READ)}
     environment |= {f"PXHUB_KAFKA_{name}": str(guarded.folder / file) for name, file in changed.items()}
     command = [sys.executable, "-P", "-m", "hub", "topics", "check", "--kafka", guarded.asking, *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    for _ in range(5):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode != 75:
+            break
     return done.returncode, done.stderr
 
 

@@ -142,7 +142,7 @@ def test_what_the_doors_may_take_fits_and_so_does_its_dead_letter(fresh_kafka, c
     letter = write_letter(Letter("unreadable", "line 1", "send it whole", "px.inbound", 0, 0, body))
     assert said_to(fresh_kafka, "px.inbound", body) is None
     assert said_to(fresh_kafka, "px.dead-letters", letter) is None
-    refused = said_to(fresh_kafka, "px.alerts", body)
+    refused = said_to(fresh_kafka, "px.tasks", body)
     assert refused is not None
     assert refused.code() == KafkaError.MSG_SIZE_TOO_LARGE
 
