@@ -1,7 +1,7 @@
 """Fetching partitions by librdkafka, whose threads fetch, unpack and check without Python's lock.
 
-aiokafka, which keeps the membership, takes some six microseconds a record for it, and waits its turn while a slice is
-worked. Which partitions are fetched, and from where, is said by who holds them.
+aiokafka, which keeps the membership, would wait for that lock while a slice is worked. Which partitions are fetched,
+and from where, is said by who holds them.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from schemas.errors import TryAgain
 from streams.distributed.reading import bytes_of
 
 FETCHED: Final = 20_000  # records that are handed over together at most
-_FETCH_BYTES: Final = 8 << 20  # of a partition
-_QUEUED_KILOBYTES: Final = 32 << 10  # that wait in librdkafka, of all partitions
+_FETCH_BYTES: Final = 2 << 20  # of a partition
+_QUEUED_KILOBYTES: Final = 8 << 10  # that wait in librdkafka, of all partitions
 _FETCH_WAIT: Final = 100  # milliseconds that the broker may wait for something to come
 
 
