@@ -8,7 +8,8 @@ must only be one that can be written, with the longest promise behind it.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -16,6 +17,7 @@ from schemas.errors import Reason
 from schemas.event import EARLIEST, HOUR, Event
 from schemas.instant import read_instant
 from streams.distributed.circles import is_name, partition_of
+from streams.distributed.formats import UNREAD, Spoilt, check_unread
 from streams.distributed.records import Buried, Record
 from streams.distributed.wire import Given
 from streams.embedded.entries import is_deep
@@ -26,6 +28,7 @@ _MEND: Final = "identify writes these records; who else does must write CloudEve
 _PLAIN: Final = frozenset((str, float, bool, type(None)))
 _LEAST: Final = -(1 << 63)
 _MOST: Final = (1 << 64) - 1
+Place = TypeVar("Place")
 
 
 class Ahead(ValueError):
@@ -49,6 +52,19 @@ def check_time(at: int) -> int:
     if not EARLIEST <= at <= LATEST:
         raise ValueError("this is no time of an event")
     return at
+
+
+def read_place(topic: str, kept: bytes, known: int, type_: type[Place], instants: Callable[[Place], Any]) -> Place:
+    """Where a stage stands, as its topic keeps it in a format up to `known`; `instants` are the times in it. Raises
+    NewerFormat and Spoilt."""
+    check_unread(topic, kept, known)
+    try:
+        place = msgspec.msgpack.decode(kept, type=type_)
+        for at in instants(place):
+            check_time(at)
+    except (*UNREAD, ValueError) as wrong:
+        raise Spoilt(topic) from wrong
+    return place
 
 
 def check_told(told: Event | Given | int | None, record: Record, *, by_event: bool) -> None:

@@ -6,8 +6,7 @@ from typing import Final
 
 import msgspec
 
-from streams.distributed.bounds import check_time
-from streams.distributed.formats import UNREAD, Spoilt, check_unread
+from streams.distributed.bounds import read_place
 from streams.distributed.names import PERSONS
 
 FORMAT: Final = 1
@@ -29,10 +28,4 @@ def read_standing(kept: bytes | None) -> Standing:
     """Where identify stands. Raises NewerFormat and Spoilt."""
     if kept is None:
         return Standing()
-    check_unread(PERSONS, kept, FORMAT)
-    try:
-        standing = msgspec.msgpack.decode(kept, type=Standing)
-        check_time(standing.recorded)
-    except (*UNREAD, ValueError) as wrong:
-        raise Spoilt(PERSONS) from wrong
-    return standing
+    return read_place(PERSONS, kept, FORMAT, Standing, lambda standing: (standing.recorded,))

@@ -8,7 +8,7 @@ import msgspec
 
 from schemas.errors import WrongUse
 from streams.core.circle import Circle
-from streams.distributed.bounds import check_time
+from streams.distributed.bounds import read_place
 from streams.distributed.formats import UNREAD, Spoilt, check_format, check_unread
 from streams.distributed.names import STATE
 from streams.distributed.wire import FORMAT
@@ -53,14 +53,7 @@ def check_judged(position: Position, name: str) -> None:
 
 def read_position(value: bytes) -> Position:
     """Raises NewerFormat and Spoilt."""
-    check_unread(STATE, value, FORMAT)
-    try:
-        position = msgspec.msgpack.decode(value, type=Position)
-        check_time(position.clock)
-        check_time(position.recorded)
-    except (*UNREAD, ValueError) as wrong:
-        raise Spoilt(STATE) from wrong
-    return position
+    return read_place(STATE, value, FORMAT, Position, lambda position: (position.clock, position.recorded))
 
 
 _rows: Final = msgspec.msgpack.Decoder(Row)

@@ -21,10 +21,10 @@ from streams.core.rate_rows import BucketRow, RateRow, write_buckets, write_rate
 from streams.core.rate_rows import note_written as note_rate
 from streams.core.silence_rows import HourRow, SilenceRow, has_changed, write_hours, write_silence
 from streams.core.silence_rows import note_written as note_silence
-from streams.distributed.bounds import MEND_AHEAD, Ahead, check_ahead, check_time, latest
+from streams.distributed.bounds import MEND_AHEAD, Ahead, check_ahead, check_time, latest, read_place
 from streams.distributed.correlate import WriteAlert
 from streams.distributed.counting import IDENTIFY, Slice, is_counted, read_slice
-from streams.distributed.formats import POSITION, UNREAD, Spoilt, check_unread
+from streams.distributed.formats import POSITION, Spoilt
 from streams.distributed.kept import OtherThresholds
 from streams.distributed.letters import Letter, write_letter
 from streams.distributed.names import ALERTS, COUNTED, DEAD_LETTERS, MEASURES
@@ -216,13 +216,7 @@ class Measuring:
 def _position(kept: bytes | None) -> Position:
     if kept is None:
         return Position()
-    check_unread(MEASURES, kept, FORMAT)
-    try:
-        position = msgspec.msgpack.decode(kept, type=Position)
-        check_time(position.clock)
-    except (*UNREAD, ValueError) as wrong:
-        raise Spoilt(MEASURES) from wrong
-    return position
+    return read_place(MEASURES, kept, FORMAT, Position, lambda position: (position.clock,))
 
 
 def _key(kind: str, *parts: object) -> bytes:
